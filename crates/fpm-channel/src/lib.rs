@@ -1,0 +1,3 @@
+//! Messages between master and zygote.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! php-fpm.conf from text to typed, validated configuration.
+
+#![forbid(unsafe_code)]

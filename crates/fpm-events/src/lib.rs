@@ -1,0 +1,3 @@
+//! Event loop: file descriptors, signals and timers.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Pools, process managers, generations and signals.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Statistics in shared memory: one slot per worker, one writer per slot.

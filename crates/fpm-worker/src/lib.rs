@@ -1,0 +1,3 @@
+//! One worker: accept, FastCGI, PHP, answer.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,5 @@
+//! A FastCGI process manager for PHP.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

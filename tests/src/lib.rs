@@ -1,0 +1,3 @@
+//! Conformance and end-to-end tests of the daemon.
+
+#![forbid(unsafe_code)]
