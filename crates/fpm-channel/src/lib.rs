@@ -1,3 +1,21 @@
-//! Messages between master and zygote.
+//! Messages between the master and its zygotes: typed, over one SOCK_SEQPACKET pair, with descriptors.
+//!
+//! The crate knows what is said, not what it means: no process is forked and no configuration looked into here.
+//! A changer must know: both ends may come from different builds of the program (a package upgrade between a start
+//! and a respawn), so every packet begins with a version and `Start` names the release.
 
 #![forbid(unsafe_code)]
+
+mod end;
+mod error;
+mod link;
+mod message;
+mod wire;
+
+pub use end::{MasterEnd, Next, ZygoteEnd};
+pub use error::ChannelError;
+pub use link::Flushed;
+pub use message::{
+    FromZygote, Generation, Output, Parameters, PhpOptions, PoolStart, SlotIndex, Spawn, Start,
+    ToZygote, WorkerId,
+};

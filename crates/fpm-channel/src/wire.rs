@@ -1,0 +1,91 @@
+//! The packets on the socket: a version byte, then one [`Order`] or `FromZygote` in postcard's encoding.
+//!
+//! Rule: raise [`VERSION`] with every change of a message.
+
+use fpm_conf::PoolIndex;
+use fpm_os::signal::Signal;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ChannelError;
+use crate::message::{SlotIndex, WorkerId};
+
+/// Version of all messages; the first byte of every packet.
+pub(crate) const VERSION: u8 = 1;
+
+/// Largest packet, in bytes. Well below the kernel's send buffer, so that a packet never waits for room alone.
+pub(crate) const MAX_PACKET: usize = 65_536;
+
+/// Largest payload of a `Start`, in bytes: some 30,000 pools.
+pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
+
+/// The release of this build, named in `Start` because the configuration's layout follows the release.
+pub(crate) const RELEASE: &str = env!("CARGO_PKG_VERSION");
+
+/// `ToZygote` without its descriptors, which travel beside it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// Descriptors: a frozen memory file with the parameters, the scoreboard.
+    Start {
+        /// The sender's [`RELEASE`].
+        release: String,
+        /// How many listening sockets follow in `Listeners`.
+        listeners: u32,
+    },
+    /// Descriptors: the next listening sockets.
+    Listeners,
+    /// Descriptors: the control pipe and, if the worker's output is wanted, two pipes for stdout and stderr.
+    Spawn {
+        /// The worker.
+        worker: WorkerId,
+        /// Its pool.
+        pool: PoolIndex,
+        /// Its slot.
+        slot: SlotIndex,
+    },
+    /// No descriptors.
+    Kill {
+        /// The worker.
+        worker: WorkerId,
+        /// The signal.
+        signal: Signal,
+    },
+    /// No descriptors.
+    Quit,
+}
+
+/// Encodes a message as one packet.
+pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, ChannelError> {
+    let packet = postcard::to_extend(message, vec![VERSION])?;
+    if packet.len() > MAX_PACKET {
+        return Err(ChannelError::TooLarge {
+            len: packet.len(),
+            limit: MAX_PACKET,
+        });
+    }
+    Ok(packet)
+}
+
+/// Decodes a packet that holds one message and nothing after it.
+pub(crate) fn decode<T: DeserializeOwned>(packet: &[u8]) -> Result<T, ChannelError> {
+    match packet {
+        [VERSION, message @ ..] => decode_payload(message),
+        [theirs, ..] => Err(ChannelError::OtherVersion {
+            theirs: *theirs,
+            ours: VERSION,
+        }),
+        [] => Err(ChannelError::Garbage(
+            postcard::Error::DeserializeUnexpectedEnd,
+        )),
+    }
+}
+
+/// Decodes bytes that hold one value and nothing after it.
+pub(crate) fn decode_payload<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ChannelError> {
+    match postcard::take_from_bytes(bytes)? {
+        (value, []) => Ok(value),
+        _ => Err(ChannelError::Garbage(
+            postcard::Error::DeserializeBadEncoding,
+        )),
+    }
+}

@@ -1,0 +1,230 @@
+//! Memory that several processes share, seen as atomic words only.
+//!
+//! Rule: nothing but [`AtomicU64`] is ever handed out. Any bit pattern is a valid word, so another process that
+//! goes mad can spoil numbers and nothing else.
+
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::atomic::AtomicU64;
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use serde::{Deserialize, Serialize};
+
+use crate::memfd;
+
+/// Regions begin at multiples of this, in bytes: a multiple of every page size that Linux uses (4, 16 and 64 KiB).
+pub const REGION_ALIGNMENT: u64 = 65_536;
+
+/// A part of a [`SharedFile`], in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Region {
+    /// Where it begins; a multiple of [`REGION_ALIGNMENT`].
+    pub offset: u64,
+    /// How long it is; a multiple of 8 and not 0.
+    pub len: u64,
+}
+
+/// An anonymous file in memory that only ever grows.
+#[derive(Debug)]
+pub struct SharedFile {
+    file: File,
+}
+
+impl SharedFile {
+    /// Creates an empty one; `name` is what /proc shows for it.
+    ///
+    /// # Errors
+    /// What memfd_create(2) and fcntl(2) answer.
+    pub fn create(name: &str) -> io::Result<SharedFile> {
+        let fd = memfd::create(name)?;
+        // A file that shrinks under a mapping kills its readers with SIGBUS.
+        fcntl(&fd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK))?;
+        Ok(SharedFile {
+            file: File::from(fd),
+        })
+    }
+
+    /// Takes over one that another process has created.
+    ///
+    /// # Errors
+    /// EINVAL when `fd` is not a memory file that cannot shrink.
+    pub fn adopt(fd: OwnedFd) -> io::Result<SharedFile> {
+        let seals = SealFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GET_SEALS)?);
+        if !seals.contains(SealFlag::F_SEAL_SHRINK) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        Ok(SharedFile {
+            file: File::from(fd),
+        })
+    }
+
+    /// Adds a region of at least `len` bytes, all zero, at the end.
+    ///
+    /// # Errors
+    /// What ftruncate(2) answers.
+    pub fn grow(&self, len: NonZeroUsize) -> io::Result<Region> {
+        let end = self.file.metadata()?.len();
+        let offset = end.next_multiple_of(REGION_ALIGNMENT);
+        let len = (len.get() as u64).next_multiple_of(8);
+        self.file.set_len(offset + len)?;
+        Ok(Region { offset, len })
+    }
+
+    /// Maps a region into this process, readable and writable.
+    ///
+    /// # Errors
+    /// EINVAL when the region is misaligned or not inside the file; what mmap(2) answers.
+    pub fn map(&self, region: Region) -> io::Result<Mapping> {
+        let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+        let end = region.offset.checked_add(region.len).ok_or_else(invalid)?;
+        let aligned =
+            region.offset.is_multiple_of(REGION_ALIGNMENT) && region.len.is_multiple_of(8);
+        if !aligned || end > self.file.metadata()?.len() {
+            return Err(invalid());
+        }
+        let len = usize::try_from(region.len).map_err(|_| invalid())?;
+        let len = NonZeroUsize::new(len).ok_or_else(invalid)?;
+        let offset = i64::try_from(region.offset).map_err(|_| invalid())?;
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: without MAP_FIXED the kernel chooses an address that nothing else uses.
+        let start = unsafe {
+            mmap(
+                None,
+                len,
+                protection,
+                MapFlags::MAP_SHARED,
+                &self.file,
+                offset,
+            )
+        }?;
+        Ok(Mapping {
+            start: start.cast(),
+            words: len.get() / 8,
+        })
+    }
+}
+
+impl AsFd for SharedFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// A [`Region`] in this process; a forked child has it too.
+#[derive(Debug)]
+pub struct Mapping {
+    start: NonNull<AtomicU64>,
+    words: usize,
+}
+
+impl Mapping {
+    /// Returns the whole region as words.
+    #[must_use]
+    pub fn words(&self) -> &[AtomicU64] {
+        // SAFETY: `start` is page-aligned and heads `words` words that stay mapped and backed by the file (it
+        // cannot shrink) for as long as `self`; every access by any process is through an atomic.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.words) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping that `map` made, and the borrows that `words` gave end before `self`.
+        let unmapped = unsafe { munmap(self.start.cast(), self.words * 8) };
+        debug_assert_eq!(unmapped, Ok(()));
+    }
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread, and it is only accessed through atomics.
+unsafe impl Send for Mapping {}
+// SAFETY: as for Send.
+unsafe impl Sync for Mapping {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    fn grown(file: &SharedFile, len: usize) -> Region {
+        file.grow(NonZeroUsize::new(len).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn two_mappings_show_the_same_words() {
+        let file = SharedFile::create("test").unwrap();
+        let region = grown(&file, 4096);
+        let (one, other) = (file.map(region).unwrap(), file.map(region).unwrap());
+        one.words()[511].store(42, Relaxed);
+        assert_eq!(other.words()[511].load(Relaxed), 42);
+        assert_eq!(other.words().len(), 512);
+    }
+
+    #[test]
+    fn regions_do_not_overlap_and_keep_their_content_when_the_file_grows() {
+        let file = SharedFile::create("test").unwrap();
+        let first = grown(&file, 100);
+        let mapping = file.map(first).unwrap();
+        mapping.words()[12].store(7, Relaxed);
+        let second = grown(&file, 70_000);
+        assert_eq!((first.offset, first.len), (0, 104));
+        assert_eq!((second.offset, second.len), (65_536, 70_000));
+        assert_eq!(mapping.words()[12].load(Relaxed), 7);
+        assert!(
+            file.map(second)
+                .unwrap()
+                .words()
+                .iter()
+                .all(|word| word.load(Relaxed) == 0)
+        );
+    }
+
+    #[test]
+    fn a_region_outside_the_file_or_misaligned_is_refused() {
+        let file = SharedFile::create("test").unwrap();
+        grown(&file, 4096);
+        for region in [
+            Region {
+                offset: 0,
+                len: 4104,
+            },
+            Region { offset: 0, len: 0 },
+            Region { offset: 0, len: 12 },
+            Region {
+                offset: 4096,
+                len: 8,
+            },
+            Region {
+                offset: 65_536,
+                len: 8,
+            },
+            Region {
+                offset: u64::MAX - 65_535,
+                len: u64::MAX - 7,
+            },
+        ] {
+            let refused = file.map(region).unwrap_err();
+            assert_eq!(refused.raw_os_error(), Some(libc::EINVAL), "{region:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_can_shrink_is_not_adopted() {
+        let plain = memfd::create("test").unwrap();
+        assert!(SharedFile::adopt(plain).is_err());
+        let shared = SharedFile::create("test").unwrap();
+        let copy = shared.as_fd().try_clone_to_owned().unwrap();
+        assert!(SharedFile::adopt(copy).is_ok());
+        assert!(shared.file.set_len(0).is_ok(), "it was empty");
+        grown(&shared, 8);
+        assert_eq!(
+            shared.file.set_len(0).unwrap_err().raw_os_error(),
+            Some(libc::EPERM)
+        );
+    }
+}
