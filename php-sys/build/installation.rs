@@ -1,0 +1,171 @@
+//! One PHP installation: what `php-config` and the installed headers say about it, and whether fpmd
+//! can be built on it.
+//!
+//! Thread-safe (ZTS) builds are refused: every global of PHP moves into thread-local storage there,
+//! and a process manager that forks has nothing to gain from it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::locate::Found;
+
+/// The minor versions whose structures the shim knows.
+const SUPPORTED: &[&str] = &["8.2", "8.4"];
+
+/// A PHP to build against.
+pub(crate) struct Installation {
+    /// `X.Y.Z` as in php_version.h.
+    pub(crate) version: String,
+    /// Folders of the headers.
+    pub(crate) include_dirs: Vec<PathBuf>,
+    /// Folder of libphp.
+    pub(crate) library_dir: PathBuf,
+    /// Name of libphp as the linker wants it: `php`, or `php8.2` on Debian.
+    pub(crate) library: String,
+    /// Whether PHP was built with thread safety.
+    thread_safe: bool,
+    /// The program that was asked.
+    php_config: PathBuf,
+    /// Who chose it.
+    chosen_by: &'static str,
+    /// The folder that holds `main/` and `Zend/`.
+    include_root: PathBuf,
+}
+
+impl Installation {
+    /// Asks `php-config` and reads the headers.
+    ///
+    /// # Errors
+    /// A `php-config` that does not run, missing headers, or no shared libphp.
+    pub(crate) fn ask(found: &Found) -> Result<Self, String> {
+        let ask = |option: &str| answer(&found.php_config, option);
+        let include_root = PathBuf::from(ask("--include-dir")?);
+        let include_dirs = ask("--includes")?
+            .split_whitespace()
+            .filter_map(|flag| flag.strip_prefix("-I"))
+            .map(PathBuf::from)
+            .collect();
+        let version = define(&include_root.join("main/php_version.h"), "PHP_VERSION")?
+            .ok_or_else(|| format!("{} does not define PHP_VERSION", include_root.display()))?;
+        let thread_safe = define(&include_root.join("main/php_config.h"), "ZTS")?
+            .is_some_and(|value| value == "1");
+        let (library_dir, library) =
+            shared_library(Path::new(&ask("--prefix")?), minor(&version), found)?;
+        Ok(Self {
+            version,
+            include_dirs,
+            library_dir,
+            library,
+            thread_safe,
+            php_config: found.php_config.clone(),
+            chosen_by: found.chosen_by,
+            include_root,
+        })
+    }
+
+    /// Refuses what fpmd cannot run on.
+    ///
+    /// # Errors
+    /// The reason and the cure.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let who = format!(
+            "PHP {} ({}, chosen by {})",
+            self.version,
+            self.php_config.display(),
+            self.chosen_by
+        );
+        if !SUPPORTED.contains(&minor(&self.version)) {
+            return Err(format!(
+                "{who} is not supported: fpmd knows the structures of PHP {}; build one with `cargo xtask build-php --version {}`",
+                SUPPORTED.join(" and "),
+                SUPPORTED[0],
+            ));
+        }
+        if self.thread_safe {
+            return Err(format!(
+                "{who} is a thread-safe (ZTS) build: fpmd forks its workers and needs a build without --enable-zts; \
+                 build one with `cargo xtask build-php`"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The files whose change makes another build necessary.
+    pub(crate) fn inputs(&self) -> Vec<PathBuf> {
+        vec![
+            self.php_config.clone(),
+            self.include_root.join("main/php_version.h"),
+            self.include_root.join("main/php_config.h"),
+            self.include_root.join("main/build-defs.h"),
+            self.library_dir.join(format!("lib{}.so", self.library)),
+        ]
+    }
+}
+
+/// `8.2` of `8.2.32`.
+fn minor(version: &str) -> &str {
+    version.rsplit_once('.').map_or(version, |(minor, _)| minor)
+}
+
+fn answer(php_config: &Path, option: &str) -> Result<String, String> {
+    let output = Command::new(php_config)
+        .arg(option)
+        .output()
+        .map_err(|error| format!("{} {option}: {error}", php_config.display()))?;
+    if !output.status.success() {
+        return Err(format!(
+            "{} {option}: {}",
+            php_config.display(),
+            output.status
+        ));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Returns the value of a `#define` without quotes, or `None` when the header does not have it.
+fn define(header: &Path, name: &str) -> Result<Option<String>, String> {
+    let text = fs::read_to_string(header).map_err(|error| {
+        format!(
+            "{}: {error} (are PHP's headers installed?)",
+            header.display()
+        )
+    })?;
+    Ok(text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let is_it = words.next() == Some("#define") && words.next() == Some(name);
+        is_it.then(|| {
+            words
+                .collect::<Vec<_>>()
+                .join(" ")
+                .trim_matches('"')
+                .to_owned()
+        })
+    }))
+}
+
+/// Finds the shared libphp of a prefix: our builds call it libphp.so, Debian libphp8.2.so.
+fn shared_library(prefix: &Path, minor: &str, found: &Found) -> Result<(PathBuf, String), String> {
+    let names = [format!("php{minor}"), "php".to_owned()];
+    let folders = [
+        "lib",
+        "lib64",
+        "lib/x86_64-linux-gnu",
+        "lib/aarch64-linux-gnu",
+    ];
+    for folder in folders.map(|folder| prefix.join(folder)) {
+        if let Some(name) = names
+            .iter()
+            .find(|name| folder.join(format!("lib{name}.so")).is_file())
+        {
+            return Ok((folder, name.clone()));
+        }
+    }
+    Err(format!(
+        "{} ({}) has no libphp.so below {}: configure PHP with --enable-embed=shared, install Debian's libphp{minor}-embed, \
+         or run `cargo xtask build-php`",
+        found.php_config.display(),
+        found.chosen_by,
+        prefix.display(),
+    ))
+}

@@ -1,0 +1,43 @@
+//! Compiles the C shim against the headers of the chosen PHP.
+//!
+//! Position-independent code is required, not a preference: without it the linker would copy PHP's
+//! global structures into the executable, with the size they had at build time.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use crate::installation::Installation;
+
+/// Builds `libfpmd_php.a` from every C file of `shim/`.
+///
+/// # Errors
+/// An unreadable folder, or what the compiler says.
+pub(crate) fn compile(php: &Installation) -> Result<(), Box<dyn std::error::Error>> {
+    cc::Build::new()
+        .files(sources()?)
+        .includes(&php.include_dirs)
+        .pic(true)
+        .std("gnu11")
+        .flag("-fvisibility=hidden")
+        .warnings(true)
+        .extra_warnings(true)
+        // PHP's own headers and callback signatures are full of parameters that a callback does not
+        // need.
+        .flag("-Wno-unused-parameter")
+        .try_compile("fpmd_php")?;
+    Ok(())
+}
+
+/// The C files in a stable order, so that two builds make the same archive.
+fn sources() -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir("shim")? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "c") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,297 @@
+/**
+ * What the C shim offers to Rust. This header knows nothing of PHP's own headers: bindgen reads it alone, so no zval, no PHP
+ * structure and no macro of Zend reaches Rust, and the bindings are the same text for every supported PHP.
+ *
+ * Rules for a changer:
+ *  - Every function here may be called from Rust: whatever jumps (zend_bailout) is caught before it returns.
+ *  - Every callback in fpmd_calls is a leaf: it copies bytes and returns, it never calls PHP and never unwinds.
+ */
+#ifndef FPMD_PHP_H
+#define FPMD_PHP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Bytes that belong to somebody else; `at` may be dangling or NULL when `length` is 0. Not NUL-terminated. */
+typedef struct fpmd_text {
+	/** First byte. */
+	const char *at;
+	/** Number of bytes. */
+	size_t length;
+} fpmd_text;
+
+/** One FastCGI parameter. */
+typedef struct fpmd_param {
+	/** Name, without NUL. */
+	fpmd_text name;
+	/** Value, without NUL. */
+	fpmd_text value;
+} fpmd_param;
+
+/** What a request is about; everything in it must outlive fpmd_run(). */
+typedef struct fpmd_request {
+	/** Parameters in the order in which scripts see them. */
+	const fpmd_param *params;
+	/** Number of parameters. */
+	size_t param_count;
+	/** REQUEST_METHOD, or NULL. */
+	const char *method;
+	/** QUERY_STRING, or NULL. */
+	const char *query_string;
+	/** Final SCRIPT_NAME, or NULL. */
+	const char *uri;
+	/** Path of the primary script, or NULL. */
+	const char *script;
+	/** CONTENT_TYPE, "" when there is none; NULL without a script name. */
+	const char *content_type;
+	/** HTTP_AUTHORIZATION, or NULL. */
+	const char *authorization;
+	/** CONTENT_LENGTH, in bytes. */
+	int64_t content_length;
+	/** $_SERVER['PHP_SELF']. */
+	fpmd_text self;
+	/** Response status before the script says anything. */
+	int status;
+} fpmd_request;
+
+/** What is to be done once PHP has started the request. */
+typedef enum fpmd_action_kind {
+	/** Open and execute the primary script. */
+	FPMD_ACTION_SCRIPT = 0,
+	/** Send a prepared answer through PHP's header and output layers. */
+	FPMD_ACTION_ANSWER = 1,
+	/** Send the default headers and no body. */
+	FPMD_ACTION_HEADERS_ONLY = 2,
+} fpmd_action_kind;
+
+/** An action and what belongs to it. */
+typedef struct fpmd_action {
+	/** Which one. */
+	fpmd_action_kind kind;
+	/** Answer: response status. */
+	int status;
+	/** Answer: header lines. */
+	const fpmd_text *headers;
+	/** Answer: number of header lines. */
+	size_t header_count;
+	/** Answer: body. */
+	fpmd_text body;
+} fpmd_action;
+
+/** The head of a response as PHP has it; the receiver formats it. */
+typedef struct fpmd_head {
+	/** Response code. */
+	int status;
+	/** The line of a header("HTTP/…") call; `at` is NULL when there was none. */
+	fpmd_text status_line;
+	/** Header lines in order. */
+	const fpmd_text *lines;
+	/** Number of header lines. */
+	size_t line_count;
+	/** cgi.nph is on. */
+	bool nph;
+	/** cgi.rfc2616_headers is on. */
+	bool rfc2616;
+} fpmd_head;
+
+/** State of a request between its script and its shutdown. */
+typedef struct fpmd_executed {
+	/** Response code. */
+	int status;
+	/** exit() status; 255 after a fatal error. */
+	int exit_status;
+	/** Peak of PHP's real memory use, in bytes. */
+	size_t memory_peak;
+	/** Response header lines as far as they are known. */
+	const fpmd_text *lines;
+	/** Number of header lines. */
+	size_t line_count;
+} fpmd_executed;
+
+/** How much of the life cycle a request completed. */
+typedef enum fpmd_completion {
+	/** Start-up, action and shutdown. */
+	FPMD_COMPLETED = 0,
+	/** PHP could not start the request; only fpmd_stop() may follow. */
+	FPMD_STARTUP_FAILED = 1,
+	/** A jump escaped from the shutdown; only fpmd_stop() may follow. */
+	FPMD_SHUTDOWN_FAILED = 2,
+} fpmd_completion;
+
+/** Result of a request. */
+typedef struct fpmd_outcome {
+	/** How far it came. */
+	fpmd_completion completion;
+	/** Response code. */
+	int status;
+	/** exit() status; 255 after a fatal error. */
+	int exit_status;
+	/** Peak of PHP's real memory use, in bytes. */
+	size_t memory_peak;
+} fpmd_outcome;
+
+/** Why REQUEST_BODY_FILE could not be opened. */
+typedef struct fpmd_open_failure {
+	/** Its path; stays valid until the next call of read_body. */
+	const char *path;
+	/** errno of open(). */
+	int error;
+} fpmd_open_failure;
+
+/** What read_body returns when it brought no bytes. */
+typedef enum fpmd_body {
+	/** There is no more. */
+	FPMD_BODY_END = 0,
+	/** REQUEST_BODY_FILE could not be opened; `fpmd_open_failure` says why. */
+	FPMD_BODY_CANNOT_OPEN = -1,
+} fpmd_body;
+
+/** What became of the connection in fastcgi_finish_request(). */
+typedef enum fpmd_finish {
+	/** The answer is finished, the connection stays open. */
+	FPMD_FINISH_KEPT = 0,
+	/** The answer is finished and the connection closed. */
+	FPMD_FINISH_CLOSED = 1,
+	/** The connection was closed before. */
+	FPMD_FINISH_ALREADY_CLOSED = 2,
+} fpmd_finish;
+
+/** Callbacks into Rust. `host` is what fpmd_run() was given; all but log_idle come only while it runs. */
+typedef struct fpmd_calls {
+	/** One message of PHP's log outside a request. */
+	void (*log_idle)(void *context, const char *message, size_t length);
+	/** First argument of log_idle. */
+	void *log_idle_context;
+	/** Body bytes; false: the client is gone. */
+	bool (*write)(void *host, const char *bytes, size_t length);
+	/** Send what is buffered; false: the client is gone. */
+	bool (*flush)(void *host);
+	/** The response head; false: the client is gone. */
+	bool (*send_head)(void *host, const fpmd_head *head);
+	/** Request body; returns the number of bytes read, or an fpmd_body. */
+	int64_t (*read_body)(void *host, char *buffer, size_t length, fpmd_open_failure *failure);
+	/** One message of PHP's log. */
+	void (*log)(void *host, const char *message, size_t length);
+	/** fastcgi_finish_request(), after all output was written. */
+	fpmd_finish (*finish_request)(void *host);
+	/** User name of Basic authentication, before the request starts. */
+	void (*authenticated)(void *host, const char *user);
+	/** The script, or the prepared answer, starts now. */
+	void (*executing)(void *host);
+	/** The primary script could not be opened. */
+	void (*denied)(void *host, const char *path, int error);
+	/** The script has ended, the request is about to be shut down. */
+	void (*executed)(void *host, const fpmd_executed *executed);
+	/** PHP is done with output and body; only freeing memory is left. */
+	void (*answered)(void *host);
+} fpmd_calls;
+
+/** How PHP is to be started; every pointer must stay valid for the life of the process. */
+typedef struct fpmd_options {
+	/** argv[0], becomes PHP_BINARY. */
+	const char *program;
+	/** File or search path of php.ini, or NULL. */
+	const char *ini_path;
+	/** Ignore php.ini and the scan directory. */
+	bool ignore_ini;
+	/** Scan directories instead of the compiled ones, or NULL. */
+	const char *scan_path;
+	/** Ini text with the highest priority, or NULL. */
+	const char *ini_entries;
+	/** Add line information for profilers (-e). */
+	bool extended_info;
+} fpmd_options;
+
+/** Result of fpmd_start(). */
+typedef enum fpmd_started {
+	/** PHP runs. */
+	FPMD_STARTED = 0,
+	/** The libphp found at run time has another binary interface. */
+	FPMD_WRONG_LIBRARY = 1,
+	/** PHP refused to start; it has said why in its log. */
+	FPMD_START_FAILED = 2,
+} fpmd_started;
+
+/** What the shim was compiled against. */
+typedef struct fpmd_build {
+	/** PHP_VERSION. */
+	const char *version;
+	/** PHP_VERSION_ID. */
+	uint32_t version_id;
+	/** Directory of php.ini compiled into PHP. */
+	const char *ini_directory;
+	/** Scan directory compiled into PHP, "" when there is none. */
+	const char *scan_directory;
+} fpmd_build;
+
+/** Which of the two kinds of settings is made. */
+typedef enum fpmd_access {
+	/** php_value: scripts and .user.ini may change it. */
+	FPMD_ACCESS_USER = 0,
+	/** php_admin_value: nobody may change it. */
+	FPMD_ACCESS_SYSTEM = 1,
+} fpmd_access;
+
+/** What came of a setting. */
+typedef enum fpmd_setting {
+	/** Made, or refused by the entry's own rule, which PHP does not report. */
+	FPMD_SETTING_APPLIED = 0,
+	/** There is no ini entry of this name. */
+	FPMD_SETTING_UNKNOWN = 1,
+	/** An extension was loaded. */
+	FPMD_SETTING_EXTENSION_LOADED = 2,
+	/** An extension could not be loaded; PHP has said why in its log. */
+	FPMD_SETTING_EXTENSION_FAILED = 3,
+	/** PHP gave up with a fatal error. */
+	FPMD_SETTING_FAILED = 4,
+} fpmd_setting;
+
+/** What is wrong with a line of ini text. */
+typedef enum fpmd_ini_fault {
+	/** A section or an array. */
+	FPMD_INI_NOT_CLASSIC = 0,
+	/** No key. */
+	FPMD_INI_EMPTY_KEY = 1,
+	/** A key alone. */
+	FPMD_INI_EMPTY_VALUE = 2,
+	/** No such ini entry. */
+	FPMD_INI_UNKNOWN = 3,
+} fpmd_ini_fault;
+
+/** Receives the faults of an ini text; a leaf. */
+typedef void (*fpmd_ini_fault_call)(void *context, fpmd_ini_fault fault, fpmd_text key);
+
+/** Returns what the shim was compiled against; works without a started PHP. */
+const fpmd_build *fpmd_build_facts(void);
+/** Returns the version of the running libphp; only after a successful fpmd_start(). */
+const char *fpmd_running_version(void);
+
+/** Starts PHP in this process. `calls` must stay valid for the life of the process. */
+fpmd_started fpmd_start(const fpmd_options *options, const fpmd_calls *calls);
+/** Takes over the signal handlers and the working directory of a freshly forked worker. */
+void fpmd_after_fork(void);
+/** Runs one request. */
+void fpmd_run(const fpmd_request *request, const fpmd_action *action, void *host, fpmd_outcome *outcome);
+/** Ends PHP in this process. */
+void fpmd_stop(void);
+/** Goes back to the working directory that fpmd_after_fork() found. */
+void fpmd_return_home(void);
+
+/** Makes one php_value or php_admin_value setting. Both texts are NUL-terminated. */
+fpmd_setting fpmd_set_ini(const char *key, const char *value, fpmd_access access);
+/** Makes the request handlers of extensions loaded by fpmd_set_ini() known to PHP. */
+void fpmd_collect_modules(void);
+/** Applies the text of a PHP_VALUE or PHP_ADMIN_VALUE parameter (NUL-terminated). */
+void fpmd_apply_ini_text(const char *text, fpmd_access access, fpmd_ini_fault_call fault, void *context);
+/** Looks up a setting's current value; `at` is NULL when there is no such entry or it has no value. */
+fpmd_text fpmd_ini_value(const char *name);
+
+/** Prints what -v prints to standard output; false when PHP could not do it. */
+bool fpmd_print_version(void);
+/** Prints what -m prints to standard output; false when PHP could not do it. */
+bool fpmd_print_modules(void);
+/** Prints what -i prints to standard output; false when PHP could not do it. */
+bool fpmd_print_info(void);
+
+#endif
