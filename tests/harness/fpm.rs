@@ -1,0 +1,158 @@
+//! A daemon that has been started.
+
+use std::process::{Child, ExitStatus};
+
+use anyhow::Context;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::{Address, Answer, Connection, Log, Process, Request, Result, Site};
+
+/// A running daemon. It is killed with all its processes when dropped; a failed test shows its log.
+#[derive(Debug)]
+pub struct Fpm {
+    child: Child,
+    process: Process,
+    log: Log,
+    site: Site,
+    address: Address,
+    other_pools: Vec<(String, Address)>,
+}
+
+impl Fpm {
+    pub(crate) fn new(
+        child: Child,
+        process: Process,
+        log: Log,
+        site: Site,
+        address: Address,
+        other_pools: Vec<(String, Address)>,
+    ) -> Self {
+        Self {
+            child,
+            process,
+            log,
+            site,
+            address,
+            other_pools,
+        }
+    }
+
+    /// The log so far.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The daemon's directory.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The master process.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Where pool `www` listens.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// A GET request for `uri`, to be changed and sent.
+    #[must_use]
+    pub fn request(&self, uri: &str) -> Request {
+        Request::get(&self.site, uri)
+    }
+
+    /// Requests `uri` from pool `www`.
+    ///
+    /// # Errors
+    /// Fails when there is no complete answer.
+    pub fn get(&self, uri: &str) -> Result<Answer> {
+        self.send(&self.request(uri))
+            .with_context(|| format!("GET {uri}"))
+    }
+
+    /// Sends a request to pool `www` on a connection of its own.
+    ///
+    /// # Errors
+    /// Fails when there is no complete answer.
+    pub fn send(&self, request: &Request) -> Result<Answer> {
+        let mut connection = self.connect()?;
+        connection.send(request)?;
+        connection.answer()
+    }
+
+    /// Sends a request to another pool.
+    ///
+    /// # Errors
+    /// Fails when there is no complete answer or no such pool.
+    pub fn send_to(&self, pool: &str, request: &Request) -> Result<Answer> {
+        let (_, address) = self
+            .other_pools
+            .iter()
+            .find(|(name, _)| name == pool)
+            .with_context(|| format!("no pool {pool}"))?;
+        let mut connection = Connection::open(address)?;
+        connection.send(request)?;
+        connection.answer()
+    }
+
+    /// Connects to pool `www`.
+    ///
+    /// # Errors
+    /// Fails when nobody listens.
+    pub fn connect(&self) -> Result<Connection> {
+        Connection::open(&self.address)
+    }
+
+    /// Connects to pool `www` and sends a request whose answer is read later.
+    ///
+    /// # Errors
+    /// Fails when nobody listens.
+    pub fn begin(&self, request: &Request) -> Result<Connection> {
+        let mut connection = self.connect()?;
+        connection.send(request)?;
+        Ok(connection)
+    }
+
+    /// Sends a signal to the master.
+    ///
+    /// # Errors
+    /// Fails when it is gone.
+    pub fn signal(&self, signal: Signal) -> Result {
+        self.process.signal(signal)
+    }
+
+    /// Waits for the end of the master.
+    ///
+    /// # Errors
+    /// Fails when it lives on.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        self.process.wait_for_end()?;
+        Ok(self.child.wait()?)
+    }
+
+    /// The daemon's processes whose title starts with `title`.
+    ///
+    /// # Errors
+    /// Fails when /proc cannot be read.
+    pub fn processes(&self, title: &str) -> Result<Vec<Process>> {
+        Process::titled(self.process.pid(), title)
+    }
+}
+
+impl Drop for Fpm {
+    fn drop(&mut self) {
+        // The master leads its own session, so its process group is all that it started. Nothing is left to kill after a clean end.
+        let _ = killpg(Pid::from_raw(self.process.pid()), Signal::SIGKILL);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // Shown by the test runner only when the test fails.
+        println!("--- the daemon's log:\n{}", self.log.text());
+    }
+}

@@ -1,0 +1,51 @@
+//! Starts a FastCGI process manager and talks to it the way web servers, operators and browsers do.
+//!
+//! The daemon under test comes from the environment ([`Subject`]), so every test runs against fpmd and against the
+//! original php-fpm. Rules for whoever adds to this library: a test waits for an event with a [`PATIENCE`] deadline,
+//! never for time to pass; every daemon has a directory and sockets of its own; a missing tool is a failure that
+//! names the Debian package, never a skipped test.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+//mod browser;
+mod client;
+mod daemon;
+mod fpm;
+mod gate;
+mod log;
+//mod mariadb;
+mod multipart;
+//mod nginx;
+//mod packages;
+mod process;
+mod record;
+mod request;
+mod site;
+mod subject;
+mod tool;
+
+use std::time::Duration;
+
+pub use answer::Answer;
+//pub use browser::{Browser, Page};
+pub use client::{Address, Connection};
+pub use daemon::{Daemon, Refusal};
+pub use fpm::Fpm;
+pub use gate::Gate;
+pub use log::Log;
+//pub use mariadb::MariaDb;
+pub use multipart::Multipart;
+//pub use nginx::Nginx;
+//pub use packages::Packages;
+pub use process::Process;
+pub use record::{Kind, Record, pair, pairs};
+pub use request::Request;
+pub use site::Site;
+pub use subject::{PhpVersion, Subject, Under};
+
+/// How long a test waits for something that should happen at once, before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a test returns; an error fails it with the whole chain of contexts.
+pub type Result<T = ()> = anyhow::Result<T>;

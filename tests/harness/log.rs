@@ -1,0 +1,122 @@
+//! The daemon's log as it is written, with waiting for a line.
+
+use std::io::{BufRead, BufReader, PipeReader};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use anyhow::bail;
+
+use crate::{PATIENCE, Result};
+
+/// Everything that a daemon has written to its standard output and standard error so far.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    shared: Arc<(Mutex<Written>, Condvar)>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    lines: Vec<String>,
+    is_closed: bool,
+}
+
+impl Log {
+    /// Follows a pipe until its last writer is gone.
+    #[must_use]
+    pub fn follow(pipe: PipeReader) -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(pipe)
+                .split(b'\n')
+                .map_while(std::result::Result::ok)
+            {
+                writer
+                    .written()
+                    .lines
+                    .push(String::from_utf8_lossy(&line).into_owned());
+                writer.shared.1.notify_all();
+            }
+            writer.written().is_closed = true;
+            writer.shared.1.notify_all();
+        });
+        log
+    }
+
+    /// Waits for a line that contains `text` and returns it.
+    ///
+    /// # Errors
+    /// Fails when none comes in [`PATIENCE`] or the daemon ends.
+    pub fn wait_for(&self, text: &str) -> Result<String> {
+        self.wait_for_nth(text, 1)
+    }
+
+    /// Waits for the `nth` line that contains `text` and returns it.
+    ///
+    /// # Errors
+    /// Fails when none comes in [`PATIENCE`] or the daemon ends.
+    pub fn wait_for_nth(&self, text: &str, nth: usize) -> Result<String> {
+        let missing = |written: &mut Written| {
+            !written.is_closed && written.matching(text).nth(nth - 1).is_none()
+        };
+        let (written, _) = self
+            .shared
+            .1
+            .wait_timeout_while(self.written(), PATIENCE, missing)
+            .unwrap_or_else(PoisonError::into_inner);
+        match written.matching(text).nth(nth - 1) {
+            Some(line) => Ok(line.to_owned()),
+            None => bail!(
+                "line {nth} with {text:?} is not in the log:\n{}",
+                written.lines.join("\n")
+            ),
+        }
+    }
+
+    /// Waits until all writers are gone and returns all lines.
+    ///
+    /// # Errors
+    /// Fails when a process still holds the log after [`PATIENCE`].
+    pub fn wait_for_end(&self) -> Result<Vec<String>> {
+        let (written, _) = self
+            .shared
+            .1
+            .wait_timeout_while(self.written(), PATIENCE, |written| !written.is_closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        if !written.is_closed {
+            bail!(
+                "some process still holds the log open:\n{}",
+                written.lines.join("\n")
+            );
+        }
+        Ok(written.lines.clone())
+    }
+
+    /// The lines so far that contain `text`.
+    #[must_use]
+    pub fn lines_with(&self, text: &str) -> Vec<String> {
+        self.written()
+            .matching(text)
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
+    /// All of it so far.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.written().lines.join("\n")
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Written {
+    fn matching<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        self.lines
+            .iter()
+            .map(String::as_str)
+            .filter(move |line| line.contains(text))
+    }
+}
