@@ -1,0 +1,52 @@
+//! Everything that can happen to the master.
+//!
+//! Rule: the enum is closed and [`Master::on_event`](crate::master::Master::on_event) is its only consumer; together
+//! they are the table of contents of the master.
+
+use fpm_channel::FromZygote;
+use fpm_conf::PoolIndex;
+use fpm_os::signal::Signal;
+use fpm_os::wait::Exit;
+
+use crate::group::GroupIndex;
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A signal arrived for the master, any but SIGCHLD.
+    Signal(Signal),
+    /// A zygote said something.
+    Said(ZygoteId, FromZygote),
+    /// A zygote hung up; all that it said before has been delivered.
+    HungUp(ZygoteId),
+    /// A child of the master ended: a zygote, a worker whose zygote is gone, or a process that some worker left behind.
+    /// All that a zygote said before its end has been delivered.
+    Reaped(Exit),
+    /// A timer that was armed is due.
+    Due(Timer),
+    /// A connection arrived at the socket of a pool that wants to know ([`crate::world::World::connections_wanted`]).
+    Connection(PoolIndex),
+}
+
+/// A zygote, unique for the life of the master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ZygoteId(pub u64);
+
+/// What the master has timers for. Each value is one timer: arming it again moves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// Once a second, for pools that are not static.
+    Maintenance,
+    /// The next measure against workers that have not left.
+    Escalate,
+    /// The pool's workers died at start: try one again, or trust the one that was tried.
+    Revive(PoolIndex),
+    /// Forking failed: try again.
+    Fork(GroupIndex),
+    /// The group's zygote died or did not start: start another one.
+    Restart(GroupIndex),
+    /// The zygote should have ended by now.
+    Overdue(ZygoteId),
+    /// Workers of which it is not known whether they were born before their zygote died.
+    Unclaimed,
+}

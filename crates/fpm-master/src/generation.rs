@@ -1,0 +1,178 @@
+//! One configuration at work: its pools, and the groups of pools that share a zygote.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use fpm_conf::{Config, PoolIndex};
+use nix::unistd::Pid;
+
+use crate::backoff::Backoff;
+use crate::event::ZygoteId;
+use crate::group::{GroupIndex, groups};
+use crate::pool::PoolAtWork;
+use crate::roster::Reason;
+
+/// Wait this long before another zygote is started when the one before died at once.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Wait this long before forking is tried again.
+const FIRST_FORK_WAIT: Duration = Duration::from_millis(100);
+/// Never wait longer than this for either.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A configuration at work.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// Its number, counted from 1.
+    pub number: fpm_channel::Generation,
+    /// The pools, in the order of the configuration.
+    pub pools: Vec<PoolAtWork>,
+    /// The groups.
+    pub groups: Vec<Group>,
+}
+
+/// Pools that share a zygote.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its pools.
+    pub pools: Vec<PoolIndex>,
+    /// The zygote that serves it now.
+    pub zygote: Option<Zygote>,
+    /// Zygotes that died at once.
+    pub restarts: Backoff,
+    /// Workers to be forked, in order.
+    pub queue: VecDeque<(PoolIndex, Reason)>,
+    /// Forks that failed.
+    pub forks: Backoff,
+    /// Whether nothing is forked until the delay of the last failure is over.
+    pub fork_waits: bool,
+}
+
+/// The process that forks the workers of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Zygote {
+    /// Its name.
+    pub id: ZygoteId,
+    /// Its process.
+    pub pid: Pid,
+    /// When it was started.
+    pub since: Instant,
+    /// How far it is.
+    pub phase: Phase,
+    /// Workers that were asked for and not reported yet.
+    pub outstanding: u32,
+}
+
+/// The life of a zygote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// PHP is starting.
+    Starting,
+    /// It can fork, since then.
+    Ready(Instant),
+    /// It said that PHP did not start, and ends.
+    Failed,
+    /// It was told to end when its last worker has.
+    Quitting,
+}
+
+impl Generation {
+    /// Sets up a generation without processes.
+    #[must_use]
+    pub fn new(number: fpm_channel::Generation, config: &Config) -> Generation {
+        let groups: Vec<Group> = groups(config)
+            .into_iter()
+            .map(|(_, pools)| Group::new(pools))
+            .collect();
+        let group_of = |pool: PoolIndex| {
+            let position = groups.iter().position(|group| group.pools.contains(&pool));
+            GroupIndex(position.expect("`groups` leaves no pool out"))
+        };
+        let pools = (0..)
+            .zip(&config.pools)
+            .map(|(index, pool)| PoolAtWork::new(pool, group_of(PoolIndex(index))))
+            .collect();
+        Generation {
+            number,
+            pools,
+            groups,
+        }
+    }
+
+    /// Returns a pool.
+    ///
+    /// # Panics
+    /// With an index of another generation.
+    #[must_use]
+    pub fn pool(&self, pool: PoolIndex) -> &PoolAtWork {
+        &self.pools[pool.0 as usize]
+    }
+
+    /// Returns a pool to be changed.
+    ///
+    /// # Panics
+    /// With an index of another generation.
+    pub fn pool_mut(&mut self, pool: PoolIndex) -> &mut PoolAtWork {
+        &mut self.pools[pool.0 as usize]
+    }
+
+    /// Returns a group to be changed.
+    ///
+    /// # Panics
+    /// With an index of another generation.
+    pub fn group_mut(&mut self, group: GroupIndex) -> &mut Group {
+        &mut self.groups[group.0]
+    }
+
+    /// Returns the indices of all pools.
+    pub fn pool_indices(&self) -> impl Iterator<Item = PoolIndex> + use<> {
+        (0..).take(self.pools.len()).map(PoolIndex)
+    }
+
+    /// Returns the indices of all groups.
+    pub fn group_indices(&self) -> impl Iterator<Item = GroupIndex> + use<> {
+        (0..self.groups.len()).map(GroupIndex)
+    }
+
+    /// Finds the group that a zygote serves.
+    #[must_use]
+    pub fn group_of(&self, zygote: ZygoteId) -> Option<GroupIndex> {
+        self.groups
+            .iter()
+            .position(|group| group.zygote.is_some_and(|z| z.id == zygote))
+            .map(GroupIndex)
+    }
+
+    /// Finds a zygote to be changed.
+    pub fn zygote_mut(&mut self, zygote: ZygoteId) -> Option<&mut Zygote> {
+        self.groups
+            .iter_mut()
+            .filter_map(|group| group.zygote.as_mut())
+            .find(|z| z.id == zygote)
+    }
+
+    /// Returns the zygotes that have a process.
+    pub fn zygotes(&self) -> impl Iterator<Item = Zygote> {
+        self.groups.iter().filter_map(|group| group.zygote)
+    }
+}
+
+impl Group {
+    fn new(pools: Vec<PoolIndex>) -> Group {
+        Group {
+            pools,
+            zygote: None,
+            restarts: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+            queue: VecDeque::new(),
+            forks: Backoff::new(FIRST_FORK_WAIT, LONGEST_WAIT),
+            fork_waits: false,
+        }
+    }
+}
+
+impl Zygote {
+    /// Tells whether workers can be asked for.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_))
+    }
+}

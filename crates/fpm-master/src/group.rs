@@ -1,0 +1,35 @@
+//! Which pools share a zygote.
+//!
+//! Rule: a group is a key computed from the pool. Nothing else in this crate may assume how many groups there are.
+
+use fpm_conf::{Config, Pool, PoolIndex};
+
+/// What pools must have in common to share a zygote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupKey;
+
+/// A group as an index into its generation's groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupIndex(pub usize);
+
+impl GroupKey {
+    /// Computes the key of a pool. One opcache for all, as in the original: all pools have the same key.
+    #[must_use]
+    pub fn of(_pool: &Pool) -> GroupKey {
+        GroupKey
+    }
+}
+
+/// Sorts the pools of `config` into groups; groups and the pools in them keep the order of the configuration.
+#[must_use]
+pub fn groups(config: &Config) -> Vec<(GroupKey, Vec<PoolIndex>)> {
+    let mut groups: Vec<(GroupKey, Vec<PoolIndex>)> = Vec::new();
+    for (index, pool) in (0..).zip(&config.pools) {
+        let key = GroupKey::of(pool);
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, pools)) => pools.push(PoolIndex(index)),
+            None => groups.push((key, vec![PoolIndex(index)])),
+        }
+    }
+    groups
+}

@@ -1,0 +1,179 @@
+//! The master: what happens, and what follows from it.
+//!
+//! Rule: no processes, descriptors or clocks in here; what is to be done goes through [`World`], what happens comes in
+//! as an [`Event`] with the time at which it happened. [`Master::on_event`] is the table of contents.
+//!
+//! Original: sapi/fpm/fpm/fpm_events.c, fpm_process_ctl.c, fpm_children.c
+
+use std::time::{Duration, Instant};
+
+use fpm_channel::FromZygote;
+use fpm_conf::Config;
+use fpm_os::signal::Signal;
+
+use crate::error::MasterError;
+use crate::event::{Event, Timer, ZygoteId};
+use crate::generation::Generation;
+use crate::journal::line;
+use crate::roster::Roster;
+use crate::state::{Escalation, State};
+use crate::world::World;
+
+mod ends;
+mod maintenance;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod workers;
+mod zygotes;
+
+/// Everything the master knows.
+#[derive(Debug)]
+pub struct Master<W> {
+    world: W,
+    settings: Settings,
+    generation: Generation,
+    roster: Roster,
+    state: State,
+    escalation: Escalation,
+    progress: Progress,
+    outcome: Option<Outcome>,
+    last_zygote: u64,
+    /// Whether `process.max` stood in the way of a worker and that was reported.
+    full_reported: bool,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A signal asked for it.
+    Stopped,
+    /// It never got as far as serving.
+    Failed(MasterError),
+}
+
+/// The directives that concern the master itself.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    /// `process_control_timeout`; 0 means no limit to the patience of a graceful stop.
+    process_control_timeout: Duration,
+    /// `process.max`; `None` means no limit.
+    process_max: Option<usize>,
+}
+
+/// How far the start is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// PHP is starting in the zygotes.
+    Launching,
+    /// The first workers are being forked.
+    Filling,
+    /// `ready to handle connections` has been said.
+    Serving,
+}
+
+impl<W: World> Master<W> {
+    /// Sets up the master for a configuration; [`Master::start`] is what begins.
+    pub fn new(config: &Config, world: W) -> Master<W> {
+        let process_max = usize::try_from(config.global.process_max).unwrap_or(usize::MAX);
+        Master {
+            world,
+            settings: Settings {
+                process_control_timeout: Duration::from_secs(
+                    config.global.process_control_timeout.into(),
+                ),
+                process_max: (process_max > 0).then_some(process_max),
+            },
+            generation: Generation::new(fpm_channel::Generation(1), config),
+            roster: Roster::default(),
+            state: State::Normal,
+            escalation: Escalation::default(),
+            progress: Progress::Launching,
+            outcome: None,
+            last_zygote: 0,
+            full_reported: false,
+        }
+    }
+
+    /// Starts the zygotes of all groups.
+    pub fn start(&mut self, now: Instant) {
+        for group in self.generation.group_indices() {
+            self.start_zygote(now, group);
+        }
+    }
+
+    /// Does all that follows from `event`, which happened at `now`.
+    pub fn on_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Signal(signal) => self.on_signal(now, signal),
+            Event::Said(zygote, said) => self.on_said(now, zygote, said),
+            Event::HungUp(zygote) => self.on_hung_up(now, zygote),
+            Event::Reaped(exit) => self.on_reaped(now, exit),
+            Event::Due(timer) => self.on_due(now, timer),
+            Event::Connection(pool) => self.on_connection(now, pool),
+        }
+    }
+
+    /// Returns how it ended, once it has.
+    pub fn take_outcome(&mut self) -> Option<Outcome> {
+        self.outcome.take()
+    }
+
+    /// Returns the world, for the loop that waits for its events.
+    pub fn world(&mut self) -> &mut W {
+        &mut self.world
+    }
+
+    fn on_signal(&mut self, now: Instant, signal: Signal) {
+        tracing::debug!("received {}", signal.name());
+        match signal {
+            Signal::TERM | Signal::INT => {
+                tracing::info!("Terminating ...");
+                self.change_state(now, State::Terminating);
+            }
+            Signal::QUIT => {
+                tracing::info!("Finishing ...");
+                self.change_state(now, State::Finishing);
+            }
+            Signal::USR1 => match self.world.reopen_log() {
+                Ok(()) => tracing::info!("error log file re-opened"),
+                Err(_) => tracing::error!("unable to re-opened error log file"),
+            },
+            Signal::USR2 | Signal::HUP => {
+                tracing::warn!(
+                    "this version cannot reload: restart fpmd to put a new configuration to work"
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn on_said(&mut self, now: Instant, zygote: ZygoteId, said: FromZygote) {
+        match said {
+            FromZygote::Ready { php_version } => self.on_ready(now, zygote, &php_version),
+            FromZygote::Failed { reason } => self.on_failed(zygote, reason),
+            FromZygote::Spawned { worker, pid } => self.on_spawned(now, zygote, worker, pid),
+            FromZygote::SpawnFailed { worker, errno } => {
+                self.on_spawn_failed(now, zygote, worker, errno);
+            }
+            FromZygote::Exited {
+                worker,
+                pid: _,
+                status,
+            } => self.on_worker_ended(now, worker, status),
+            FromZygote::Log { level, text } => line(level, format_args!("{text}")),
+        }
+    }
+
+    fn on_due(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Maintenance => self.maintain(now),
+            Timer::Escalate => self.escalate(now),
+            Timer::Revive(pool) => self.revive(now, pool),
+            Timer::Fork(group) => self.fork_again(now, group),
+            Timer::Restart(group) => self.start_zygote(now, group),
+            Timer::Overdue(zygote) => self.on_overdue(zygote),
+            Timer::Unclaimed => self.clear_up(now),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Ends of processes: who it was, what the log says, who takes the place.
+//!
+//! Original: sapi/fpm/fpm/fpm_children.c (`fpm_children_bury`)
+
+use std::time::Instant;
+
+use fpm_channel::WorkerId;
+use fpm_conf::LogLevel;
+use fpm_os::signal::Signal;
+use fpm_os::wait::{Exit, ExitStatus};
+use nix::unistd::Pid;
+
+use super::Master;
+use crate::journal::line;
+use crate::obituary::{Ending, Lifetime};
+use crate::roster::{Leaving, Reason, Worker};
+use crate::state::State;
+use crate::world::{Activity, World};
+
+impl<W: World> Master<W> {
+    /// A child of the master itself ended.
+    pub(super) fn on_reaped(&mut self, now: Instant, exit: Exit) {
+        tracing::debug!("received SIGCHLD");
+        let zygote = self
+            .generation
+            .zygotes()
+            .find(|zygote| zygote.pid == exit.pid);
+        if let Some(zygote) = zygote {
+            self.on_zygote_ended(now, &zygote, exit.status);
+        } else if let Some(worker) = self.roster.by_pid(exit.pid) {
+            self.on_worker_ended(now, worker, exit.status);
+        } else {
+            // The master is a child subreaper: what a script left behind ends here. The original says the same as init.
+            let (pid, ending) = (exit.pid, Ending(exit.status));
+            let init = if Pid::this() == Pid::from_raw(1) {
+                " (master process is the init process)"
+            } else {
+                ""
+            };
+            tracing::debug!(
+                "unknown child ({pid}) exited {ending} - most likely an orphan process{init}"
+            );
+            self.clear_up(now);
+        }
+    }
+
+    /// A worker ended, whoever reaped it.
+    pub(super) fn on_worker_ended(&mut self, now: Instant, id: WorkerId, status: ExitStatus) {
+        // Its slot still shows how far it came.
+        let served = self.world.activity(id, now) != Activity::Starting;
+        let Some(worker) = self.strike_off(id) else {
+            return;
+        };
+        self.log_end(now, &worker, status);
+        if self.state != State::Normal {
+            self.wind_down_if_empty(now);
+            return;
+        }
+        let room = self.generation.pool(worker.pool).room() > 0;
+        match worker.leaving {
+            Some(Leaving::Retired) => {}
+            None if room && !served => self.birth_failed(now, worker.pool),
+            None | Some(Leaving::Replaced) => self.want(worker.pool, Reason::Replacement, 1),
+        }
+        // All groups: the one that ended may have stood in the way of `process.max`.
+        for group in self.generation.group_indices() {
+            self.pump(now, group);
+        }
+    }
+
+    fn log_end(&self, now: Instant, worker: &Worker, status: ExitStatus) {
+        let pool = &self.generation.pool(worker.pool).name;
+        let pid = worker.pid.unwrap_or(Pid::from_raw(0));
+        let ending = Ending(status);
+        let lifetime = Lifetime(now.saturating_duration_since(worker.since));
+        let quietly = match status {
+            ExitStatus::Code(code) => code == 0,
+            ExitStatus::Signal { signal, .. } => signal == Signal::QUIT,
+        };
+        if worker.leaving == Some(Leaving::Retired) && quietly {
+            tracing::debug!(
+                "[pool {pool}] child {pid} has been killed by the process management {lifetime}"
+            );
+        } else {
+            let level = if self.state == State::Normal {
+                ending.level()
+            } else {
+                LogLevel::Debug
+            };
+            line(
+                level,
+                format_args!("[pool {pool}] child {pid} exited {ending} {lifetime}"),
+            );
+        }
+    }
+
+    /// A worker that was asked for was never born, or is gone without a trace.
+    pub(super) fn forget_unborn(&mut self, now: Instant, id: WorkerId) {
+        let Some(worker) = self.strike_off(id) else {
+            return;
+        };
+        if self.state == State::Normal {
+            self.want(worker.pool, worker.reason, 1);
+        } else {
+            self.wind_down_if_empty(now);
+        }
+    }
+
+    /// Forgets a worker and frees all that was its own.
+    pub(super) fn strike_off(&mut self, id: WorkerId) -> Option<Worker> {
+        let worker = self.roster.remove(id)?;
+        self.generation.pool_mut(worker.pool).free(worker.slot);
+        self.world.release(id);
+        Some(worker)
+    }
+}

@@ -1,0 +1,147 @@
+//! The way to the end: drain or signal the workers, then let the zygotes go, then say goodbye.
+//!
+//! Original: sapi/fpm/fpm/fpm_process_ctl.c (`fpm_pctl`)
+
+use std::time::{Duration, Instant};
+
+use fpm_channel::WorkerId;
+use fpm_os::signal::Signal;
+
+use super::{Master, Outcome};
+use crate::event::Timer;
+use crate::generation::Phase;
+use crate::roster::Worker;
+use crate::state::{Escalation, Measure, State, Transition};
+use crate::world::World;
+
+/// A zygote without workers may take this long to shut PHP down.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl<W: World> Master<W> {
+    /// Changes the state, if it may be changed.
+    pub(super) fn change_state(&mut self, now: Instant, next: State) {
+        match self.state.transition(next) {
+            Transition::Already => {}
+            Transition::Refused => {
+                tracing::debug!(
+                    "not switching to '{next}' state, because already in '{}' state",
+                    self.state
+                );
+            }
+            Transition::Accepted => {
+                tracing::debug!("switching to '{next}' state");
+                self.state = next;
+                self.escalation = Escalation::default();
+                self.cancel_births();
+                self.quit_zygotes();
+                self.escalate(now);
+            }
+        }
+    }
+
+    fn cancel_births(&mut self) {
+        for group in &mut self.generation.groups {
+            group.queue.clear();
+        }
+        for pool in &mut self.generation.pools {
+            pool.queued = 0;
+        }
+    }
+
+    fn quit_zygotes(&mut self) {
+        for zygote in self
+            .generation
+            .groups
+            .iter_mut()
+            .filter_map(|group| group.zygote.as_mut())
+        {
+            match std::mem::replace(&mut zygote.phase, Phase::Quitting) {
+                // It reads its channel only when PHP is up, which may take long; nothing is lost with it.
+                Phase::Starting => self.world.signal_child(zygote.pid, Signal::KILL),
+                Phase::Ready(_) | Phase::Failed => self.world.quit_zygote(zygote.id),
+                Phase::Quitting => {}
+            }
+        }
+    }
+
+    /// Takes the next measure against the workers that are left.
+    pub(super) fn escalate(&mut self, now: Instant) {
+        if self.state == State::Normal {
+            return;
+        }
+        if self.roster.is_empty() {
+            self.wind_down_if_empty(now);
+            return;
+        }
+        let before = self.escalation.last();
+        let (measure, patience) = self
+            .escalation
+            .next(self.state, self.settings.process_control_timeout);
+        if before == Some(measure) {
+            // Killed and still there: a zygote that does not pass it on is in the way.
+            for zygote in self.generation.zygotes() {
+                self.world.signal_child(zygote.pid, Signal::KILL);
+            }
+        }
+        let ids: Vec<WorkerId> = self.roster.iter().rev().map(|(id, _)| id).collect();
+        for id in ids {
+            self.apply(id, measure);
+        }
+        tracing::debug!("{} child(ren) still alive", self.roster.len());
+        if let Some(patience) = patience {
+            self.world.arm(Timer::Escalate, now + patience);
+        }
+    }
+
+    /// Does to a worker that appeared late what was done to all others.
+    pub(super) fn apply_last_measure(&mut self, id: WorkerId) {
+        if let (true, Some(measure)) = (self.state != State::Normal, self.escalation.last()) {
+            self.apply(id, measure);
+        }
+    }
+
+    fn apply(&mut self, id: WorkerId, measure: Measure) {
+        let Some(&Worker {
+            pool,
+            pid: Some(pid),
+            zygote,
+            ..
+        }) = self.roster.get(id)
+        else {
+            return;
+        };
+        let name = &self.generation.pool(pool).name;
+        match (measure, zygote) {
+            (Measure::Drain, _) => {
+                tracing::debug!("[pool {name}] draining child {pid}");
+                self.world.drain(id);
+            }
+            (Measure::Signal(signal), zygote) => {
+                tracing::debug!(
+                    "[pool {name}] sending signal {} {signal} to child {pid}",
+                    signal.number()
+                );
+                match zygote {
+                    Some(zygote) => self.world.signal_worker(zygote, id, signal),
+                    None => self.world.signal_child(pid, signal),
+                }
+            }
+        }
+    }
+
+    /// Goes on with the end when the last worker is gone: waits for the zygotes, then says goodbye.
+    pub(super) fn wind_down_if_empty(&mut self, now: Instant) {
+        if self.state == State::Normal || !self.roster.is_empty() || self.outcome.is_some() {
+            return;
+        }
+        let mut gone = true;
+        for zygote in self.generation.zygotes() {
+            gone = false;
+            self.world.arm(Timer::Overdue(zygote.id), now + PATIENCE);
+        }
+        if gone {
+            tracing::info!("exiting, bye-bye!");
+            self.outcome = Some(Outcome::Stopped);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The master with a fake world: no process is started, time is a number.
+
+use std::time::Duration;
+
+use expect_test::expect;
+use fpm_channel::FromZygote;
+use fpm_conf::{Config, Pool};
+use fpm_os::signal::Signal;
+use fpm_os::wait::ExitStatus;
+
+mod births;
+mod fake;
+mod stops;
+mod zygote_death;
+
+use fake::Stage;
+
+/// A configuration with one static pool.
+fn www(max_children: u32) -> Config {
+    let mut pool = Pool::new("www", "/run/www.sock");
+    pool.pm_max_children = max_children;
+    Config {
+        pools: vec![pool],
+        ..Config::default()
+    }
+}
+
+/// A master that serves with all its workers idle.
+fn serving(config: &Config) -> Stage {
+    let mut stage = Stage::new(config);
+    stage.start();
+    stage.ready(1);
+    stage.settle();
+    stage.lines();
+    stage.calls();
+    stage
+}
+
+#[test]
+fn a_start_goes_from_zygote_to_workers_to_ready() {
+    let mut stage = Stage::new(&www(2));
+    stage.start();
+    expect!["start zygote 1"].assert_eq(&stage.calls());
+    stage.ready(1);
+    expect![[r#"
+        launched
+        spawn worker 1 of pool 0 in slot 0 by zygote 1
+        spawn worker 2 of pool 0 in slot 1 by zygote 1"#]]
+    .assert_eq(&stage.calls());
+    stage.settle();
+    expect![[r#"
+        DEBUG zygote 1001 of generation 1 has started PHP 8.2.32
+        DEBUG [pool www] child 1 started
+        DEBUG [pool www] child 2 started
+        NOTICE ready to handle connections"#]]
+    .assert_eq(&stage.lines());
+}
+
+#[test]
+fn pools_start_in_their_order() {
+    let mut config = www(2);
+    config.pools.push(Pool::new("admin", "/run/admin.sock"));
+    let mut stage = Stage::new(&config);
+    stage.start();
+    stage.ready(1);
+    expect![[r#"
+        start zygote 1
+        launched
+        spawn worker 1 of pool 0 in slot 0 by zygote 1
+        spawn worker 2 of pool 0 in slot 1 by zygote 1
+        spawn worker 3 of pool 1 in slot 0 by zygote 1"#]]
+    .assert_eq(&stage.calls());
+}
+
+#[test]
+fn php_that_does_not_start_ends_the_master() {
+    let mut stage = Stage::new(&www(1));
+    stage.start();
+    stage.said(
+        1,
+        FromZygote::Failed {
+            reason: "no such extension".into(),
+        },
+    );
+    assert_eq!(
+        stage.outcome().as_deref(),
+        Some("PHP did not start: no such extension")
+    );
+
+    let mut stage = Stage::new(&www(1));
+    stage.start();
+    stage.reaped(1001, ExitStatus::Code(255));
+    assert_eq!(
+        stage.outcome().as_deref(),
+        Some("PHP did not start: the zygote exited with code 255")
+    );
+}
+
+#[test]
+fn a_zygote_that_cannot_be_started_ends_the_master() {
+    let mut stage = Stage::new(&www(1));
+    stage.world().zygotes_fail = true;
+    stage.start();
+    assert_eq!(
+        stage.outcome().as_deref(),
+        Some("failed to start a zygote: fork() failed: Cannot allocate memory (12)")
+    );
+}
+
+#[test]
+fn a_launch_that_fails_ends_the_master() {
+    let mut stage = Stage::new(&www(1));
+    stage.world().launch_fails = true;
+    stage.start();
+    stage.ready(1);
+    assert_eq!(
+        stage.outcome().as_deref(),
+        Some("Unable to write to the PID file.")
+    );
+    assert!(!stage.calls().contains("spawn"));
+}
+
+#[test]
+fn ends_of_workers_are_reported_and_made_good() {
+    let mut stage = serving(&www(3));
+    stage.pass(Duration::from_micros(1_500_002));
+    stage.worker_ends(1, ExitStatus::Code(0));
+    stage.worker_ends(
+        2,
+        ExitStatus::Signal {
+            signal: Signal::SEGV,
+            core_dumped: true,
+        },
+    );
+    stage.worker_ends(3, ExitStatus::Code(255));
+    stage.settle();
+    expect![[r#"
+        NOTICE [pool www] child 1 exited with code 0 after 1.500002 seconds from start
+        WARNING [pool www] child 2 exited on signal 11 (SIGSEGV - core dumped) after 1.500002 seconds from start
+        WARNING [pool www] child 3 exited with code 255 after 1.500002 seconds from start
+        NOTICE [pool www] child 4 started
+        NOTICE [pool www] child 5 started
+        NOTICE [pool www] child 6 started"#]]
+    .assert_eq(&stage.lines());
+    assert_eq!(stage.alive(), 3);
+}
+
+#[test]
+fn a_slot_is_free_again_when_its_worker_has_ended() {
+    let mut stage = serving(&www(2));
+    stage.worker_ends(1, ExitStatus::Code(0));
+    expect![[r#"
+        release worker 1
+        spawn worker 3 of pool 0 in slot 0 by zygote 1"#]]
+    .assert_eq(&stage.calls());
+}
+
+#[test]
+fn process_max_holds_for_all_pools_together() {
+    let mut config = www(2);
+    config.pools.push(Pool::new("admin", "/run/admin.sock"));
+    config.global.process_max = 2;
+    let mut stage = Stage::new(&config);
+    stage.start();
+    stage.ready(1);
+    stage.settle();
+    assert_eq!(stage.alive(), 2);
+    expect![[r#"
+        DEBUG zygote 1001 of generation 1 has started PHP 8.2.32
+        WARNING The maximum number of processes has been reached. Please review your configuration and consider raising 'process.max'
+        DEBUG [pool www] child 1 started
+        DEBUG [pool www] child 2 started
+        NOTICE ready to handle connections"#]].assert_eq(&stage.lines());
+    stage.worker_ends(1, ExitStatus::Code(0));
+    stage.settle();
+    assert_eq!(
+        stage.alive(),
+        2,
+        "the pool that came first in the queue gets the place"
+    );
+}
+
+#[test]
+fn the_error_log_is_reopened() {
+    let mut stage = serving(&www(1));
+    stage.signal(Signal::USR1);
+    expect![[r#"
+        DEBUG received SIGUSR1
+        NOTICE error log file re-opened"#]]
+    .assert_eq(&stage.lines());
+    stage.world().reopen_fails = true;
+    stage.signal(Signal::USR1);
+    expect![[r#"
+        DEBUG received SIGUSR1
+        ERROR unable to re-opened error log file"#]]
+    .assert_eq(&stage.lines());
+}
+
+#[test]
+fn a_reload_is_refused_and_nothing_changes() {
+    let mut stage = serving(&www(1));
+    stage.signal(Signal::USR2);
+    stage.signal(Signal::HUP);
+    assert_eq!(
+        stage
+            .lines()
+            .matches("WARNING this version cannot reload")
+            .count(),
+        2
+    );
+    assert_eq!(stage.calls(), "");
+}
+
+#[test]
+fn what_scripts_leave_behind_is_not_worth_a_warning() {
+    let mut stage = serving(&www(1));
+    stage.reaped(4711, ExitStatus::Code(0));
+    let lines = stage.lines();
+    assert!(
+        lines.contains(
+            "DEBUG unknown child (4711) exited with code 0 - most likely an orphan process"
+        ),
+        "{lines}"
+    );
+    assert_eq!(stage.alive(), 1);
+}

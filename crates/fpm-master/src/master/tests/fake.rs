@@ -1,0 +1,341 @@
+//! A world that writes down what it is asked to do, and a stage on which events are played.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use fpm_channel::{FromZygote, WorkerId};
+use fpm_conf::{Config, PoolIndex};
+use fpm_os::error::OsError;
+use fpm_os::signal::Signal;
+use fpm_os::wait::{Exit, ExitStatus};
+use nix::errno::Errno;
+use nix::unistd::Pid;
+use tracing::field::{Field, Visit};
+use tracing::span;
+
+use crate::error::MasterError;
+use crate::event::{Event, Timer, ZygoteId};
+use crate::group::GroupIndex;
+use crate::master::{Master, Outcome};
+use crate::world::{Activity, Birth, Fate, World};
+
+/// Process of worker n is n, of zygote n 1000 + n.
+fn zygote_pid(zygote: u64) -> Pid {
+    Pid::from_raw(1000 + i32::try_from(zygote).unwrap())
+}
+
+#[derive(Debug)]
+pub(super) struct FakeWorld {
+    calls: Vec<String>,
+    timers: BTreeMap<Timer, Instant>,
+    /// Workers that were asked for and not answered, with the zygote that was asked.
+    asked: Vec<(ZygoteId, WorkerId)>,
+    alive: BTreeSet<WorkerId>,
+    pub(super) activities: BTreeMap<WorkerId, Activity>,
+    pub(super) default_activity: Activity,
+    pub(super) fates: BTreeMap<WorkerId, Fate>,
+    pub(super) zygotes_fail: bool,
+    pub(super) spawns_fail: bool,
+    pub(super) launch_fails: bool,
+    pub(super) reopen_fails: bool,
+}
+
+impl World for FakeWorld {
+    fn start_zygote(&mut self, zygote: ZygoteId, _group: GroupIndex) -> Result<Pid, MasterError> {
+        if self.zygotes_fail {
+            let source = OsError::Call {
+                call: "fork()",
+                errno: Errno::ENOMEM,
+            };
+            return Err(MasterError::Zygote { source });
+        }
+        self.calls.push(format!("start zygote {}", zygote.0));
+        Ok(zygote_pid(zygote.0))
+    }
+
+    fn spawn(&mut self, zygote: ZygoteId, birth: Birth) -> Result<(), Errno> {
+        if self.spawns_fail {
+            return Err(Errno::EMFILE);
+        }
+        self.calls.push(format!(
+            "spawn worker {} of pool {} in slot {} by zygote {}",
+            birth.worker.0, birth.pool.0, birth.slot.0, zygote.0
+        ));
+        self.asked.push((zygote, birth.worker));
+        Ok(())
+    }
+
+    fn signal_worker(&mut self, zygote: ZygoteId, worker: WorkerId, signal: Signal) {
+        self.calls.push(format!(
+            "{signal} to worker {} through zygote {}",
+            worker.0, zygote.0
+        ));
+    }
+
+    fn quit_zygote(&mut self, zygote: ZygoteId) {
+        self.calls.push(format!("quit zygote {}", zygote.0));
+    }
+
+    fn forget_zygote(&mut self, zygote: ZygoteId) {
+        self.asked.retain(|(asked, _)| *asked != zygote);
+    }
+
+    fn signal_child(&mut self, pid: Pid, signal: Signal) {
+        self.calls.push(format!("{signal} to child {pid}"));
+    }
+
+    fn drain(&mut self, worker: WorkerId) {
+        self.calls.push(format!("drain worker {}", worker.0));
+    }
+
+    fn release(&mut self, worker: WorkerId) {
+        self.alive.remove(&worker);
+        self.calls.push(format!("release worker {}", worker.0));
+    }
+
+    fn fate(&mut self, worker: WorkerId) -> Fate {
+        self.fates.get(&worker).copied().unwrap_or(Fate::Nobody)
+    }
+
+    fn activity(&self, worker: WorkerId, _now: Instant) -> Activity {
+        self.activities
+            .get(&worker)
+            .copied()
+            .unwrap_or(self.default_activity)
+    }
+
+    fn connections_wanted(&mut self, pool: PoolIndex) {
+        self.calls
+            .push(format!("watch the sockets of pool {}", pool.0));
+    }
+
+    fn arm(&mut self, timer: Timer, at: Instant) {
+        self.timers.insert(timer, at);
+    }
+
+    fn launched(&mut self) -> Result<(), MasterError> {
+        if self.launch_fails {
+            return Err(MasterError::Launch {
+                text: "Unable to write to the PID file.".to_owned(),
+            });
+        }
+        self.calls.push("launched".to_owned());
+        Ok(())
+    }
+
+    fn reopen_log(&mut self) -> io::Result<()> {
+        if self.reopen_fails {
+            Err(io::Error::other("no"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A master, its fake world, a clock and the lines it logged.
+pub(super) struct Stage {
+    master: Master<FakeWorld>,
+    now: Instant,
+    log: Log,
+}
+
+impl Stage {
+    pub(super) fn new(config: &Config) -> Stage {
+        let now = Instant::now();
+        let world = FakeWorld {
+            calls: Vec::new(),
+            timers: BTreeMap::new(),
+            asked: Vec::new(),
+            alive: BTreeSet::new(),
+            activities: BTreeMap::new(),
+            default_activity: Activity::Idle { since: now },
+            fates: BTreeMap::new(),
+            zygotes_fail: false,
+            spawns_fail: false,
+            launch_fails: false,
+            reopen_fails: false,
+        };
+        Stage {
+            master: Master::new(config, world),
+            now,
+            log: Log::default(),
+        }
+    }
+
+    pub(super) fn world(&mut self) -> &mut FakeWorld {
+        self.master.world()
+    }
+
+    pub(super) fn start(&mut self) {
+        let log = self.log.clone();
+        tracing::subscriber::with_default(log, || self.master.start(self.now));
+    }
+
+    pub(super) fn play(&mut self, event: Event) {
+        let log = self.log.clone();
+        tracing::subscriber::with_default(log, || self.master.on_event(self.now, event));
+    }
+
+    pub(super) fn said(&mut self, zygote: u64, said: FromZygote) {
+        self.play(Event::Said(ZygoteId(zygote), said));
+    }
+
+    pub(super) fn ready(&mut self, zygote: u64) {
+        self.said(
+            zygote,
+            FromZygote::Ready {
+                php_version: "8.2.32".to_owned(),
+            },
+        );
+    }
+
+    pub(super) fn signal(&mut self, signal: Signal) {
+        self.play(Event::Signal(signal));
+    }
+
+    pub(super) fn reaped(&mut self, pid: i32, status: ExitStatus) {
+        self.play(Event::Reaped(Exit {
+            pid: Pid::from_raw(pid),
+            status,
+        }));
+    }
+
+    /// The zygotes fork all that they are asked for, until nothing more is asked.
+    pub(super) fn settle(&mut self) {
+        while !self.world().asked.is_empty() {
+            let (zygote, worker) = self.world().asked.remove(0);
+            self.world().alive.insert(worker);
+            let pid = Pid::from_raw(i32::try_from(worker.0).unwrap());
+            self.said(zygote.0, FromZygote::Spawned { worker, pid });
+        }
+    }
+
+    /// The zygote answers the next request by saying that it cannot fork.
+    pub(super) fn fork_fails(&mut self) {
+        let (zygote, worker) = self.world().asked.remove(0);
+        self.said(
+            zygote.0,
+            FromZygote::SpawnFailed {
+                worker,
+                errno: Errno::EAGAIN as i32,
+            },
+        );
+    }
+
+    /// A worker ends and its zygote, number 1 unless it was replaced, says so.
+    pub(super) fn worker_ends(&mut self, worker: u64, status: ExitStatus) {
+        let pid = Pid::from_raw(i32::try_from(worker).unwrap());
+        self.said(
+            1,
+            FromZygote::Exited {
+                worker: WorkerId(worker),
+                pid,
+                status,
+            },
+        );
+    }
+
+    /// Lets time pass; timers become due on the way.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some((timer, at)) = self.next_timer().filter(|(_, at)| *at <= end) {
+            self.world().timers.remove(&timer);
+            self.now = self.now.max(at);
+            self.play(Event::Due(timer));
+        }
+        self.now = end;
+    }
+
+    pub(super) fn next_timer(&mut self) -> Option<(Timer, Instant)> {
+        self.world()
+            .timers
+            .iter()
+            .min_by_key(|(_, at)| **at)
+            .map(|(timer, at)| (*timer, *at))
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    pub(super) fn alive(&mut self) -> usize {
+        self.world().alive.len()
+    }
+
+    /// Takes what the world was asked to do, one line each.
+    pub(super) fn calls(&mut self) -> String {
+        std::mem::take(&mut self.world().calls).join("\n")
+    }
+
+    /// Takes what was logged, one line each.
+    pub(super) fn lines(&self) -> String {
+        std::mem::take(&mut *self.log.0.lock().unwrap()).join("\n")
+    }
+
+    /// Tells how it ended: `stopped` or the error.
+    pub(super) fn outcome(&mut self) -> Option<String> {
+        Some(match self.master.take_outcome()? {
+            Outcome::Stopped => "stopped".to_owned(),
+            Outcome::Failed(error) => error.to_string(),
+        })
+    }
+}
+
+/// Collects log lines as `LEVEL text`.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        let level = match *event.metadata().level() {
+            tracing::Level::ERROR if line.alert => "ALERT",
+            tracing::Level::ERROR => "ERROR",
+            tracing::Level::WARN => "WARNING",
+            tracing::Level::INFO => "NOTICE",
+            _ => "DEBUG",
+        };
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("{level} {}", line.text));
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[derive(Default)]
+struct Line {
+    text: String,
+    alert: bool,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            write!(self.text, "{value:?}").unwrap();
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.alert |= field.name() == "alert" && value;
+    }
+}

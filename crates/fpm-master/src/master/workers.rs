@@ -1,0 +1,275 @@
+//! Births of workers: asked for, queued, forked, reported, or failed.
+//!
+//! Rule: nothing is forked outside the state normal, beyond `pm.max_children` or beyond `process.max`, and never more
+//! than [`WINDOW`] births are under way at one zygote.
+//!
+//! Original: sapi/fpm/fpm/fpm_children.c (`fpm_children_make`)
+
+use std::time::Instant;
+
+use fpm_channel::WorkerId;
+use fpm_conf::PoolIndex;
+use fpm_os::error::described;
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use super::{Master, Progress};
+use crate::event::{Timer, ZygoteId};
+use crate::group::GroupIndex;
+use crate::roster::{Reason, Worker};
+use crate::state::State;
+use crate::world::{Activity, Birth, World};
+
+/// Births under way at one zygote. The kernel limits descriptors in flight (RLIMIT_NOFILE of the sender, unix(7)), and
+/// each birth takes up to three.
+const WINDOW: u32 = 32;
+
+impl<W: World> Master<W> {
+    /// Queues births, as many as the pool has room for.
+    pub(super) fn want(&mut self, pool: PoolIndex, reason: Reason, count: u32) {
+        let at_work = self.generation.pool_mut(pool);
+        let count = count.min(at_work.room());
+        at_work.queued += count;
+        let group = at_work.group;
+        self.generation
+            .group_mut(group)
+            .queue
+            .extend((0..count).map(|_| (pool, reason)));
+    }
+
+    /// Asks the zygote of a group for queued workers, as far as it may.
+    pub(super) fn pump(&mut self, now: Instant, group: GroupIndex) {
+        while self.state == State::Normal {
+            let at_work = self.generation.group_mut(group);
+            let Some(zygote) = at_work
+                .zygote
+                .filter(|zygote| zygote.is_ready() && zygote.outstanding < WINDOW)
+            else {
+                break;
+            };
+            if at_work.fork_waits || at_work.queue.is_empty() || self.is_full() {
+                break;
+            }
+            let Some((pool, reason)) = self.generation.group_mut(group).queue.pop_front() else {
+                break;
+            };
+            self.generation.pool_mut(pool).queued -= 1;
+            self.ask(now, group, &zygote.id, pool, reason);
+        }
+        self.report_filled();
+    }
+
+    /// Asks for one worker.
+    fn ask(
+        &mut self,
+        now: Instant,
+        group: GroupIndex,
+        zygote: &ZygoteId,
+        pool: PoolIndex,
+        reason: Reason,
+    ) {
+        let Some(slot) = self.generation.pool(pool).free_slot() else {
+            tracing::error!(
+                "[pool {}] no free scoreboard slot",
+                self.generation.pool(pool).name
+            );
+            return;
+        };
+        let worker = Worker {
+            pool,
+            slot,
+            zygote: Some(*zygote),
+            pid: None,
+            since: now,
+            reason,
+            leaving: None,
+        };
+        let id = self.roster.add(worker);
+        self.generation.pool_mut(pool).take(slot, id);
+        match self.world.spawn(
+            *zygote,
+            Birth {
+                worker: id,
+                pool,
+                slot,
+            },
+        ) {
+            Ok(()) => {
+                self.full_reported = false;
+                if let Some(zygote) = self.generation.zygote_mut(*zygote) {
+                    zygote.outstanding += 1;
+                }
+            }
+            Err(error) => {
+                self.strike_off(id);
+                self.fork_later(now, group, (pool, reason), error);
+            }
+        }
+    }
+
+    /// Tells whether `process.max` is reached, and says so once.
+    fn is_full(&mut self) -> bool {
+        let full = self
+            .settings
+            .process_max
+            .is_some_and(|max| self.roster.len() >= max);
+        if full && !self.full_reported {
+            self.full_reported = true;
+            tracing::warn!(
+                "The maximum number of processes has been reached. \
+                 Please review your configuration and consider raising 'process.max'"
+            );
+        }
+        full
+    }
+
+    /// A zygote forked a worker.
+    pub(super) fn on_spawned(&mut self, now: Instant, zygote: ZygoteId, id: WorkerId, pid: Pid) {
+        self.answered(zygote);
+        let Some(&mut Worker { pool, reason, .. }) = self.roster.identify(id, pid, now) else {
+            return;
+        };
+        let at_work = self.generation.pool(pool);
+        match reason {
+            Reason::Replacement => tracing::info!("[pool {}] child {pid} started", at_work.name),
+            Reason::Demand => tracing::debug!("[pool {}] child {pid} started", at_work.name),
+        }
+        let group = at_work.group;
+        let at_work = self.generation.group_mut(group);
+        if !at_work.fork_waits {
+            at_work.forks.succeeded();
+        }
+        self.apply_last_measure(id);
+        self.replace_orphans(pool);
+        self.pump(now, group);
+    }
+
+    /// A zygote could not fork.
+    pub(super) fn on_spawn_failed(
+        &mut self,
+        now: Instant,
+        zygote: ZygoteId,
+        id: WorkerId,
+        errno: i32,
+    ) {
+        self.answered(zygote);
+        let Some(worker) = self.strike_off(id) else {
+            return;
+        };
+        if self.state != State::Normal {
+            self.wind_down_if_empty(now);
+            return;
+        }
+        let group = self.generation.pool(worker.pool).group;
+        self.fork_later(
+            now,
+            group,
+            (worker.pool, worker.reason),
+            Errno::from_raw(errno),
+        );
+        self.report_filled();
+    }
+
+    fn answered(&mut self, zygote: ZygoteId) {
+        if let Some(zygote) = self.generation.zygote_mut(zygote) {
+            zygote.outstanding = zygote.outstanding.saturating_sub(1);
+        }
+    }
+
+    /// Puts a birth back to the front of the queue and forks nothing for a while. Failures of one burst count once.
+    fn fork_later(
+        &mut self,
+        now: Instant,
+        group: GroupIndex,
+        birth: (PoolIndex, Reason),
+        error: Errno,
+    ) {
+        self.generation.pool_mut(birth.0).queued += 1;
+        let at_work = self.generation.group_mut(group);
+        at_work.queue.push_front(birth);
+        if at_work.fork_waits {
+            return;
+        }
+        at_work.fork_waits = true;
+        let delay = at_work.forks.failed(now);
+        tracing::error!("fork() failed: {}", described(error));
+        tracing::warn!("next attempt to fork in {} seconds", delay.as_secs_f32());
+        self.world.arm(Timer::Fork(group), now + delay);
+    }
+
+    /// Forks again after a failure.
+    pub(super) fn fork_again(&mut self, now: Instant, group: GroupIndex) {
+        self.generation.group_mut(group).fork_waits = false;
+        self.pump(now, group);
+    }
+
+    /// A worker of this pool died before it could serve: its replacement has to wait.
+    pub(super) fn birth_failed(&mut self, now: Instant, pool: PoolIndex) {
+        let at_work = self.generation.pool_mut(pool);
+        let births = &mut at_work.births;
+        births.missing += 1;
+        if births.waiting {
+            return;
+        }
+        births.waiting = true;
+        births.trying = false;
+        let delay = births.backoff.failed(now);
+        tracing::warn!(
+            "[pool {}] children end before they can serve, next attempt in {} seconds",
+            at_work.name,
+            delay.as_secs_f32()
+        );
+        self.world.arm(Timer::Revive(pool), now + delay);
+    }
+
+    /// Tries one worker of a pool whose workers died at start, or the rest of them when that one serves.
+    pub(super) fn revive(&mut self, now: Instant, pool: PoolIndex) {
+        if self.state != State::Normal {
+            return;
+        }
+        let waiting = self.generation.pool(pool).births.waiting;
+        let starting = self
+            .generation
+            .pool(pool)
+            .workers()
+            .any(|worker| self.world.activity(worker, now) == Activity::Starting);
+        let at_work = self.generation.pool_mut(pool);
+        let births = &mut at_work.births;
+        let delay = births.backoff.delay().unwrap_or_default();
+        let group = at_work.group;
+        if waiting {
+            births.waiting = false;
+            births.trying = true;
+            births.missing = births.missing.saturating_sub(1);
+            self.want(pool, Reason::Replacement, 1);
+            self.world.arm(Timer::Revive(pool), now + delay);
+        } else if births.trying && (starting || at_work.queued > 0) {
+            self.world.arm(Timer::Revive(pool), now + delay);
+        } else if births.trying {
+            births.trying = false;
+            births.backoff.succeeded();
+            let missing = std::mem::take(&mut births.missing);
+            self.want(pool, Reason::Replacement, missing);
+        }
+        self.pump(now, group);
+    }
+
+    /// Says that the start is over, when it is.
+    fn report_filled(&mut self) {
+        if self.progress != Progress::Filling || self.state != State::Normal {
+            return;
+        }
+        let full = self
+            .settings
+            .process_max
+            .is_some_and(|max| self.roster.len() >= max);
+        let filled = self.generation.groups.iter().all(|group| {
+            let idle = group.zygote.is_some_and(|zygote| zygote.outstanding == 0);
+            idle && (group.queue.is_empty() || group.fork_waits || full)
+        });
+        if filled {
+            self.progress = Progress::Serving;
+            tracing::info!("ready to handle connections");
+        }
+    }
+}

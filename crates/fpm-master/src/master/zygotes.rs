@@ -1,0 +1,275 @@
+//! The life of zygotes: started, ready, failed, dead, started again.
+//!
+//! Rule: until a new zygote is ready the orphans of the dead one go on serving; only then they are replaced, few at a
+//! time, so that a pool is never without workers.
+
+use std::time::{Duration, Instant};
+
+use bstr::BString;
+use fpm_conf::PoolIndex;
+use fpm_os::signal::Signal;
+use fpm_os::wait::ExitStatus;
+
+use super::{Master, Outcome, Progress};
+use crate::error::MasterError;
+use crate::event::{Timer, ZygoteId};
+use crate::generation::{Phase, Zygote};
+use crate::group::GroupIndex;
+use crate::obituary::{Ending, Lifetime};
+use crate::roster::{Leaving, Reason};
+use crate::state::State;
+use crate::world::{Fate, World};
+
+/// A zygote that was ready for this long is no sign of trouble when it dies: it is replaced at once.
+const SOUND: Duration = Duration::from_secs(10);
+/// A zygote that has nothing left to do may take this long to end.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often to look for workers of which it is not known whether they were born.
+const CLEAR_UP: Duration = Duration::from_millis(100);
+
+impl<W: World> Master<W> {
+    /// Starts a zygote for a group that has none.
+    pub(super) fn start_zygote(&mut self, now: Instant, group: GroupIndex) {
+        if self.state != State::Normal || self.generation.group_mut(group).zygote.is_some() {
+            return;
+        }
+        self.last_zygote += 1;
+        let id = ZygoteId(self.last_zygote);
+        match self.world.start_zygote(id, group) {
+            Ok(pid) => {
+                let zygote = Zygote {
+                    id,
+                    pid,
+                    since: now,
+                    phase: Phase::Starting,
+                    outstanding: 0,
+                };
+                self.generation.group_mut(group).zygote = Some(zygote);
+            }
+            Err(error) if self.progress == Progress::Launching => {
+                self.outcome = Some(Outcome::Failed(error));
+            }
+            Err(error) => {
+                tracing::error!("{error}");
+                self.restart_later(now, group);
+            }
+        }
+    }
+
+    /// PHP is up in a zygote.
+    pub(super) fn on_ready(&mut self, now: Instant, id: ZygoteId, php_version: &str) {
+        let Some(zygote) = self.generation.zygote_mut(id) else {
+            return;
+        };
+        if zygote.phase == Phase::Starting {
+            zygote.phase = Phase::Ready(now);
+        }
+        let pid = zygote.pid;
+        let number = self.generation.number.0;
+        if self.progress == Progress::Launching {
+            tracing::debug!("zygote {pid} of generation {number} has started PHP {php_version}");
+            self.launch(now);
+            return;
+        }
+        tracing::info!("zygote {pid} of generation {number} started, PHP {php_version}");
+        if let Some(group) = self.generation.group_of(id) {
+            for pool in self.generation.group_mut(group).pools.clone() {
+                self.replace_orphans(pool);
+            }
+            self.pump(now, group);
+        }
+    }
+
+    /// Goes to work when the last zygote of the start is ready.
+    fn launch(&mut self, now: Instant) {
+        let mut groups = self.generation.groups.iter();
+        if self.state != State::Normal
+            || !groups.all(|group| group.zygote.is_some_and(|zygote| zygote.is_ready()))
+        {
+            return;
+        }
+        if let Err(error) = self.world.launched() {
+            self.outcome = Some(Outcome::Failed(error));
+            return;
+        }
+        self.progress = Progress::Filling;
+        for pool in self.generation.pool_indices() {
+            let manager = &self.generation.pool(pool).manager;
+            let initial = manager.initial();
+            if manager.wants_connections() {
+                self.world.connections_wanted(pool);
+            }
+            self.want(pool, Reason::Demand, initial);
+        }
+        self.schedule_maintenance(now);
+        for group in self.generation.group_indices() {
+            self.pump(now, group);
+        }
+    }
+
+    /// PHP did not start in a zygote, which says why and ends.
+    pub(super) fn on_failed(&mut self, id: ZygoteId, reason: BString) {
+        let Some(zygote) = self.generation.zygote_mut(id) else {
+            return;
+        };
+        zygote.phase = Phase::Failed;
+        let pid = zygote.pid;
+        if self.progress == Progress::Launching && self.state == State::Normal {
+            self.outcome = Some(Outcome::Failed(MasterError::Php { reason }));
+        } else {
+            tracing::error!("zygote {pid}: {reason}");
+        }
+    }
+
+    /// A zygote closed its channel. Without it, it is of no use.
+    pub(super) fn on_hung_up(&mut self, now: Instant, id: ZygoteId) {
+        let Some(zygote) = self.generation.zygote_mut(id) else {
+            return;
+        };
+        let (pid, phase) = (zygote.pid, zygote.phase);
+        match phase {
+            Phase::Starting | Phase::Ready(_) => self.world.signal_child(pid, Signal::KILL),
+            Phase::Failed | Phase::Quitting => self.world.arm(Timer::Overdue(id), now + PATIENCE),
+        }
+    }
+
+    /// A zygote should have ended by now.
+    pub(super) fn on_overdue(&mut self, id: ZygoteId) {
+        let Some(zygote) = self.generation.zygote_mut(id) else {
+            return;
+        };
+        let pid = zygote.pid;
+        tracing::warn!("zygote {pid} does not end, killing it");
+        self.world.signal_child(pid, Signal::KILL);
+    }
+
+    /// A zygote has ended: its workers are the master's own children from now on.
+    pub(super) fn on_zygote_ended(&mut self, now: Instant, zygote: &Zygote, status: ExitStatus) {
+        let Some(group) = self.generation.group_of(zygote.id) else {
+            return;
+        };
+        self.generation.group_mut(group).zygote = None;
+        self.world.forget_zygote(zygote.id);
+        let orphans = self.adopt(now, zygote.id);
+        let (pid, number) = (zygote.pid, self.generation.number.0);
+        let (ending, lifetime) = (
+            Ending(status),
+            Lifetime(now.saturating_duration_since(zygote.since)),
+        );
+        if self.state != State::Normal || zygote.phase == Phase::Quitting {
+            tracing::debug!("zygote {pid} of generation {number} exited {ending} {lifetime}");
+            self.wind_down_if_empty(now);
+        } else if self.progress == Progress::Launching {
+            if self.outcome.is_none() {
+                self.outcome = Some(Outcome::Failed(MasterError::ZygoteEnded { ending }));
+            }
+        } else {
+            tracing::warn!(
+                "zygote {pid} of generation {number} exited {ending} {lifetime}, its {orphans} children go on"
+            );
+            self.restart(now, group, zygote);
+        }
+    }
+
+    /// Starts a new zygote in the place of one that died: at once, unless that goes on and on.
+    fn restart(&mut self, now: Instant, group: GroupIndex, dead: &Zygote) {
+        let restarts = &mut self.generation.group_mut(group).restarts;
+        match dead.phase {
+            Phase::Ready(since) if now.saturating_duration_since(since) >= SOUND => {
+                restarts.succeeded();
+                self.start_zygote(now, group);
+            }
+            Phase::Ready(_) if restarts.delay().is_none() => {
+                restarts.failed(now);
+                self.start_zygote(now, group);
+            }
+            _ => self.restart_later(now, group),
+        }
+    }
+
+    fn restart_later(&mut self, now: Instant, group: GroupIndex) {
+        let delay = self.generation.group_mut(group).restarts.failed(now);
+        tracing::warn!(
+            "next attempt to start a zygote in {} seconds",
+            delay.as_secs_f32()
+        );
+        self.world.arm(Timer::Restart(group), now + delay);
+    }
+
+    /// Takes over the workers of a dead zygote and returns how many there are.
+    fn adopt(&mut self, now: Instant, zygote: ZygoteId) -> usize {
+        let ids: Vec<_> = self
+            .roster
+            .iter()
+            .filter(|(_, worker)| worker.zygote == Some(zygote))
+            .map(|(id, _)| id)
+            .collect();
+        let mut unreported = false;
+        for id in &ids {
+            if let Some(worker) = self.roster.get_mut(*id) {
+                worker.zygote = None;
+                unreported |= worker.pid.is_none();
+            }
+        }
+        if unreported {
+            self.clear_up(now);
+        }
+        self.roster
+            .iter()
+            .filter(|(id, worker)| worker.pid.is_some() && ids.contains(id))
+            .count()
+    }
+
+    /// Finds out about workers that were asked for and never reported because their zygote died. Born or not, such a
+    /// worker is not to serve: nobody could say yet who it is.
+    pub(super) fn clear_up(&mut self, now: Instant) {
+        let unreported: Vec<_> = self
+            .roster
+            .iter()
+            .filter(|(_, worker)| worker.zygote.is_none() && worker.pid.is_none())
+            .map(|(id, _)| id)
+            .collect();
+        for id in unreported {
+            match self.world.fate(id) {
+                Fate::Born(pid) => {
+                    self.roster.identify(id, pid, now);
+                    self.apply_last_measure(id);
+                }
+                Fate::Nobody => self.forget_unborn(now, id),
+                Fate::Unknown => {
+                    self.world.drain(id);
+                    self.world.arm(Timer::Unclaimed, now + CLEAR_UP);
+                }
+            }
+        }
+    }
+
+    /// Lets some orphans of a pool go, so that workers of the zygote that now serves the pool take their places.
+    pub(super) fn replace_orphans(&mut self, pool: PoolIndex) {
+        let at_work = self.generation.pool(pool);
+        let ready = self.generation.groups[at_work.group.0]
+            .zygote
+            .is_some_and(|zygote| zygote.is_ready());
+        if !ready || self.state != State::Normal {
+            return;
+        }
+        let orphans = at_work.workers().filter(|id| {
+            self.roster
+                .get(*id)
+                .is_some_and(|worker| worker.zygote.is_none())
+        });
+        let (mut room, mut staying) = ((at_work.capacity() / 4).max(1), Vec::new());
+        for id in orphans {
+            match self.roster.get(id).and_then(|worker| worker.leaving) {
+                Some(_) => room = room.saturating_sub(1),
+                None => staying.push(id),
+            }
+        }
+        for id in staying.into_iter().take(room) {
+            if let Some(worker) = self.roster.get_mut(id) {
+                worker.leaving = Some(Leaving::Replaced);
+            }
+            self.world.drain(id);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the log says when a process ends.
+//!
+//! Original: sapi/fpm/fpm/fpm_children.c (`fpm_children_bury`)
+
+use std::fmt;
+use std::time::Duration;
+
+use fpm_conf::LogLevel;
+use fpm_os::signal::Signal;
+use fpm_os::wait::ExitStatus;
+
+/// How a process ended, as the log puts it: `with code 0`, `on signal 11 (SIGSEGV - core dumped)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending(pub ExitStatus);
+
+/// The time from start to end, as the log puts it: `after 1.000002 seconds from start`.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime(pub Duration);
+
+impl Ending {
+    /// Returns the level at which the end of a worker is worth a line while the master is serving.
+    #[must_use]
+    pub fn level(&self) -> LogLevel {
+        match self.0 {
+            ExitStatus::Code(0) => LogLevel::Notice,
+            ExitStatus::Signal { signal, .. } if signal == Signal::QUIT => LogLevel::Notice,
+            ExitStatus::Code(_) | ExitStatus::Signal { .. } => LogLevel::Warning,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ExitStatus::Code(code) => write!(f, "with code {code}"),
+            ExitStatus::Signal {
+                signal,
+                core_dumped,
+            } => {
+                let core = if core_dumped { " - core dumped" } else { "" };
+                write!(f, "on signal {} ({}{core})", signal.number(), signal.name())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Lifetime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "after {}.{:06} seconds from start",
+            self.0.as_secs(),
+            self.0.subsec_micros()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn killed(number: i32, core_dumped: bool) -> ExitStatus {
+        ExitStatus::Signal {
+            signal: Signal::from_number(number).unwrap(),
+            core_dumped,
+        }
+    }
+
+    #[test]
+    fn endings_read_as_the_originals() {
+        for (status, text, level) in [
+            (ExitStatus::Code(0), "with code 0", LogLevel::Notice),
+            (ExitStatus::Code(70), "with code 70", LogLevel::Warning),
+            (killed(3, false), "on signal 3 (SIGQUIT)", LogLevel::Notice),
+            (killed(9, false), "on signal 9 (SIGKILL)", LogLevel::Warning),
+            (
+                killed(11, true),
+                "on signal 11 (SIGSEGV - core dumped)",
+                LogLevel::Warning,
+            ),
+            (killed(35, false), "on signal 35 ()", LogLevel::Warning),
+        ] {
+            let ending = Ending(status);
+            assert_eq!((ending.to_string().as_str(), ending.level()), (text, level));
+        }
+    }
+
+    #[test]
+    fn lifetimes_have_six_decimals() {
+        let lifetime = Lifetime(Duration::from_micros(12_000_034));
+        assert_eq!(lifetime.to_string(), "after 12.000034 seconds from start");
+    }
+}

@@ -1,0 +1,108 @@
+//! A pool at work: its slots, its process manager and the workers it still has to get.
+
+use std::time::Duration;
+
+use bstr::BString;
+use fpm_channel::{SlotIndex, WorkerId};
+use fpm_conf::Pool;
+
+use crate::backoff::Backoff;
+use crate::group::GroupIndex;
+use crate::pm::ProcessManager;
+
+/// Wait this long after the first worker that died before it could serve; the wait doubles with each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// Never wait longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// One pool of the generation that serves. `queued + taken slots <= pm.max_children`.
+#[derive(Clone, Debug)]
+pub struct PoolAtWork {
+    /// Its name, for the log.
+    pub name: BString,
+    /// Where its workers come from.
+    pub group: GroupIndex,
+    /// Decides how many there are.
+    pub manager: ProcessManager,
+    /// Births that were asked for and wait in the group's queue.
+    pub queued: u32,
+    /// Workers dying before they serve.
+    pub births: Births,
+    slots: Vec<Option<WorkerId>>,
+}
+
+/// Births of a pool after a worker died before it could serve: one at a time, further and further apart.
+#[derive(Clone, Debug)]
+pub struct Births {
+    /// The growing delay.
+    pub backoff: Backoff,
+    /// Workers that are missing and have to wait.
+    pub missing: u32,
+    /// Whether nothing is tried until the delay of the last failure is over.
+    pub waiting: bool,
+    /// Whether one is being tried.
+    pub trying: bool,
+}
+
+impl PoolAtWork {
+    /// Sets up a pool without workers.
+    #[must_use]
+    pub fn new(pool: &Pool, group: GroupIndex) -> PoolAtWork {
+        PoolAtWork {
+            name: pool.name.clone(),
+            group,
+            manager: ProcessManager::new(pool),
+            queued: 0,
+            births: Births {
+                backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+                missing: 0,
+                waiting: false,
+                trying: false,
+            },
+            slots: vec![None; pool.pm_max_children as usize],
+        }
+    }
+
+    /// Finds a slot that nobody has.
+    #[must_use]
+    pub fn free_slot(&self) -> Option<SlotIndex> {
+        (0..)
+            .zip(&self.slots)
+            .find(|(_, holder)| holder.is_none())
+            .map(|(index, _)| SlotIndex(index))
+    }
+
+    /// Gives a slot to a worker.
+    pub fn take(&mut self, slot: SlotIndex, worker: WorkerId) {
+        if let Some(holder) = self.slots.get_mut(slot.0 as usize) {
+            *holder = Some(worker);
+        }
+    }
+
+    /// Takes a slot back.
+    pub fn free(&mut self, slot: SlotIndex) {
+        if let Some(holder) = self.slots.get_mut(slot.0 as usize) {
+            *holder = None;
+        }
+    }
+
+    /// Returns the workers of the pool in the order of their slots.
+    pub fn workers(&self) -> impl Iterator<Item = WorkerId> {
+        self.slots.iter().filter_map(|holder| *holder)
+    }
+
+    /// Returns how many workers can still be asked for.
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        let free = self.slots.iter().filter(|holder| holder.is_none()).count();
+        let free = u32::try_from(free).unwrap_or(u32::MAX);
+        free.saturating_sub(self.queued)
+            .saturating_sub(self.births.missing)
+    }
+
+    /// Returns `pm.max_children`.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+}

@@ -1,0 +1,109 @@
+//! The seam between what the master decides and what is then done to processes, descriptors and the clock.
+//!
+//! Rule: no decisions behind this trait. [`crate::live`] does the real thing, the tests record what they are asked.
+
+use std::io;
+use std::time::Instant;
+
+use fpm_channel::{SlotIndex, WorkerId};
+use fpm_conf::PoolIndex;
+use fpm_os::signal::Signal;
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use crate::error::MasterError;
+use crate::event::{Timer, ZygoteId};
+use crate::group::GroupIndex;
+
+/// What the master can do to the world outside its memory.
+pub trait World {
+    /// Starts a process for the zygote and sends it all it needs for the pools of `group`.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    fn start_zygote(&mut self, zygote: ZygoteId, group: GroupIndex) -> Result<Pid, MasterError>;
+
+    /// Asks a zygote to fork a worker.
+    ///
+    /// # Errors
+    /// When there are no descriptors left for it, or the zygote does not listen any more.
+    fn spawn(&mut self, zygote: ZygoteId, birth: Birth) -> Result<(), Errno>;
+
+    /// Asks a zygote to send a signal to one of its workers.
+    fn signal_worker(&mut self, zygote: ZygoteId, worker: WorkerId, signal: Signal);
+
+    /// Tells a zygote that no more workers will be asked for.
+    fn quit_zygote(&mut self, zygote: ZygoteId);
+
+    /// Closes what belongs to a zygote that has ended.
+    fn forget_zygote(&mut self, zygote: ZygoteId);
+
+    /// Sends a signal to a child of the master itself.
+    fn signal_child(&mut self, pid: Pid, signal: Signal);
+
+    /// Asks a worker to leave when it has nothing more to do.
+    fn drain(&mut self, worker: WorkerId);
+
+    /// Closes what belongs to a worker that has ended, after taking its last words, and frees its slot.
+    fn release(&mut self, worker: WorkerId);
+
+    /// Finds out what became of a worker that was asked for and never reported.
+    fn fate(&mut self, worker: WorkerId) -> Fate;
+
+    /// Returns what a worker is doing.
+    fn activity(&self, worker: WorkerId, now: Instant) -> Activity;
+
+    /// Watches the sockets of this pool and reports connections as events.
+    fn connections_wanted(&mut self, pool: PoolIndex);
+
+    /// Lets `timer` become due at `at`; an earlier arming of the same timer is forgotten.
+    fn arm(&mut self, timer: Timer, at: Instant);
+
+    /// PHP is up and the sockets are bound: writes the pid file, says so in the log and to whoever waits for it.
+    ///
+    /// # Errors
+    /// When the pid file cannot be written.
+    fn launched(&mut self) -> Result<(), MasterError>;
+
+    /// Opens the error log again under its name.
+    ///
+    /// # Errors
+    /// When it cannot be opened; the old one stays in use.
+    fn reopen_log(&mut self) -> io::Result<()>;
+}
+
+/// A worker to be forked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// The name it will go by.
+    pub worker: WorkerId,
+    /// Its pool.
+    pub pool: PoolIndex,
+    /// Its slot.
+    pub slot: SlotIndex,
+}
+
+/// What became of a worker that was asked for and never reported, once its zygote is dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It lives, or at least has not been reaped.
+    Born(Pid),
+    /// It was never forked, or it is gone.
+    Nobody,
+    /// There is a process, but it has not said yet which one it is.
+    Unknown,
+}
+
+/// What a worker is doing, from its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It has not got as far as accepting connections.
+    Starting,
+    /// It has been waiting for a connection since then.
+    Idle {
+        /// The moment it began to wait.
+        since: Instant,
+    },
+    /// It is serving one.
+    Busy,
+}
