@@ -14,11 +14,18 @@ use crate::installation::Installation;
 /// # Errors
 /// An unreadable folder, or what the compiler says.
 pub(crate) fn compile(php: &Installation) -> Result<(), Box<dyn std::error::Error>> {
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    for folder in &php.include_dirs {
+        // As system headers: warnings about PHP's own code are not ours to heed.
+        build.flag("-isystem").flag(folder);
+    }
+    build
         .files(sources()?)
-        .includes(&php.include_dirs)
         .pic(true)
         .std("gnu11")
+        .define("_GNU_SOURCE", None)
+        // The compiler sees variables that a jump may clobber only when it optimises.
+        .opt_level(2)
         .flag("-fvisibility=hidden")
         .warnings(true)
         .extra_warnings(true)

@@ -126,10 +126,6 @@ impl Engine {
     }
 
     /// Ends PHP: shutdown handlers of extensions run, memory is freed.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "there is no engine afterwards"
-    )]
     pub fn shutdown(self) {
         // SAFETY: PHP is started, no request runs, and nothing can follow, for the engine is gone.
         unsafe { php_sys::fpmd_stop() };
@@ -245,17 +241,16 @@ fn wrong_library() -> SapiError {
     // SAFETY: the shim can be asked after a refused start too; it returns NULL or a string that is
     // never freed.
     let running = unsafe { php_sys::fpmd_running_version() };
-    SapiError::WrongLibrary {
-        built: built
-            .rsplit_once('.')
-            .map_or(built, |(minor, _)| minor)
-            .to_owned(),
+    let running = (!running.is_null()).then(|| {
         // SAFETY: not NULL, hence a string that is never freed.
-        running: (!running.is_null()).then(|| {
-            unsafe { CStr::from_ptr(running) }
-                .to_string_lossy()
-                .into_owned()
-        }),
+        unsafe { CStr::from_ptr(running) }
+            .to_string_lossy()
+            .into_owned()
+    });
+    let built = built.rsplit_once('.').map_or(built, |(minor, _)| minor);
+    SapiError::WrongLibrary {
+        built: built.to_owned(),
+        running,
     }
 }
 
