@@ -2,11 +2,27 @@
 //!
 //! One module is one idea of the kernel. Nothing here decides anything: no pools, no configuration, no log lines.
 //! Two rules: whatever is opened is close-on-exec, and a function that is one system call answers
-//! `std::io::Error`, one that is several steps answers [`error::OsError`].
+//! `std::io::Error`, one that is several steps answers [`error::OsError`]. What the standard library does well is
+//! not wrapped again: files, `io::pipe`, `io::stderr().as_fd().try_clone_to_owned()`.
 
+pub mod account;
+pub mod clock;
+pub mod connection;
+pub mod descriptor;
+pub mod environment;
+pub mod epoll;
 pub mod error;
+pub mod exec;
+pub mod fork;
+pub mod identity;
+pub mod limits;
+pub mod listener;
 pub mod memfd;
+pub mod poll;
+pub mod process;
 pub mod seqpacket;
 pub mod shared;
 pub mod signal;
+pub mod stdio;
+pub mod title;
 pub mod wait;

@@ -1,0 +1,126 @@
+//! Accepted connections: non-blocking, close-on-exec, and written to without SIGPIPE.
+//!
+//! Rule: one call here is one system call; a worker's time per request is counted in them.
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::sys::socket::{
+    MsgFlags, Shutdown, SockaddrLike, SockaddrStorage, recv, sendmsg, shutdown,
+};
+
+/// One connection of a client.
+#[derive(Debug)]
+pub struct Connection {
+    socket: OwnedFd,
+    peer: Option<SocketAddr>,
+}
+
+impl Connection {
+    /// Takes the next connection from a listening socket's queue.
+    ///
+    /// # Errors
+    /// What accept(2) answers: EAGAIN when another process was quicker; ECONNABORTED, EMFILE, …; EINVAL when the
+    /// socket no longer listens.
+    pub fn accept(listener: impl AsFd) -> io::Result<Connection> {
+        let mut address = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+        let mut len = libc::socklen_t::try_from(size_of::<libc::sockaddr_storage>())
+            .expect("the structure is 128 bytes");
+        // SAFETY: `address` is a place of `len` bytes, and both live during the call.
+        let socket = unsafe {
+            libc::accept4(
+                listener.as_fd().as_raw_fd(),
+                address.as_mut_ptr().cast(),
+                &raw mut len,
+                libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+            )
+        };
+        if socket == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just made this descriptor for us alone.
+        let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+        // SAFETY: `address` was zeroed, and the kernel has written an address of `len` bytes.
+        let address = unsafe { SockaddrStorage::from_raw(address.as_ptr().cast(), Some(len)) };
+        Ok(Connection {
+            socket,
+            peer: address.as_ref().and_then(internet_address),
+        })
+    }
+
+    /// Takes over a connected stream socket that is no accepted one, as one of a pair.
+    #[must_use]
+    pub fn adopt(socket: OwnedFd) -> Connection {
+        Connection { socket, peer: None }
+    }
+
+    /// Returns the client's address; `None` for a unix socket.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// Reads what is there; 0 means that the client sends no more.
+    ///
+    /// # Errors
+    /// EAGAIN when nothing is there; ECONNRESET, EINTR.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(nix::unistd::read(&self.socket, buffer)?)
+    }
+
+    /// Writes as much of the parts, in order, as there is room for, and returns how many bytes that was.
+    ///
+    /// # Errors
+    /// EAGAIN when there is no room; EPIPE or ECONNRESET when the client is gone; EINTR. A signal never comes of
+    /// it, whatever a script has done to SIGPIPE.
+    pub fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let socket = self.socket.as_raw_fd();
+        Ok(sendmsg::<()>(
+            socket,
+            parts,
+            &[],
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        )?)
+    }
+
+    /// Tells the client that nothing more will come.
+    ///
+    /// # Errors
+    /// ENOTCONN when the client is gone.
+    pub fn finish_writing(&self) -> io::Result<()> {
+        Ok(shutdown(self.socket.as_raw_fd(), Shutdown::Write)?)
+    }
+
+    /// Tells whether the client has closed or reset the connection. What it has sent before stays to be read, and
+    /// as long as there is something of that, this cannot be told and is no.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        match recv(self.socket.as_raw_fd(), &mut [0], flags) {
+            Ok(count) => count == 0,
+            Err(errno) => {
+                io::Error::from(errno).kind() != io::ErrorKind::WouldBlock
+                    && errno != nix::errno::Errno::EINTR
+            }
+        }
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Translates an address of TCP; `None` for those of other families.
+fn internet_address(address: &SockaddrStorage) -> Option<SocketAddr> {
+    if let Some(v4) = address.as_sockaddr_in() {
+        return Some(SocketAddr::V4(SocketAddrV4::from(*v4)));
+    }
+    address
+        .as_sockaddr_in6()
+        .map(|v6| SocketAddr::V6(SocketAddrV6::from(*v6)))
+}

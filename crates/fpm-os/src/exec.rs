@@ -1,0 +1,95 @@
+//! A new program in a new process, with one socket of ours as descriptor 3.
+//!
+//! Rule: the program starts as if a shell had started it: nothing blocked or ignored, nothing open but 0 to 3.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::unistd::{self, Pid};
+
+use crate::descriptor::duplicate_above;
+use crate::error::{OsError, errno_of};
+use crate::fork::{ExitCode, OtherThreads, fork};
+use crate::seqpacket::INHERITED;
+use crate::signal::set::{SignalSet, forget_dispositions};
+use crate::stdio::{StandardStream, open_null};
+use crate::wait::wait;
+
+/// What a child ends with when it cannot execute the program (as in a shell).
+const CANNOT_EXECUTE: ExitCode = 127;
+
+/// Starts `program` with `socket` as its descriptor 3 and returns its process id once it runs.
+///
+/// `arguments` begin with the program's own name. Standard input and output are /dev/null; standard error and the
+/// environment are this process's.
+///
+/// # Errors
+/// [`OsError::Threads`] and [`OsError::Call`] as [`fork`]; [`OsError::Execute`] when the program cannot be executed.
+pub fn spawn(program: &Path, arguments: &[&OsStr], socket: BorrowedFd<'_>) -> Result<Pid, OsError> {
+    let cannot = |errno| OsError::Execute {
+        program: program.to_owned(),
+        errno,
+    };
+    let path = CString::new(program.as_os_str().as_bytes()).map_err(|_| cannot(Errno::EINVAL))?;
+    let arguments: Vec<CString> = arguments
+        .iter()
+        .map(|argument| CString::new(argument.as_bytes()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| cannot(Errno::EINVAL))?;
+
+    // Neither of the two descriptors that the child needs may be the one that it puts the socket over.
+    let socket = duplicate_above(socket, INHERITED).map_err(OsError::call("fcntl()"))?;
+    let (mut report, reporter) = io::pipe().map_err(OsError::call("pipe2()"))?;
+    let mut reporter = io::PipeWriter::from(
+        duplicate_above(&reporter, INHERITED).map_err(OsError::call("fcntl()"))?,
+    );
+    let pid = fork(OtherThreads::Refuse, || {
+        let error = execute(&path, &arguments, &socket);
+        // When even that cannot be written, the parent takes the program for started and sees it exit.
+        let _ = reporter.write_all(&(errno_of(&error) as i32).to_ne_bytes());
+        CANNOT_EXECUTE
+    })?;
+    drop(reporter);
+
+    let mut errno = [0; 4];
+    if report.read_exact(&mut errno).is_err() {
+        // The pipe is close-on-exec: that it ends without a word means that the program runs.
+        return Ok(pid);
+    }
+    wait(pid).map_err(OsError::call("waitpid()"))?;
+    Err(cannot(Errno::from_raw(i32::from_ne_bytes(errno))))
+}
+
+/// Becomes the program; returns only when that fails.
+fn execute(path: &CStr, arguments: &[CString], socket: &OwnedFd) -> io::Error {
+    if let Err(error) = arrange(socket) {
+        return error;
+    }
+    match unistd::execv(path, arguments) {
+        Ok(never) => match never {},
+        Err(errno) => errno.into(),
+    }
+}
+
+/// Arranges descriptors and signals as the program shall find them.
+fn arrange(socket: &OwnedFd) -> io::Result<()> {
+    let null = open_null()?;
+    StandardStream::Input.replace(&null)?;
+    StandardStream::Output.replace(&null)?;
+    // SAFETY: dup2 takes no pointer. Whatever owns descriptor 3 in this copy of the parent never runs again.
+    if unsafe { libc::dup2(socket.as_raw_fd(), INHERITED) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // A belt: everything is close-on-exec already. Kernels before 5.11 refuse, which changes nothing.
+    let first = INHERITED.unsigned_abs() + 1;
+    let close_on_exec = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
+    // SAFETY: close_range takes no pointer, and with this flag it closes nothing in this process.
+    unsafe { libc::close_range(first, libc::c_uint::MAX, close_on_exec) };
+    forget_dispositions();
+    SignalSet::empty().set_mask()?;
+    Ok(())
+}

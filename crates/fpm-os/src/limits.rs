@@ -1,0 +1,74 @@
+//! Limits and priority of the own process.
+//!
+//! Original: sapi/fpm/fpm/fpm_unix.c
+
+use std::io;
+
+use nix::sys::resource::{Resource, setrlimit};
+
+/// A limit as a configuration has it: negative numbers become the huge ones that the original's cast makes of them,
+/// and −1 is "no limit" (RLIM_INFINITY).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit(pub i32);
+
+impl Limit {
+    /// Returns what setrlimit(2) takes.
+    fn as_raw(self) -> u64 {
+        i64::from(self.0).cast_unsigned()
+    }
+}
+
+/// Sets how many files the process may have open, soft and hard limit alike.
+///
+/// # Errors
+/// EPERM when it would be raised without the right to, or above the kernel's own limit.
+pub fn set_open_files(limit: Limit) -> io::Result<()> {
+    Ok(setrlimit(
+        Resource::RLIMIT_NOFILE,
+        limit.as_raw(),
+        limit.as_raw(),
+    )?)
+}
+
+/// Sets how large a core file may be, in bytes, soft and hard limit alike.
+///
+/// # Errors
+/// EPERM when it would be raised without the right to.
+pub fn set_core_size(limit: Limit) -> io::Result<()> {
+    Ok(setrlimit(
+        Resource::RLIMIT_CORE,
+        limit.as_raw(),
+        limit.as_raw(),
+    )?)
+}
+
+/// Sets the process's nice value, −20 (first) to 19 (last).
+///
+/// # Errors
+/// EACCES when it would be lowered without the right to.
+pub fn set_priority(nice: i32) -> io::Result<()> {
+    // SAFETY: setpriority takes no pointer; 0 is the calling process.
+    if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_limit_is_what_a_cast_makes_of_it() {
+        assert_eq!(Limit(1024).as_raw(), 1024);
+        assert_eq!(Limit(-1).as_raw(), libc::RLIM_INFINITY);
+        assert_eq!(Limit(-2).as_raw(), u64::MAX - 1);
+    }
+
+    #[test]
+    fn an_impossible_number_of_files_is_refused() {
+        // Above fs.nr_open even for root.
+        let refused = set_open_files(Limit(-2)).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    }
+}

@@ -1,0 +1,105 @@
+//! Waiting for one descriptor, with a time limit.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Something to read, the end, or an error.
+    Readable,
+    /// Room to write, or an error.
+    Writable,
+}
+
+/// How the wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// The descriptor is ready, or has an error that the next call on it tells.
+    Ready,
+    /// The time is over.
+    TimedOut,
+}
+
+/// Waits for a descriptor; `None` waits for ever. Signals do not end the wait.
+///
+/// # Errors
+/// What poll(2) answers, EINTR excepted.
+pub fn wait(
+    descriptor: impl AsFd,
+    interest: Interest,
+    limit: Option<Duration>,
+) -> io::Result<Waited> {
+    let flags = match interest {
+        Interest::Readable => PollFlags::POLLIN,
+        Interest::Writable => PollFlags::POLLOUT,
+    };
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    loop {
+        let timeout = match deadline {
+            None => PollTimeout::NONE,
+            Some(deadline) => rounded_up(deadline.saturating_duration_since(Instant::now())),
+        };
+        match nix::poll::poll(&mut [PollFd::new(descriptor.as_fd(), flags)], timeout) {
+            Ok(0) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {}
+            Ok(0) => return Ok(Waited::TimedOut),
+            Ok(_) => return Ok(Waited::Ready),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Rounds up to the milliseconds that poll takes, lest it ends before its time and is called again and again.
+fn rounded_up(time: Duration) -> PollTimeout {
+    let milliseconds = time.as_nanos().div_ceil(1_000_000);
+    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn ready_and_timed_out_are_told_apart() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let wait = |limit| wait(&reader, Interest::Readable, limit).unwrap();
+        assert_eq!(wait(Some(Duration::ZERO)), Waited::TimedOut);
+        let started = Instant::now();
+        assert_eq!(wait(Some(Duration::from_millis(5))), Waited::TimedOut);
+        assert!(started.elapsed() >= Duration::from_millis(5));
+        writer.write_all(b"x").unwrap();
+        assert_eq!(wait(Some(Duration::ZERO)), Waited::Ready);
+        assert_eq!(wait(None), Waited::Ready);
+    }
+
+    #[test]
+    fn the_end_is_readable_and_a_full_pipe_is_not_writable() {
+        let (reader, writer) = io::pipe().unwrap();
+        let limit = Some(Duration::ZERO);
+        assert_eq!(
+            wait(&writer, Interest::Writable, limit).unwrap(),
+            Waited::Ready
+        );
+        drop(writer);
+        assert_eq!(
+            wait(&reader, Interest::Readable, limit).unwrap(),
+            Waited::Ready
+        );
+    }
+
+    #[test]
+    fn times_are_rounded_up() {
+        for (nanoseconds, milliseconds) in [(0, 0), (1, 1), (1_000_000, 1), (1_000_001, 2)] {
+            let timeout = rounded_up(Duration::from_nanos(nanoseconds));
+            assert_eq!(timeout.as_millis(), Some(milliseconds));
+        }
+        assert_eq!(rounded_up(Duration::MAX), PollTimeout::MAX);
+    }
+}
