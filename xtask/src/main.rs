@@ -12,8 +12,15 @@ use xshell::Shell;
 
 mod build_php;
 mod cache;
+mod cargo;
+mod check;
+mod demo;
 mod packages;
+mod php;
 mod php_version;
+mod test;
+mod tidy;
+mod workspace;
 
 /// One command: its name, what it does in a line, and its code.
 struct Command {
@@ -22,11 +29,33 @@ struct Command {
     run: fn(&Shell, lexopt::Parser) -> anyhow::Result<()>,
 }
 
-const COMMANDS: &[Command] = &[Command {
-    name: "build-php",
-    about: "build libphp, php and the original php-fpm from source",
-    run: build_php::run,
-}];
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "demo",
+        about: "show a page of PHP, served by fpmd behind nginx",
+        run: demo::run,
+    },
+    Command {
+        name: "test",
+        about: "everything that must pass, for every supported PHP",
+        run: test::run,
+    },
+    Command {
+        name: "check",
+        about: "what every commit must pass: no daemon is started",
+        run: check::run,
+    },
+    Command {
+        name: "tidy",
+        about: "the rules that no compiler checks",
+        run: tidy::run,
+    },
+    Command {
+        name: "build-php",
+        about: "libphp, php and the original php-fpm from source",
+        run: build_php::run,
+    },
+];
 
 fn main() -> ExitCode {
     match run() {

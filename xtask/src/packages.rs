@@ -51,7 +51,20 @@ pub(crate) const PHP: Group = Group {
 /// For the demo.
 pub(crate) const DEMO: Group = Group {
     what_for: "the demo's web server",
-    packages: &["nginx-light"],
+    packages: &["nginx"],
+};
+
+/// For the daemon's tests: real web servers and databases, without their system services where Debian has them
+/// apart.
+pub(crate) const TESTS: Group = Group {
+    what_for: "the tests",
+    packages: &[
+        "acl",
+        "git",
+        "mariadb-client-core",
+        "mariadb-server-core",
+        "nginx",
+    ],
 };
 
 /// Installs the packages of the groups that are not there yet.
@@ -107,7 +120,7 @@ pub(crate) fn is_available(sh: &Shell, package: &str) -> bool {
 
 /// Fetches package lists when the machine has none, as in a new container; failing is not an error here.
 pub(crate) fn fetch_lists_once(sh: &Shell) {
-    if nix::unistd::geteuid().is_root() && !is_available(sh, "nginx-light") {
+    if nix::unistd::geteuid().is_root() && !is_available(sh, "nginx") {
         let _ = cmd!(sh, "apt-get update --quiet").quiet().run();
     }
 }

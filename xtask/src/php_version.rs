@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context as _, bail};
 
 /// The release series that fpmd supports; the first one is the default of every command.
-pub(crate) const SUPPORTED: [Series; 3] = [Series(8, 2), Series(8, 3), Series(8, 4)];
+pub(crate) const SUPPORTED: [Series; 2] = [Series(8, 2), Series(8, 4)];
 
 /// A release series such as 8.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -42,7 +42,6 @@ pub(super) fn download(sh: &Shell, cache: &Cache, wanted: Wanted) -> anyhow::Res
     let candidates = candidates(&records, wanted);
     // The newest version may be listed while its files are not on the mirror (yet, or any more).
     for (_, candidate) in &candidates {
-        eprintln!("fetching {package} {candidate} from {suite}");
         let download = sh.push_dir(&private);
         let fetched = cmd!(
             sh,
@@ -50,13 +49,16 @@ pub(super) fn download(sh: &Shell, cache: &Cache, wanted: Wanted) -> anyhow::Res
         )
         .quiet()
         .ignore_stdout()
+        .ignore_stderr()
         .run();
         drop(download);
         if fetched.is_ok() {
             let kept = keep_archive(cache, &private);
             sh.remove_path(&private)?;
+            eprintln!("fetched the source package {package} {candidate} of {suite}");
             return kept;
         }
+        eprintln!("{suite} lists {package} {candidate}, but its files cannot be fetched");
     }
     bail!(
         "{suite} lists {} version(s) of {package}, none could be fetched",

@@ -1,0 +1,146 @@
+//! Cargo, run for one PHP or for none, and the tests it counted.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use xshell::Shell;
+
+use crate::php::Php;
+use crate::workspace::Workspace;
+
+/// How many tests passed so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+}
+
+/// A cargo command, the PHP it builds against included.
+pub(crate) struct Cargo {
+    command: Command,
+    line: String,
+}
+
+/// How fpmd is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Quick to build: for tests.
+    Dev,
+    /// As it is meant to run.
+    Release,
+}
+
+impl Cargo {
+    /// Prepares `cargo` with these arguments.
+    pub(crate) fn new(sh: &Shell, arguments: &[&str]) -> Cargo {
+        let mut command = Command::new("cargo");
+        command.current_dir(sh.current_dir()).args(arguments);
+        Cargo {
+            line: format!("cargo {}", arguments.join(" ")),
+            command,
+        }
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Cargo {
+        for argument in arguments {
+            self.line.push(' ');
+            self.line.push_str(&argument.as_ref().to_string_lossy());
+            self.command.arg(argument);
+        }
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Cargo {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Builds against this PHP.
+    pub(crate) fn with(mut self, php: &Php) -> Cargo {
+        self.command.envs(php.environment());
+        self
+    }
+
+    /// Runs it on our own terminal.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        eprintln!("$ {}", self.line);
+        let status = self.command.status().context("cannot start cargo")?;
+        if !status.success() {
+            bail!("`{}` failed", self.line);
+        }
+        Ok(())
+    }
+
+    /// Runs it, passing its output on, and counts the tests in it.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub(crate) fn count(mut self, tally: &mut Tally) -> anyhow::Result<()> {
+        eprintln!("$ {}", self.line);
+        let mut child = self
+            .command
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start cargo")?;
+        let output = child.stdout.take().context("cargo has no output")?;
+        let mut screen = io::stdout().lock();
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line?;
+            screen.write_all(&line)?;
+            screen.write_all(b"\n")?;
+            tally.passed += passed(&String::from_utf8_lossy(&line));
+        }
+        if !child.wait()?.success() {
+            bail!("`{}` failed", self.line);
+        }
+        Ok(())
+    }
+}
+
+/// Builds fpmd against a PHP and returns the program.
+///
+/// # Errors
+/// When it does not build.
+pub(crate) fn build_fpmd(sh: &Shell, php: &Php, profile: Profile) -> anyhow::Result<PathBuf> {
+    let (options, folder): (&[&str], _) = match profile {
+        Profile::Dev => (&[], "debug"),
+        Profile::Release => (&["--release"], "release"),
+    };
+    Cargo::new(sh, &["build", "--package", "fpmd"])
+        .args(options)
+        .with(php)
+        .run()?;
+    let target = Workspace::read(sh)?.target_directory;
+    Ok(Path::new(&target).join(folder).join("fpmd"))
+}
+
+/// The number in a line like `test result: ok. 12 passed; 0 failed; …`, else 0.
+fn passed(line: &str) -> u64 {
+    let Some((_, counts)) = line.split_once("test result: ok. ") else {
+        return 0;
+    };
+    counts
+        .split_once(" passed")
+        .and_then(|(number, _)| number.parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_counted_from_cargos_own_summary() {
+        let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(passed(line), 12);
+        assert_eq!(passed("test result: FAILED. 3 passed; 1 failed"), 0);
+        assert_eq!(passed("test a::b ... ok"), 0);
+    }
+}
