@@ -91,10 +91,10 @@ impl Request {
                     request.wanted = Some(arguments.value()?.string()?.parse()?);
                 }
                 Arg::Long("tarball") => {
-                    request.given = Given::Tarball(path::absolute(arguments.value()?)?)
+                    request.given = Given::Tarball(path::absolute(arguments.value()?)?);
                 }
                 Arg::Long("source") => {
-                    request.given = Given::Directory(path::absolute(arguments.value()?)?)
+                    request.given = Given::Directory(path::absolute(arguments.value()?)?);
                 }
                 Arg::Long("debug") => request.variant = Variant::Debug,
                 Arg::Long("jobs") | Arg::Short('j') => request.jobs = arguments.value()?.parse()?,

@@ -57,7 +57,7 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
         run_jobs(sh)?;
     }
     for build in builds {
-        test_with(sh, build, &selection.filter, &mut tally)?;
+        test_with(sh, &build, &selection.filter, &mut tally)?;
     }
     // A closing line of our own: cargo's counts one program only.
     println!("{} passed, 0 failed", tally.passed);
@@ -97,7 +97,12 @@ fn run_jobs(sh: &Shell) -> anyhow::Result<()> {
 }
 
 /// Everything that depends on the version of PHP.
-fn test_with(sh: &Shell, build: Build, filter: &[String], tally: &mut Tally) -> anyhow::Result<()> {
+fn test_with(
+    sh: &Shell,
+    build: &Build,
+    filter: &[String],
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
     eprintln!("testing with PHP {}", build.version);
     let workspace = Workspace::read(sh)?;
     let php = Php::Built(build.clone());

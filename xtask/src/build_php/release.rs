@@ -62,6 +62,6 @@ pub(super) fn download(sh: &Shell, cache: &Cache, wanted: Wanted) -> anyhow::Res
     .ignore_stdout()
     .ignore_stderr()
     .run()
-    .context("the site was not reached, or sent something else")?;
+    .map_err(|_| anyhow!("{url} was not reached, or is not the file it should be"))?;
     Ok(tarball)
 }
