@@ -10,6 +10,55 @@ use crate::obituary::Ending;
 /// An error of the master.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterError {
+    /// A listening socket could not be opened.
+    #[error(transparent)]
+    Listener(#[from] OsError),
+    /// A listening socket could not be given to its owner.
+    #[error("[pool {pool}] {source}")]
+    ListenerOwner {
+        /// The pool.
+        pool: BString,
+        /// Why.
+        source: OsError,
+    },
+    /// `listen.owner` is in no database. The original prints the errno that a look-up without result leaves.
+    #[error("[pool {pool}] cannot get uid for user '{user}': Success (0)")]
+    SocketUser {
+        /// The pool.
+        pool: BString,
+        /// `listen.owner`.
+        user: BString,
+    },
+    /// `listen.group` is in no database.
+    #[error("[pool {pool}] cannot get gid for group '{group}': Success (0)")]
+    SocketGroup {
+        /// The pool.
+        pool: BString,
+        /// `listen.group`.
+        group: BString,
+    },
+    /// `user` is in no database.
+    #[error("[pool {pool}] cannot get uid for user '{user}'")]
+    PoolUser {
+        /// The pool.
+        pool: BString,
+        /// `user`.
+        user: BString,
+    },
+    /// `group` is in no database.
+    #[error("[pool {pool}] cannot get gid for group '{group}'")]
+    PoolGroup {
+        /// The pool.
+        pool: BString,
+        /// `group`.
+        group: BString,
+    },
+    /// Workers of a pool would be root, which was not allowed by `-R`.
+    #[error("[pool {pool}] please specify user and group other than root")]
+    RootPool {
+        /// The pool.
+        pool: BString,
+    },
     /// PHP did not start.
     #[error("PHP did not start: {reason}")]
     Php {

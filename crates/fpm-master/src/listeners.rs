@@ -1,0 +1,280 @@
+//! The listening sockets of all pools: opened in the order of the pools, closed together at the end.
+//!
+//! Rule: a socket is opened once and lives as long as the master; workers and zygotes get copies. A unix socket's file is
+//! removed by [`Listeners::remove_files`] only, so that a master that dies leaves it to its workers.
+//!
+//! Original: sapi/fpm/fpm/fpm_sockets.c
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use bstr::{BStr, ByteSlice};
+use fpm_conf::{Config, ListenAddress, Pool};
+use fpm_os::error::OsError;
+use fpm_os::listener::{inet, unix};
+
+use crate::error::MasterError;
+use crate::owner::SocketOwner;
+
+/// The sockets, in the order of the configuration's pools.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    listeners: Vec<Listener>,
+}
+
+/// One listening socket.
+#[derive(Debug)]
+struct Listener {
+    socket: OwnedFd,
+    /// The file of a unix socket.
+    file: Option<PathBuf>,
+}
+
+impl Listeners {
+    /// Opens the sockets of all pools.
+    ///
+    /// # Errors
+    /// The first one that cannot be opened; those before it are closed and their files removed.
+    pub fn open(config: &Config) -> Result<Listeners, MasterError> {
+        let mut opened = Listeners::default();
+        for pool in &config.pools {
+            match Listener::open(pool) {
+                Ok(listener) => opened.listeners.push(listener),
+                Err(error) => {
+                    opened.remove_files();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Returns the socket of a pool.
+    #[must_use]
+    pub fn socket(&self, pool: fpm_conf::PoolIndex) -> Option<&OwnedFd> {
+        self.listeners
+            .get(pool.0 as usize)
+            .map(|listener| &listener.socket)
+    }
+
+    /// Removes the files of the unix sockets, for an end in order.
+    pub fn remove_files(&self) {
+        for file in self
+            .listeners
+            .iter()
+            .filter_map(|listener| listener.file.as_ref())
+        {
+            // It may have been removed, or belong to another daemon by now; the original does not look either.
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+impl Listener {
+    fn open(pool: &Pool) -> Result<Listener, MasterError> {
+        match &pool.listen {
+            ListenAddress::Unix(path) => Listener::open_unix(pool, path.as_bstr()),
+            ListenAddress::Tcp { host, port } => {
+                let addresses = inet::resolve(host, port)?;
+                Ok(Listener {
+                    socket: open_first(pool, host.as_bstr(), &addresses)?,
+                    file: None,
+                })
+            }
+            ListenAddress::Port(port) => Ok(Listener {
+                socket: open_any(pool, port.as_bstr())?,
+                file: None,
+            }),
+        }
+    }
+
+    fn open_unix(pool: &Pool, path: &BStr) -> Result<Listener, MasterError> {
+        let path = Path::new(OsStr::from_bytes(path));
+        if pool.listen_acl_users.is_some() || pool.listen_acl_groups.is_some() {
+            tracing::warn!(
+                "[pool {}] this version sets no ACLs: listen.acl_users and listen.acl_groups are ignored",
+                pool.name
+            );
+        }
+        let owner = SocketOwner::of(pool)?;
+        let short = unix::cut(path);
+        if let Some(short) = &short {
+            // 108 is the size of the kernel's field, NUL included; the original prints that.
+            tracing::warn!(
+                "[pool {}] cannot bind to UNIX socket '{}' as path is too long (found length: {}, maximal length: {}), \
+                 trying cut socket path instead '{}'",
+                pool.name,
+                path.display(),
+                path.as_os_str().len(),
+                unix::MAX_PATH + 1,
+                short.display()
+            );
+        }
+        let path = short.as_deref().unwrap_or(path);
+        let socket = unix::listen(path, pool.listen_mode, pool.listen_backlog)?;
+        if !owner.is_nobody() {
+            let changed = unix::change_owner(path, owner.user, owner.group);
+            changed.map_err(|source| MasterError::ListenerOwner {
+                pool: pool.name.clone(),
+                source,
+            })?;
+        }
+        Ok(Listener {
+            socket,
+            file: Some(path.to_owned()),
+        })
+    }
+}
+
+/// Listens at the first address that can be bound.
+fn open_first(pool: &Pool, host: &BStr, addresses: &[SocketAddr]) -> Result<OwnedFd, OsError> {
+    let configured = pool.listen_raw.to_string();
+    let mut failed = None;
+    for (index, address) in addresses.iter().enumerate() {
+        match inet::listen(*address, &configured, pool.listen_backlog) {
+            Ok(socket) => {
+                tracing::debug!(
+                    "Found address for {host}, socket opened on {}",
+                    address.ip()
+                );
+                for ignored in &addresses[index + 1..] {
+                    tracing::warn!(
+                        "Found multiple addresses for {host}, {} ignored",
+                        ignored.ip()
+                    );
+                }
+                return Ok(socket);
+            }
+            Err(error) => {
+                if index + 1 < addresses.len() {
+                    tracing::error!("{error}");
+                }
+                failed = Some(error);
+            }
+        }
+    }
+    let nothing = || OsError::Resolve {
+        reason: "Name or service not known".to_owned(),
+    };
+    Err(failed.unwrap_or_else(nothing))
+}
+
+/// Listens at a port on all addresses: IPv6 with IPv4 in it, else IPv4.
+fn open_any(pool: &Pool, port: &BStr) -> Result<OwnedFd, OsError> {
+    let v6 = inet::resolve(Ipv6Addr::UNSPECIFIED.to_string().as_bytes(), port)?;
+    let configured = pool.listen_raw.to_string();
+    let opened = v6
+        .iter()
+        .find_map(|address| inet::listen(*address, &configured, pool.listen_backlog).ok());
+    if let Some(socket) = opened {
+        return Ok(socket);
+    }
+    tracing::info!("Failed implicitly binding to ::, retrying with 0.0.0.0");
+    let any = Ipv4Addr::UNSPECIFIED.to_string();
+    open_first(
+        pool,
+        any.as_bytes().as_bstr(),
+        &inet::resolve(any.as_bytes(), port)?,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn unix_pool(path: &Path) -> Pool {
+        Pool::new("www", path.to_str().unwrap())
+    }
+
+    fn config(pools: Vec<Pool>) -> Config {
+        Config {
+            pools,
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_has_its_mode_and_goes_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("www.sock");
+        let mut pool = unix_pool(&path);
+        pool.listen_mode = 0o640;
+        let listeners = Listeners::open(&config(vec![pool])).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
+        UnixStream::connect(&path).unwrap();
+        listeners.remove_files();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_stale_file_is_taken_over_and_a_living_server_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("www.sock");
+        let first = Listeners::open(&config(vec![unix_pool(&path)])).unwrap();
+        let error = Listeners::open(&config(vec![unix_pool(&path)])).unwrap_err();
+        let expected = format!(
+            "Another FPM instance seems to already listen on {}",
+            path.display()
+        );
+        assert_eq!(error.to_string(), expected);
+        drop(first);
+        assert!(path.exists());
+        Listeners::open(&config(vec![unix_pool(&path)])).unwrap();
+    }
+
+    #[test]
+    fn a_failure_takes_the_files_of_the_pools_before_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("www.sock");
+        let pools = vec![
+            unix_pool(&path),
+            unix_pool(&folder.path().join("missing/www.sock")),
+        ];
+        assert!(Listeners::open(&config(pools)).is_err());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x".repeat(120));
+        let listeners = Listeners::open(&config(vec![unix_pool(&path)])).unwrap();
+        let file = listeners.listeners[0].file.clone().unwrap();
+        assert_eq!(file.as_os_str().len(), 107);
+        UnixStream::connect(file).unwrap();
+    }
+
+    #[test]
+    fn ports_and_addresses() {
+        for (listen, text) in [
+            ("0", "invalid port value '0'"),
+            ("70000", "invalid port value '70000'"),
+            ("127.0.0.1:0", "invalid port value '0'"),
+            ("[::1]:x", "invalid port value 'x'"),
+        ] {
+            let error = Listeners::open(&config(vec![Pool::new("www", listen)])).unwrap_err();
+            assert_eq!(error.to_string(), text, "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_named_as_configured() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = taken.local_addr().unwrap().to_string();
+        let error = Listeners::open(&config(vec![Pool::new("www", &listen)])).unwrap_err();
+        let expected = format!(
+            "unable to bind listening socket for address '{listen}': Address already in use (98)"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+}
