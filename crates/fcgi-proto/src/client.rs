@@ -1,7 +1,7 @@
 //! The web server's side: requests out, answers in.
 //!
 //! [`Encoder`] appends records to a byte vector; nothing keeps a caller from an order that the specification forbids, since tests need
-//! that too. [`Decoder`](self::decoder::Decoder) turns what comes back into [`Event`]s, of any number of requests at once: every event
+//! that too. [`Decoder`] turns what comes back into [`Event`]s, of any number of requests at once: every event
 //! carries its request's id.
 
 mod decoder;
@@ -175,3 +175,6 @@ fn push_record(record_type: RecordType, request_id: RequestId, content: &[u8], o
     out.extend_from_slice(content);
     out.extend_from_slice(&ZEROS[..usize::from(header.padding_len)]);
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::record::{
 /// A violation of FastCGI 1.0, or of the [`Limits`](crate::Limits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
-    /// A record header of a version before 1: not FastCGI at all.
+    /// A record header of a version that cannot be read: most likely not FastCGI at all.
     #[error("record of FastCGI version {version}")]
     Version {
         /// The version in the header.

@@ -79,6 +79,8 @@
 
 pub mod client;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod input;
 mod limits;
 pub mod params;

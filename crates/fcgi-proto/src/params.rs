@@ -281,3 +281,6 @@ fn encode_len(len: usize, out: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,21 @@
-//! The record layer: headers, record types, roles and the fixed bodies of BEGIN_REQUEST and END_REQUEST.
+//! The record layer: headers, record types and the fixed bodies of BEGIN_REQUEST and END_REQUEST.
 //!
 //! Everything here is a value or a parser over one complete piece; what a record means at a given moment is decided in
 //! [`crate::server`] and [`crate::client`]. Parsers are nom *streaming* parsers: too little input is `Incomplete`, never an error.
 //!
 //! Original: main/fastcgi.h
 
+mod begin;
+mod end;
+
 use nom::bytes::streaming::take;
-use nom::number::streaming::{be_u8, be_u16, be_u32};
+use nom::number::streaming::{be_u8, be_u16};
 use nom::{IResult, Parser};
 
-use crate::error::ProtocolError;
+pub use self::begin::{AfterRequest, BeginRequest, Role};
+pub use self::end::{EndRequest, ProtocolStatus};
 
-/// The version that this crate speaks. As php-fpm does, it accepts every version from 1 on.
+/// The version that this crate writes. As php-fpm does, it reads later ones as well.
 pub const VERSION: u8 = 1;
 
 /// Size of a record header in bytes.
@@ -99,6 +103,20 @@ impl RecordType {
         }
     }
 
+    /// Returns whether a web server sends records of this type.
+    #[must_use]
+    pub const fn is_for_application(self) -> bool {
+        matches!(
+            self,
+            Self::BeginRequest
+                | Self::AbortRequest
+                | Self::Params
+                | Self::Stdin
+                | Self::Data
+                | Self::GetValues
+        )
+    }
+
     /// Returns the type that `code` stands for.
     #[must_use]
     pub const fn from_code(code: u8) -> Self {
@@ -170,8 +188,7 @@ impl Header {
     /// Parses a header.
     ///
     /// # Errors
-    /// `Incomplete` while fewer than [`HEADER_LEN`] bytes are there. Any 8 bytes are a header; the version is the caller's to check
-    /// ([`Header::check`]).
+    /// `Incomplete` while fewer than [`HEADER_LEN`] bytes are there. Any 8 bytes are a header; the version is the caller's to check.
     pub fn parse(input: &[u8]) -> IResult<&[u8], Self> {
         let (rest, (version, code, request_id, content_len, padding_len, _reserved)) =
             (be_u8, be_u8, be_u16, be_u16, be_u8, be_u8).parse(input)?;
@@ -183,20 +200,6 @@ impl Header {
             padding_len,
         };
         Ok((rest, header))
-    }
-
-    /// Refuses a header of a version that this crate cannot read.
-    ///
-    /// # Errors
-    /// [`ProtocolError::Version`] for version 0. Later versions pass, as they do with php-fpm.
-    pub fn check(&self) -> Result<(), ProtocolError> {
-        if self.version < VERSION {
-            Err(ProtocolError::Version {
-                version: self.version,
-            })
-        } else {
-            Ok(())
-        }
     }
 
     /// Returns the header as it goes over the wire.
@@ -236,186 +239,5 @@ impl<'a> Record<'a> {
         let (rest, (content, _padding)) =
             (take(header.content_len), take(header.padding_len)).parse(rest)?;
         Ok((rest, Self { header, content }))
-    }
-}
-
-/// What a web server wants of the application for one request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Produce an answer, as a CGI program does.
-    #[default]
-    Responder,
-    /// Decide whether the request is allowed.
-    Authorizer,
-    /// Produce an answer out of the request and a second stream, DATA.
-    Filter,
-}
-
-impl Role {
-    /// Returns the number that stands for the role on the wire.
-    #[must_use]
-    pub const fn code(self) -> u16 {
-        match self {
-            Self::Responder => 1,
-            Self::Authorizer => 2,
-            Self::Filter => 3,
-        }
-    }
-
-    /// Returns the role that `code` stands for, if there is one.
-    #[must_use]
-    pub const fn from_code(code: u16) -> Option<Self> {
-        match code {
-            1 => Some(Self::Responder),
-            2 => Some(Self::Authorizer),
-            3 => Some(Self::Filter),
-            _ => None,
-        }
-    }
-
-    /// Returns the role's name, the value of the parameter `FCGI_ROLE`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Responder => "RESPONDER",
-            Self::Authorizer => "AUTHORIZER",
-            Self::Filter => "FILTER",
-        }
-    }
-}
-
-/// Who closes the connection after the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum AfterRequest {
-    /// The application does (`FCGI_KEEP_CONN` not set).
-    #[default]
-    Close,
-    /// The web server does; it may send more requests before (`FCGI_KEEP_CONN` set).
-    Keep,
-}
-
-/// The body of BEGIN_REQUEST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BeginRequest {
-    /// Number of the wanted role, see [`Role::from_code`].
-    pub role: u16,
-    /// Who closes the connection after the answer.
-    pub after: AfterRequest,
-}
-
-impl BeginRequest {
-    /// Parses the body; only bit 0 of the flags means something.
-    ///
-    /// # Errors
-    /// `Incomplete` while fewer than [`BODY_LEN`] bytes are there.
-    pub fn parse(input: &[u8]) -> IResult<&[u8], Self> {
-        let (rest, (role, flags, _reserved)) = (be_u16, be_u8, take(5usize)).parse(input)?;
-        let after = if flags & 1 == 0 {
-            AfterRequest::Close
-        } else {
-            AfterRequest::Keep
-        };
-        Ok((rest, Self { role, after }))
-    }
-
-    /// Returns the body as it goes over the wire.
-    #[must_use]
-    pub fn encode(&self) -> [u8; BODY_LEN] {
-        let [role1, role0] = self.role.to_be_bytes();
-        [
-            role1,
-            role0,
-            u8::from(self.after == AfterRequest::Keep),
-            0,
-            0,
-            0,
-            0,
-            0,
-        ]
-    }
-}
-
-/// How a request ended on the level of the protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ProtocolStatus {
-    /// The answer is complete.
-    #[default]
-    RequestComplete,
-    /// Refused: the application serves one request at a time on a connection.
-    CantMultiplex,
-    /// Refused: the application ran out of something.
-    Overloaded,
-    /// Refused: the application does not know the role.
-    UnknownRole,
-    /// A status that FastCGI 1.0 does not define.
-    Other(u8),
-}
-
-impl ProtocolStatus {
-    /// Returns the number that stands for the status on the wire.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::RequestComplete => 0,
-            Self::CantMultiplex => 1,
-            Self::Overloaded => 2,
-            Self::UnknownRole => 3,
-            Self::Other(code) => code,
-        }
-    }
-
-    /// Returns the status that `code` stands for.
-    #[must_use]
-    pub const fn from_code(code: u8) -> Self {
-        match code {
-            0 => Self::RequestComplete,
-            1 => Self::CantMultiplex,
-            2 => Self::Overloaded,
-            3 => Self::UnknownRole,
-            other => Self::Other(other),
-        }
-    }
-}
-
-/// The body of END_REQUEST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndRequest {
-    /// Exit status of the application, 0 for success.
-    pub app_status: u32,
-    /// How the request ended on the level of the protocol.
-    pub protocol_status: ProtocolStatus,
-}
-
-impl EndRequest {
-    /// Parses the body.
-    ///
-    /// # Errors
-    /// `Incomplete` while fewer than [`BODY_LEN`] bytes are there.
-    pub fn parse(input: &[u8]) -> IResult<&[u8], Self> {
-        let (rest, (app_status, code, _reserved)) = (be_u32, be_u8, take(3usize)).parse(input)?;
-        Ok((
-            rest,
-            Self {
-                app_status,
-                protocol_status: ProtocolStatus::from_code(code),
-            },
-        ))
-    }
-
-    /// Returns the body as it goes over the wire, the reserved bytes zero.
-    #[must_use]
-    pub fn encode(&self) -> [u8; BODY_LEN] {
-        let [a, b, c, d] = self.app_status.to_be_bytes();
-        [a, b, c, d, self.protocol_status.code(), 0, 0, 0]
-    }
-
-    /// Returns the whole END_REQUEST record of `request_id`.
-    #[must_use]
-    pub fn record(&self, request_id: RequestId) -> [u8; HEADER_LEN + BODY_LEN] {
-        let mut record = [0; HEADER_LEN + BODY_LEN];
-        let header = Header::new(RecordType::EndRequest, request_id, BODY_LEN as u16);
-        record[..HEADER_LEN].copy_from_slice(&header.encode());
-        record[HEADER_LEN..].copy_from_slice(&self.encode());
-        record
     }
 }

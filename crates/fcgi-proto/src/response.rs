@@ -313,3 +313,6 @@ impl Frame<'_> {
         [&self.header, self.payload, self.padding]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,16 +10,16 @@
 //! Original: main/fastcgi.c
 
 mod body;
+mod receive;
 mod record_reader;
 
 pub use self::body::StdinRead;
+use self::receive::{Received, check_version, starts_something};
 use self::record_reader::{Content, RecordReader};
 use crate::Limits;
 use crate::error::{Limited, ProtocolError, Reply};
 use crate::params::{Decoder, Params};
-use crate::record::{
-    AfterRequest, BODY_LEN, BeginRequest, Header, ProtocolStatus, RecordType, RequestId, Role,
-};
+use crate::record::{AfterRequest, BODY_LEN, BeginRequest, RecordType, RequestId, Role};
 
 /// What [`Connection::poll`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,15 +178,23 @@ impl Connection {
     }
 
     /// The running request, to change its parameters.
+    ///
+    /// # Panics
+    /// If called while parameters are still arriving.
     #[must_use]
     pub fn request_mut(&mut self) -> &mut Request {
+        assert!(self.phase != Phase::Params, "the parameters are incomplete");
         &mut self.request
     }
 
     /// Exchanges the request's parameters for `other`, for a caller that reads the body while it holds on to the parameters.
     ///
     /// What comes in is only a spare: the next request clears it and uses its memory.
+    ///
+    /// # Panics
+    /// If called while parameters are still arriving.
     pub fn swap_params(&mut self, other: &mut Params) {
+        assert!(self.phase != Phase::Params, "the parameters are incomplete");
         std::mem::swap(&mut self.request.params, other);
     }
 
@@ -213,7 +221,7 @@ impl Connection {
     /// reset the connection (and the answer with it) because of unread bytes.
     #[must_use]
     pub fn is_fully_read(&self) -> bool {
-        self.unread.is_none() && self.reader.input.is_empty() && self.broken.is_none()
+        self.unread.is_none() && self.reader.is_at_boundary() && self.broken.is_none()
     }
 
     /// Consumes the next piece of the current record, or starts the next record.
@@ -240,7 +248,7 @@ impl Connection {
         let Some(header) = self.reader.header() else {
             return Ok(Step::NeedInput);
         };
-        header.check()?;
+        check_version(header)?;
         match self.receive(header)? {
             Received::Content(content) => {
                 self.reader.start(header, content);
@@ -254,146 +262,6 @@ impl Connection {
                 self.reader.start(header, Content::Skip);
                 Ok(Step::Reply(reply))
             }
-        }
-    }
-
-    /// Decides what a record means. This is the table of the protocol: type by phase.
-    fn receive(&mut self, header: Header) -> Result<Received, ProtocolError> {
-        let Header {
-            record_type,
-            request_id,
-            content_len,
-            ..
-        } = header;
-        let out_of_place = Err(ProtocolError::OutOfPlace {
-            request_id,
-            record_type,
-        });
-        match record_type {
-            // Its id ought to be 0; there is nothing else that it could mean.
-            RecordType::GetValues => return Ok(self.get_values(content_len)),
-            _ if request_id == RequestId::NULL => {
-                return Ok(Received::Violation(ProtocolError::UnknownType {
-                    record_type,
-                }));
-            }
-            RecordType::BeginRequest => return self.begin_request(header),
-            _ if self.phase == Phase::Idle || request_id != self.request.id => {
-                self.stream_ended(header);
-                return Ok(Received::Content(Content::Skip));
-            }
-            RecordType::Other(_) => {
-                return Ok(Received::Violation(ProtocolError::UnknownType {
-                    record_type,
-                }));
-            }
-            RecordType::AbortRequest => return self.abort(request_id),
-            _ => {}
-        }
-        self.stream_ended(header);
-        match (record_type, self.phase) {
-            (RecordType::Params, Phase::Params) if content_len > 0 => {
-                Ok(Received::Content(Content::Params))
-            }
-            (RecordType::Params, Phase::Params) => {
-                if !self.decoder.is_between_pairs() {
-                    return Err(ProtocolError::TruncatedPair {
-                        request_id,
-                        record_type,
-                    });
-                }
-                self.phase = Phase::Stdin;
-                Ok(Received::Content(Content::Skip))
-            }
-            (RecordType::Stdin, Phase::Stdin) if content_len > 0 => {
-                Ok(Received::Content(Content::Body))
-            }
-            (RecordType::Stdin, Phase::Stdin) => {
-                self.phase = if self.request.role == Role::Filter {
-                    Phase::Data
-                } else {
-                    Phase::Complete
-                };
-                Ok(Received::Content(Content::Skip))
-            }
-            (RecordType::Data, Phase::Data) if content_len > 0 => {
-                Ok(Received::Content(Content::Body))
-            }
-            (RecordType::Data, Phase::Data) => {
-                self.phase = Phase::Complete;
-                Ok(Received::Content(Content::Skip))
-            }
-            // Ended once more, or a stream that the role does not have: harmless.
-            (
-                RecordType::Stdin | RecordType::Data,
-                Phase::Stdin | Phase::Data | Phase::Complete,
-            ) if content_len == 0 => Ok(Received::Content(Content::Skip)),
-            _ => out_of_place,
-        }
-    }
-
-    fn get_values(&mut self, content_len: u16) -> Received {
-        self.values.clear();
-        self.values_decoder = Decoder::default();
-        if content_len == 0 {
-            Received::Reply(Reply::values(&self.values))
-        } else {
-            Received::Content(Content::Values)
-        }
-    }
-
-    fn begin_request(&mut self, header: Header) -> Result<Received, ProtocolError> {
-        let Header {
-            record_type,
-            request_id,
-            content_len,
-            ..
-        } = header;
-        if self.phase != Phase::Idle {
-            return if request_id == self.request.id {
-                Err(ProtocolError::OutOfPlace {
-                    request_id,
-                    record_type,
-                })
-            } else {
-                Ok(Received::Violation(ProtocolError::CantMultiplex {
-                    request_id,
-                }))
-            };
-        }
-        if usize::from(content_len) != BODY_LEN {
-            return Err(ProtocolError::BodyLength {
-                record_type,
-                len: content_len,
-            });
-        }
-        Ok(Received::Content(Content::Begin))
-    }
-
-    /// The client gives the running request up.
-    fn abort(&mut self, request_id: RequestId) -> Result<Received, ProtocolError> {
-        if self.phase != Phase::Params {
-            self.phase = Phase::Aborted;
-            return Ok(Received::Content(Content::Skip));
-        }
-        let aborted = ProtocolError::Aborted { request_id };
-        match self.request.after {
-            AfterRequest::Close => Err(aborted),
-            AfterRequest::Keep => {
-                self.phase = Phase::Idle;
-                Ok(Received::Reply(Reply::end(
-                    request_id,
-                    ProtocolStatus::RequestComplete,
-                    Some(aborted),
-                )))
-            }
-        }
-    }
-
-    /// Notes the end of the last stream of the last request, whether it is still running or not.
-    fn stream_ended(&mut self, header: Header) {
-        if header.content_len == 0 && self.unread == Some((header.request_id, header.record_type)) {
-            self.unread = None;
         }
     }
 
@@ -432,14 +300,11 @@ impl Connection {
             .params
             .set(b"FCGI_ROLE", role.name().as_bytes());
         self.decoder = Decoder::default();
-        self.unread = Some((
-            request_id,
-            if role == Role::Filter {
-                RecordType::Data
-            } else {
-                RecordType::Stdin
-            },
-        ));
+        let last_stream = match role {
+            Role::Responder | Role::Authorizer => RecordType::Stdin,
+            Role::Filter => RecordType::Data,
+        };
+        self.unread = Some((request_id, last_stream));
         self.phase = Phase::Params;
         Ok(Step::Done)
     }
@@ -462,7 +327,7 @@ impl Connection {
             .feed(piece, &mut self.values, &self.limits)
             .map_err(|exceeded| over_limit(RequestId::NULL, exceeded))?;
         self.reader.consume(len);
-        if self.reader.content_left() > 0 {
+        if self.reader.content == Content::Values {
             return Ok(if len > 0 { Step::Done } else { Step::NeedInput });
         }
         if !self.values_decoder.is_between_pairs() {
@@ -475,25 +340,6 @@ impl Connection {
     }
 }
 
-/// What to do with the record whose header was read.
-enum Received {
-    Content(Content),
-    /// Skip the content and answer what the violation deserves.
-    Violation(ProtocolError),
-    /// Skip the content and answer this.
-    Reply(Reply),
-}
-
-/// Returns whether the record does something while no request is running.
-fn starts_something(header: Header) -> bool {
-    header.check().is_err()
-        || header.request_id == RequestId::NULL
-        || matches!(
-            header.record_type,
-            RecordType::BeginRequest | RecordType::GetValues
-        )
-}
-
 fn over_limit(request_id: RequestId, (what, limit): (Limited, usize)) -> ProtocolError {
     ProtocolError::Limit {
         request_id,
@@ -501,3 +347,6 @@ fn over_limit(request_id: RequestId, (what, limit): (Limited, usize)) -> Protoco
         limit,
     }
 }
+
+#[cfg(test)]
+mod tests;

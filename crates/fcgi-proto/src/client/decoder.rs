@@ -6,7 +6,7 @@ use crate::Limits;
 use crate::error::ProtocolError;
 use crate::input::Input;
 use crate::params::{self, Params};
-use crate::record::{BODY_LEN, EndRequest, HEADER_LEN, Header, RecordType, RequestId};
+use crate::record::{BODY_LEN, EndRequest, HEADER_LEN, Header, RecordType, RequestId, VERSION};
 
 /// What came from the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +224,11 @@ impl Decoder {
 
 /// Refuses a record that does not come from an application.
 fn check(header: Header) -> Result<(), ProtocolError> {
-    header.check()?;
+    if header.version < VERSION {
+        return Err(ProtocolError::Version {
+            version: header.version,
+        });
+    }
     let Header {
         record_type,
         request_id,

@@ -101,16 +101,16 @@ impl RecordReader {
         self.content_consumed();
     }
 
-    /// Skips what has arrived of the current content. Returns whether that was all of it.
+    /// Skips what has arrived of the current content. Returns whether that was anything.
     pub(super) fn skip_content(&mut self) -> bool {
         let n = self.available_content().len();
         self.consume(n);
-        self.content != Content::Skip
+        n > 0
     }
 
-    /// Makes the rest of the current content something to skip.
+    /// Makes the rest of a request's content something to skip.
     pub(super) fn abandon_content(&mut self) {
-        if self.content != Content::None {
+        if matches!(self.content, Content::Params | Content::Body) {
             self.content = Content::Skip;
         }
     }
@@ -118,6 +118,11 @@ impl RecordReader {
     /// Returns whether nothing but ignored content is expected before the next header.
     pub(super) fn content_is_ignored(&self) -> bool {
         matches!(self.content, Content::None | Content::Skip)
+    }
+
+    /// Returns whether all that has arrived is whole records, used up.
+    pub(super) fn is_at_boundary(&self) -> bool {
+        self.content == Content::None && self.input.is_empty()
     }
 
     /// Returns whether something to skip has arrived, or the header of a record that `accepts` takes.
