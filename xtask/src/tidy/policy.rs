@@ -45,7 +45,7 @@ pub(super) const MEMBERS: &[Member] = &[
     member("fcgi-proto", "crates/fcgi-proto/", Forbidden, &[]),
     member("fpm-conf", "crates/fpm-conf/", Forbidden, &[]),
     member("fpm-os", "crates/fpm-os/", Allowed, &[]),
-    member("fpm-events", "crates/fpm-events/", Forbidden, &[]),
+    member("fpm-events", "crates/fpm-events/", Forbidden, &["fpm-os"]),
     member(
         "fpm-scoreboard",
         "crates/fpm-scoreboard/",
