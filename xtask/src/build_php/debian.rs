@@ -60,10 +60,10 @@ pub(super) fn download(sh: &Shell, cache: &Cache, wanted: Wanted) -> anyhow::Res
         }
         eprintln!("{suite} lists {package} {candidate}, but its files cannot be fetched");
     }
-    bail!(
-        "{suite} lists {} version(s) of {package}, none could be fetched",
-        candidates.len()
-    )
+    if candidates.is_empty() {
+        bail!("{suite} has no {package} of release {wanted}");
+    }
+    bail!("none of {suite}'s versions of {package} could be fetched")
 }
 
 /// Writes the private list and returns apt's options for using it and nothing of the system's.

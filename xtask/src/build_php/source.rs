@@ -1,14 +1,15 @@
 //! Gets PHP's source: what the caller gave, the cache, the official release, Debian's source package.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use xshell::{Shell, cmd};
 
 use super::{Given, debian, release};
 use crate::cache::Cache;
-use crate::php_version::{SUPPORTED, Version, Wanted};
+use crate::php_version::{SUPPORTED, Series, Version, Wanted};
 
 /// An unpacked source tree with its `configure`.
 pub(super) struct Source {
@@ -50,17 +51,21 @@ pub(super) fn obtain(
             source.version
         );
     }
-    if !SUPPORTED.contains(&source.version.series) {
-        let series = SUPPORTED.map(|series| series.to_string()).join(", ");
-        bail!(
-            "PHP {} is not supported; these are: {series}",
-            source.version
-        );
-    }
+    ensure_supported(source.version.series, source.version)?;
     Ok(source)
 }
 
+fn ensure_supported(series: Series, what: impl Display) -> anyhow::Result<()> {
+    let supported = SUPPORTED.map(|series| series.to_string()).join(" and ");
+    ensure!(
+        SUPPORTED.contains(&series),
+        "fpmd does not support PHP {what}, only {supported}"
+    );
+    Ok(())
+}
+
 fn without_help(sh: &Shell, cache: &Cache, wanted: Wanted) -> anyhow::Result<Source> {
+    ensure_supported(wanted.series(), wanted)?;
     if let Some(version) = cache.newest_source(wanted) {
         return inspect(&cache.source(version));
     }
