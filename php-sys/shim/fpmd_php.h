@@ -264,7 +264,7 @@ typedef void (*fpmd_ini_fault_call)(void *context, fpmd_ini_fault fault, fpmd_te
 
 /** Returns what the shim was compiled against; works without a started PHP. */
 const fpmd_build *fpmd_build_facts(void);
-/** Returns the version of the running libphp; only after a successful fpmd_start(). */
+/** Returns the version of the running libphp; NULL when it cannot say. */
 const char *fpmd_running_version(void);
 
 /** Starts PHP in this process. `calls` must stay valid for the life of the process. */

@@ -1,0 +1,194 @@
+//! Settings from outside: php_value, php_admin_value, PHP_VALUE, PHP_ADMIN_VALUE.
+
+use sapi::{IniAccess, IniError, IniFault};
+
+use crate::cases;
+use crate::php::Php;
+use crate::suite::Case;
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![
+        user_setting,
+        system_setting,
+        unknown_setting,
+        refused_value,
+        disabled_functions,
+        disabled_classes,
+        an_extension,
+        an_extension_that_is_missing,
+        ini_text,
+        ini_text_faults,
+        look_ups,
+    ]
+}
+
+fn user_setting(php: &mut Php) {
+    php.engine
+        .set_ini(b"precision", b"5", IniAccess::User)
+        .expect("an ini entry");
+    let answer = php.get("echo 1 / 3, ' ', ini_set('precision', 3), ' ', 1 / 3, ' ', get_cfg_var('precision') ?: 'none';");
+    assert_eq!(answer.body(), "0.33333 5 0.333 none");
+    let answer = php
+        .get("echo json_encode(ini_get_all('core')['precision'] ?? ini_get_all()['precision']);");
+    assert_eq!(
+        answer.body(),
+        r#"{"global_value":"5","local_value":"5","access":7}"#
+    );
+}
+
+fn system_setting(php: &mut Php) {
+    php.engine
+        .set_ini(b"precision", b"5", IniAccess::System)
+        .expect("an ini entry");
+    let answer = php.get("echo json_encode([ini_set('precision', 3), ini_get('precision')]);");
+    assert_eq!(answer.body(), r#"[false,"5"]"#);
+    assert_eq!(
+        php.get("echo ini_get_all()['precision']['access'];").body(),
+        "4"
+    );
+}
+
+fn unknown_setting(php: &mut Php) {
+    let unknown = php.engine.set_ini(b"no.such", b"1", IniAccess::User);
+    assert_eq!(
+        unknown,
+        Err(IniError::Unknown {
+            key: "no.such".into()
+        })
+    );
+    let nul = php.engine.set_ini(b"precision", b"1\0", IniAccess::User);
+    assert_eq!(
+        nul,
+        Err(IniError::NulByte {
+            key: "precision".into()
+        })
+    );
+}
+
+fn refused_value(php: &mut Php) {
+    php.engine
+        .set_ini(b"precision", b"-2", IniAccess::System)
+        .expect("silently ignored");
+    let answer = php.get("echo ini_get('precision'), ' ', ini_set('precision', 3);");
+    assert_eq!(answer.body(), "14 14");
+}
+
+fn disabled_functions(php: &mut Php) {
+    php.engine
+        .set_ini(
+            b"disable_functions",
+            b"strrev, str_rot13",
+            IniAccess::System,
+        )
+        .expect("an ini entry");
+    let answer = php.get("echo json_encode([function_exists('strrev'), function_exists('str_rot13'), function_exists('strlen')]);");
+    assert_eq!(answer.body(), "[false,false,true]");
+    let answer = php.get("strrev('a');");
+    assert!(
+        answer
+            .body()
+            .contains("Call to undefined function strrev()"),
+        "{}",
+        answer.body()
+    );
+}
+
+fn disabled_classes(php: &mut Php) {
+    php.engine
+        .set_ini(
+            b"disable_classes",
+            b" ,ArrayObject,SplStack ",
+            IniAccess::System,
+        )
+        .expect("an ini entry");
+    for class in ["ArrayObject", "SplStack"] {
+        let answer = php.get(&format!("new {class};"));
+        assert!(
+            answer
+                .body()
+                .contains(&format!("{class}() has been disabled for security reasons")),
+            "{}",
+            answer.body()
+        );
+    }
+    assert_eq!(php.get("echo count(new SplQueue);").body(), "0");
+}
+
+fn an_extension(php: &mut Php) {
+    assert_eq!(
+        php.get("echo json_encode(extension_loaded('dl_test'));")
+            .body(),
+        "false"
+    );
+    php.engine
+        .set_ini(b"extension", b"dl_test", IniAccess::System)
+        .expect("loads or warns");
+    php.engine.finish_ini();
+    // Its request start-up prints when asked to, which shows that PHP calls it.
+    for _ in 0..2 {
+        let answer = php.get(
+            "echo json_encode([extension_loaded('dl_test'), function_exists('dl_test_test1')]);",
+        );
+        assert_eq!(answer.body(), "[true,true]");
+    }
+}
+
+fn an_extension_that_is_missing(php: &mut Php) {
+    php.engine
+        .set_ini(b"extension", b"no_such_extension", IniAccess::System)
+        .expect("PHP only warns");
+    php.engine.finish_ini();
+    assert_eq!(php.get("echo 'fine';").body(), "fine");
+}
+
+fn ini_text(php: &mut Php) {
+    let text = b"precision = 5\nmemory_limit=77M\nerror_reporting = E_ALL & ~E_NOTICE\nuser_agent = \"a b\"\nauto_append_file=";
+    assert_eq!(php.engine.apply_ini_text(text, IniAccess::User), []);
+    let show = "echo json_encode([ini_get('precision'), ini_get('memory_limit'), error_reporting() == (E_ALL & ~E_NOTICE), \
+                ini_get('user_agent'), ini_get('auto_append_file')]);";
+    assert_eq!(php.get(show).body(), r#"["5","77M",true,"a b",""]"#);
+    assert_eq!(
+        php.engine
+            .apply_ini_text(b"precision=6\0precision=7", IniAccess::System),
+        []
+    );
+    assert_eq!(
+        php.get("echo json_encode([ini_get('precision'), ini_set('precision', 1)]);")
+            .body(),
+        r#"["6",false]"#
+    );
+}
+
+fn ini_text_faults(php: &mut Php) {
+    let text = b"[section]\nprecision=5\nkey[]=1\nbare\nno.such=1\n";
+    assert_eq!(
+        php.engine.apply_ini_text(text, IniAccess::User),
+        [
+            IniFault::NotClassic,
+            IniFault::NotClassic,
+            IniFault::EmptyValue { key: "bare".into() },
+            IniFault::Unknown {
+                key: "no.such".into()
+            },
+        ]
+    );
+    assert_eq!(php.get("echo ini_get('precision');").body(), "5");
+    assert_eq!(php.engine.apply_ini_text(b"", IniAccess::User), []);
+    assert_eq!(php.get("echo 'fine';").body(), "fine");
+}
+
+fn look_ups(php: &mut Php) {
+    assert!(php.engine.ini_bool(c"cgi.fix_pathinfo"));
+    assert!(!php.engine.ini_bool(c"cgi.discard_path"));
+    assert!(php.engine.ini_bool(c"fastcgi.logging"));
+    assert_eq!(php.engine.ini_str(c"doc_root"), None);
+    assert_eq!(php.engine.ini_str(c"no.such"), None);
+    php.engine
+        .set_ini(b"doc_root", b"/srv", IniAccess::System)
+        .expect("an ini entry");
+    assert_eq!(php.engine.ini_str(c"doc_root"), Some(&b"/srv"[..]));
+    php.engine
+        .set_ini(b"cgi.fix_pathinfo", b"0", IniAccess::System)
+        .expect("an ini entry");
+    assert!(!php.engine.ini_bool(c"cgi.fix_pathinfo"));
+}
