@@ -1,7 +1,7 @@
 //! One configuration at work: its pools, and the groups of pools that share a zygote.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fpm_conf::{Config, PoolIndex};
 use nix::unistd::Pid;
@@ -55,7 +55,7 @@ pub struct Zygote {
     /// Its process.
     pub pid: Pid,
     /// When it was started.
-    pub since: Instant,
+    pub since: Duration,
     /// How far it is.
     pub phase: Phase,
     /// Workers that were asked for and not reported yet.
@@ -68,7 +68,7 @@ pub enum Phase {
     /// PHP is starting.
     Starting,
     /// It can fork, since then.
-    Ready(Instant),
+    Ready(Duration),
     /// It said that PHP did not start, and ends.
     Failed,
     /// It was told to end when its last worker has.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+pub mod capture;
 pub mod error;
 pub mod event;
 pub mod generation;

@@ -5,7 +5,7 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_events.c, fpm_process_ctl.c, fpm_children.c
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fpm_channel::FromZygote;
 use fpm_conf::Config;
@@ -96,14 +96,14 @@ impl<W: World> Master<W> {
     }
 
     /// Starts the zygotes of all groups.
-    pub fn start(&mut self, now: Instant) {
+    pub fn start(&mut self, now: Duration) {
         for group in self.generation.group_indices() {
             self.start_zygote(now, group);
         }
     }
 
     /// Does all that follows from `event`, which happened at `now`.
-    pub fn on_event(&mut self, now: Instant, event: Event) {
+    pub fn on_event(&mut self, now: Duration, event: Event) {
         match event {
             Event::Signal(signal) => self.on_signal(now, signal),
             Event::Said(zygote, said) => self.on_said(now, zygote, said),
@@ -124,7 +124,7 @@ impl<W: World> Master<W> {
         &mut self.world
     }
 
-    fn on_signal(&mut self, now: Instant, signal: Signal) {
+    fn on_signal(&mut self, now: Duration, signal: Signal) {
         tracing::debug!("received {}", signal.name());
         match signal {
             Signal::TERM | Signal::INT => {
@@ -148,7 +148,7 @@ impl<W: World> Master<W> {
         }
     }
 
-    fn on_said(&mut self, now: Instant, zygote: ZygoteId, said: FromZygote) {
+    fn on_said(&mut self, now: Duration, zygote: ZygoteId, said: FromZygote) {
         match said {
             FromZygote::Ready { php_version } => self.on_ready(now, zygote, &php_version),
             FromZygote::Failed { reason } => self.on_failed(zygote, reason),
@@ -165,7 +165,7 @@ impl<W: World> Master<W> {
         }
     }
 
-    fn on_due(&mut self, now: Instant, timer: Timer) {
+    fn on_due(&mut self, now: Duration, timer: Timer) {
         match timer {
             Timer::Maintenance => self.maintain(now),
             Timer::Escalate => self.escalate(now),

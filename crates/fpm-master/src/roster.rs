@@ -3,7 +3,7 @@
 //! Rule: a worker is on the roster from the moment it is asked for until its end is known; its slot is taken for as long.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Instant;
+use std::time::Duration;
 
 use fpm_channel::{SlotIndex, WorkerId};
 use fpm_conf::PoolIndex;
@@ -23,7 +23,7 @@ pub struct Worker {
     /// Its process; `None` until it is reported. Set through [`Roster::identify`] only.
     pub pid: Option<Pid>,
     /// When it was asked for, then when it was reported.
-    pub since: Instant,
+    pub since: Duration,
     /// Why it was asked for.
     pub reason: Reason,
     /// Whether it was told to leave.
@@ -69,7 +69,7 @@ impl Roster {
     }
 
     /// Takes note of a worker's process and of the time at which it was reported.
-    pub fn identify(&mut self, id: WorkerId, pid: Pid, now: Instant) -> Option<&mut Worker> {
+    pub fn identify(&mut self, id: WorkerId, pid: Pid, now: Duration) -> Option<&mut Worker> {
         let worker = self.workers.get_mut(&id)?;
         worker.pid = Some(pid);
         worker.since = now;

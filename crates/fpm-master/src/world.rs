@@ -3,7 +3,7 @@
 //! Rule: no decisions behind this trait. [`crate::live`] does the real thing, the tests record what they are asked.
 
 use std::io;
-use std::time::Instant;
+use std::time::Duration;
 
 use fpm_channel::{SlotIndex, WorkerId};
 use fpm_conf::PoolIndex;
@@ -51,13 +51,13 @@ pub trait World {
     fn fate(&mut self, worker: WorkerId) -> Fate;
 
     /// Returns what a worker is doing.
-    fn activity(&self, worker: WorkerId, now: Instant) -> Activity;
+    fn activity(&self, worker: WorkerId, now: Duration) -> Activity;
 
     /// Watches the sockets of this pool and reports connections as events.
     fn connections_wanted(&mut self, pool: PoolIndex);
 
     /// Lets `timer` become due at `at`; an earlier arming of the same timer is forgotten.
-    fn arm(&mut self, timer: Timer, at: Instant);
+    fn arm(&mut self, timer: Timer, at: Duration);
 
     /// PHP is up and the sockets are bound: writes the pid file, says so in the log and to whoever waits for it.
     ///
@@ -102,7 +102,7 @@ pub enum Activity {
     /// It has been waiting for a connection since then.
     Idle {
         /// The moment it began to wait.
-        since: Instant,
+        since: Duration,
     },
     /// It is serving one.
     Busy,

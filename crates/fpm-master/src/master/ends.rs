@@ -2,7 +2,7 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_children.c (`fpm_children_bury`)
 
-use std::time::Instant;
+use std::time::Duration;
 
 use fpm_channel::WorkerId;
 use fpm_conf::LogLevel;
@@ -19,7 +19,7 @@ use crate::world::{Activity, World};
 
 impl<W: World> Master<W> {
     /// A child of the master itself ended.
-    pub(super) fn on_reaped(&mut self, now: Instant, exit: Exit) {
+    pub(super) fn on_reaped(&mut self, now: Duration, exit: Exit) {
         tracing::debug!("received SIGCHLD");
         let zygote = self
             .generation
@@ -45,7 +45,7 @@ impl<W: World> Master<W> {
     }
 
     /// A worker ended, whoever reaped it.
-    pub(super) fn on_worker_ended(&mut self, now: Instant, id: WorkerId, status: ExitStatus) {
+    pub(super) fn on_worker_ended(&mut self, now: Duration, id: WorkerId, status: ExitStatus) {
         // Its slot still shows how far it came.
         let served = self.world.activity(id, now) != Activity::Starting;
         let Some(worker) = self.strike_off(id) else {
@@ -68,11 +68,11 @@ impl<W: World> Master<W> {
         }
     }
 
-    fn log_end(&self, now: Instant, worker: &Worker, status: ExitStatus) {
+    fn log_end(&self, now: Duration, worker: &Worker, status: ExitStatus) {
         let pool = &self.generation.pool(worker.pool).name;
         let pid = worker.pid.unwrap_or(Pid::from_raw(0));
         let ending = Ending(status);
-        let lifetime = Lifetime(now.saturating_duration_since(worker.since));
+        let lifetime = Lifetime(now.saturating_sub(worker.since));
         let quietly = match status {
             ExitStatus::Code(code) => code == 0,
             ExitStatus::Signal { signal, .. } => signal == Signal::QUIT,
@@ -95,7 +95,7 @@ impl<W: World> Master<W> {
     }
 
     /// A worker that was asked for was never born, or is gone without a trace.
-    pub(super) fn forget_unborn(&mut self, now: Instant, id: WorkerId) {
+    pub(super) fn forget_unborn(&mut self, now: Duration, id: WorkerId) {
         let Some(worker) = self.strike_off(id) else {
             return;
         };

@@ -2,7 +2,7 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_process_ctl.c (`fpm_pctl_perform_idle_server_maintenance_heartbeat`)
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fpm_conf::PoolIndex;
 
@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 impl<W: World> Master<W> {
     /// Arms the timer of the next round, unless all pools are static: an idle master shall sleep.
-    pub(super) fn schedule_maintenance(&mut self, now: Instant) {
+    pub(super) fn schedule_maintenance(&mut self, now: Duration) {
         if self
             .generation
             .pools
@@ -30,7 +30,7 @@ impl<W: World> Master<W> {
     }
 
     /// Asks all process managers once.
-    pub(super) fn maintain(&mut self, now: Instant) {
+    pub(super) fn maintain(&mut self, now: Duration) {
         if self.state != State::Normal {
             return;
         }
@@ -51,7 +51,7 @@ impl<W: World> Master<W> {
     }
 
     /// A connection arrived at a socket that a process manager wants to hear of.
-    pub(super) fn on_connection(&mut self, now: Instant, pool: PoolIndex) {
+    pub(super) fn on_connection(&mut self, now: Duration, pool: PoolIndex) {
         if self.state != State::Normal {
             return;
         }
@@ -70,7 +70,7 @@ impl<W: World> Master<W> {
         }
     }
 
-    fn census(&self, pool: PoolIndex, now: Instant) -> Census {
+    fn census(&self, pool: PoolIndex, now: Duration) -> Census {
         let at_work = self.generation.pool(pool);
         let mut census = Census {
             running: at_work.queued + at_work.births.missing,
@@ -90,7 +90,7 @@ impl<W: World> Master<W> {
                 census.idle += 1;
                 let idle = Idle {
                     worker: id,
-                    since: now.saturating_duration_since(since),
+                    since: now.saturating_sub(since),
                 };
                 if census
                     .longest_idle
@@ -103,7 +103,7 @@ impl<W: World> Master<W> {
         census
     }
 
-    fn carry_out(&mut self, now: Instant, pool: PoolIndex, decision: Decision) {
+    fn carry_out(&mut self, now: Duration, pool: PoolIndex, decision: Decision) {
         let at_work = self.generation.pool(pool);
         if let Some(notice) = decision.notice {
             tracing::warn!("[pool {}] {notice}", at_work.name);

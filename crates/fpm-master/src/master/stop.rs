@@ -2,7 +2,7 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_process_ctl.c (`fpm_pctl`)
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fpm_channel::WorkerId;
 use fpm_os::signal::Signal;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 impl<W: World> Master<W> {
     /// Changes the state, if it may be changed.
-    pub(super) fn change_state(&mut self, now: Instant, next: State) {
+    pub(super) fn change_state(&mut self, now: Duration, next: State) {
         match self.state.transition(next) {
             Transition::Already => {}
             Transition::Refused => {
@@ -65,7 +65,7 @@ impl<W: World> Master<W> {
     }
 
     /// Takes the next measure against the workers that are left.
-    pub(super) fn escalate(&mut self, now: Instant) {
+    pub(super) fn escalate(&mut self, now: Duration) {
         if self.state == State::Normal {
             return;
         }
@@ -130,7 +130,7 @@ impl<W: World> Master<W> {
     }
 
     /// Goes on with the end when the last worker is gone: waits for the zygotes, then says goodbye.
-    pub(super) fn wind_down_if_empty(&mut self, now: Instant) {
+    pub(super) fn wind_down_if_empty(&mut self, now: Duration) {
         if self.state == State::Normal || !self.roster.is_empty() || self.outcome.is_some() {
             return;
         }

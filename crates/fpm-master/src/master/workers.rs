@@ -5,7 +5,7 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_children.c (`fpm_children_make`)
 
-use std::time::Instant;
+use std::time::Duration;
 
 use fpm_channel::WorkerId;
 use fpm_conf::PoolIndex;
@@ -38,7 +38,7 @@ impl<W: World> Master<W> {
     }
 
     /// Asks the zygote of a group for queued workers, as far as it may.
-    pub(super) fn pump(&mut self, now: Instant, group: GroupIndex) {
+    pub(super) fn pump(&mut self, now: Duration, group: GroupIndex) {
         while self.state == State::Normal {
             let at_work = self.generation.group_mut(group);
             let Some(zygote) = at_work
@@ -62,7 +62,7 @@ impl<W: World> Master<W> {
     /// Asks for one worker.
     fn ask(
         &mut self,
-        now: Instant,
+        now: Duration,
         group: GroupIndex,
         zygote: &ZygoteId,
         pool: PoolIndex,
@@ -124,7 +124,7 @@ impl<W: World> Master<W> {
     }
 
     /// A zygote forked a worker.
-    pub(super) fn on_spawned(&mut self, now: Instant, zygote: ZygoteId, id: WorkerId, pid: Pid) {
+    pub(super) fn on_spawned(&mut self, now: Duration, zygote: ZygoteId, id: WorkerId, pid: Pid) {
         self.answered(zygote);
         let Some(&mut Worker { pool, reason, .. }) = self.roster.identify(id, pid, now) else {
             return;
@@ -147,7 +147,7 @@ impl<W: World> Master<W> {
     /// A zygote could not fork.
     pub(super) fn on_spawn_failed(
         &mut self,
-        now: Instant,
+        now: Duration,
         zygote: ZygoteId,
         id: WorkerId,
         errno: i32,
@@ -179,7 +179,7 @@ impl<W: World> Master<W> {
     /// Puts a birth back to the front of the queue and forks nothing for a while. Failures of one burst count once.
     fn fork_later(
         &mut self,
-        now: Instant,
+        now: Duration,
         group: GroupIndex,
         birth: (PoolIndex, Reason),
         error: Errno,
@@ -198,13 +198,13 @@ impl<W: World> Master<W> {
     }
 
     /// Forks again after a failure.
-    pub(super) fn fork_again(&mut self, now: Instant, group: GroupIndex) {
+    pub(super) fn fork_again(&mut self, now: Duration, group: GroupIndex) {
         self.generation.group_mut(group).fork_waits = false;
         self.pump(now, group);
     }
 
     /// A worker of this pool died before it could serve: its replacement has to wait.
-    pub(super) fn birth_failed(&mut self, now: Instant, pool: PoolIndex) {
+    pub(super) fn birth_failed(&mut self, now: Duration, pool: PoolIndex) {
         let at_work = self.generation.pool_mut(pool);
         let births = &mut at_work.births;
         births.missing += 1;
@@ -223,7 +223,7 @@ impl<W: World> Master<W> {
     }
 
     /// Tries one worker of a pool whose workers died at start, or the rest of them when that one serves.
-    pub(super) fn revive(&mut self, now: Instant, pool: PoolIndex) {
+    pub(super) fn revive(&mut self, now: Duration, pool: PoolIndex) {
         if self.state != State::Normal {
             return;
         }

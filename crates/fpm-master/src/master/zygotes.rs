@@ -3,7 +3,7 @@
 //! Rule: until a new zygote is ready the orphans of the dead one go on serving; only then they are replaced, few at a
 //! time, so that a pool is never without workers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bstr::BString;
 use fpm_conf::PoolIndex;
@@ -29,7 +29,7 @@ const CLEAR_UP: Duration = Duration::from_millis(100);
 
 impl<W: World> Master<W> {
     /// Starts a zygote for a group that has none.
-    pub(super) fn start_zygote(&mut self, now: Instant, group: GroupIndex) {
+    pub(super) fn start_zygote(&mut self, now: Duration, group: GroupIndex) {
         if self.state != State::Normal || self.generation.group_mut(group).zygote.is_some() {
             return;
         }
@@ -57,7 +57,7 @@ impl<W: World> Master<W> {
     }
 
     /// PHP is up in a zygote.
-    pub(super) fn on_ready(&mut self, now: Instant, id: ZygoteId, php_version: &str) {
+    pub(super) fn on_ready(&mut self, now: Duration, id: ZygoteId, php_version: &str) {
         let Some(zygote) = self.generation.zygote_mut(id) else {
             return;
         };
@@ -81,7 +81,7 @@ impl<W: World> Master<W> {
     }
 
     /// Goes to work when the last zygote of the start is ready.
-    fn launch(&mut self, now: Instant) {
+    fn launch(&mut self, now: Duration) {
         let mut groups = self.generation.groups.iter();
         if self.state != State::Normal
             || !groups.all(|group| group.zygote.is_some_and(|zygote| zygote.is_ready()))
@@ -122,7 +122,7 @@ impl<W: World> Master<W> {
     }
 
     /// A zygote closed its channel. Without it, it is of no use.
-    pub(super) fn on_hung_up(&mut self, now: Instant, id: ZygoteId) {
+    pub(super) fn on_hung_up(&mut self, now: Duration, id: ZygoteId) {
         let Some(zygote) = self.generation.zygote_mut(id) else {
             return;
         };
@@ -144,7 +144,7 @@ impl<W: World> Master<W> {
     }
 
     /// A zygote has ended: its workers are the master's own children from now on.
-    pub(super) fn on_zygote_ended(&mut self, now: Instant, zygote: &Zygote, status: ExitStatus) {
+    pub(super) fn on_zygote_ended(&mut self, now: Duration, zygote: &Zygote, status: ExitStatus) {
         let Some(group) = self.generation.group_of(zygote.id) else {
             return;
         };
@@ -152,10 +152,7 @@ impl<W: World> Master<W> {
         self.world.forget_zygote(zygote.id);
         let orphans = self.adopt(now, zygote.id);
         let (pid, number) = (zygote.pid, self.generation.number.0);
-        let (ending, lifetime) = (
-            Ending(status),
-            Lifetime(now.saturating_duration_since(zygote.since)),
-        );
+        let (ending, lifetime) = (Ending(status), Lifetime(now.saturating_sub(zygote.since)));
         if self.state != State::Normal || zygote.phase == Phase::Quitting {
             tracing::debug!("zygote {pid} of generation {number} exited {ending} {lifetime}");
             self.wind_down_if_empty(now);
@@ -172,10 +169,10 @@ impl<W: World> Master<W> {
     }
 
     /// Starts a new zygote in the place of one that died: at once, unless that goes on and on.
-    fn restart(&mut self, now: Instant, group: GroupIndex, dead: &Zygote) {
+    fn restart(&mut self, now: Duration, group: GroupIndex, dead: &Zygote) {
         let restarts = &mut self.generation.group_mut(group).restarts;
         match dead.phase {
-            Phase::Ready(since) if now.saturating_duration_since(since) >= SOUND => {
+            Phase::Ready(since) if now.saturating_sub(since) >= SOUND => {
                 restarts.succeeded();
                 self.start_zygote(now, group);
             }
@@ -187,7 +184,7 @@ impl<W: World> Master<W> {
         }
     }
 
-    fn restart_later(&mut self, now: Instant, group: GroupIndex) {
+    fn restart_later(&mut self, now: Duration, group: GroupIndex) {
         let delay = self.generation.group_mut(group).restarts.failed(now);
         tracing::warn!(
             "next attempt to start a zygote in {} seconds",
@@ -197,7 +194,7 @@ impl<W: World> Master<W> {
     }
 
     /// Takes over the workers of a dead zygote and returns how many there are.
-    fn adopt(&mut self, now: Instant, zygote: ZygoteId) -> usize {
+    fn adopt(&mut self, now: Duration, zygote: ZygoteId) -> usize {
         let ids: Vec<_> = self
             .roster
             .iter()
@@ -222,7 +219,7 @@ impl<W: World> Master<W> {
 
     /// Finds out about workers that were asked for and never reported because their zygote died. Born or not, such a
     /// worker is not to serve: nobody could say yet who it is.
-    pub(super) fn clear_up(&mut self, now: Instant) {
+    pub(super) fn clear_up(&mut self, now: Duration) {
         let unreported: Vec<_> = self
             .roster
             .iter()

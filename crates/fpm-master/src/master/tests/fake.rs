@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fpm_channel::{FromZygote, WorkerId};
 use fpm_conf::{Config, PoolIndex};
@@ -30,7 +30,7 @@ fn zygote_pid(zygote: u64) -> Pid {
 #[derive(Debug)]
 pub(super) struct FakeWorld {
     calls: Vec<String>,
-    timers: BTreeMap<Timer, Instant>,
+    timers: BTreeMap<Timer, Duration>,
     /// Workers that were asked for and not answered, with the zygote that was asked.
     asked: Vec<(ZygoteId, WorkerId)>,
     alive: BTreeSet<WorkerId>,
@@ -100,7 +100,7 @@ impl World for FakeWorld {
         self.fates.get(&worker).copied().unwrap_or(Fate::Nobody)
     }
 
-    fn activity(&self, worker: WorkerId, _now: Instant) -> Activity {
+    fn activity(&self, worker: WorkerId, _now: Duration) -> Activity {
         self.activities
             .get(&worker)
             .copied()
@@ -112,7 +112,7 @@ impl World for FakeWorld {
             .push(format!("watch the sockets of pool {}", pool.0));
     }
 
-    fn arm(&mut self, timer: Timer, at: Instant) {
+    fn arm(&mut self, timer: Timer, at: Duration) {
         self.timers.insert(timer, at);
     }
 
@@ -138,13 +138,13 @@ impl World for FakeWorld {
 /// A master, its fake world, a clock and the lines it logged.
 pub(super) struct Stage {
     master: Master<FakeWorld>,
-    now: Instant,
+    now: Duration,
     log: Log,
 }
 
 impl Stage {
     pub(super) fn new(config: &Config) -> Stage {
-        let now = Instant::now();
+        let now = Duration::from_secs(1000);
         let world = FakeWorld {
             calls: Vec::new(),
             timers: BTreeMap::new(),
@@ -249,7 +249,7 @@ impl Stage {
         self.now = end;
     }
 
-    pub(super) fn next_timer(&mut self) -> Option<(Timer, Instant)> {
+    pub(super) fn next_timer(&mut self) -> Option<(Timer, Duration)> {
         self.world()
             .timers
             .iter()
@@ -257,7 +257,7 @@ impl Stage {
             .map(|(timer, at)| (*timer, *at))
     }
 
-    pub(super) fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Duration {
         self.now
     }
 

@@ -1,0 +1,221 @@
+//! What a worker says on its standard output and error, cut into lines (`catch_workers_output`).
+//!
+//! Rule: no byte is lost and memory is bounded: text longer than a log line is handed out in pieces of that size.
+//!
+//! Original: sapi/fpm/fpm/fpm_stdio.c (`fpm_stdio_child_said`), zlog.c (`zlog_stream_*`)
+
+/// What a worker of the original writes to its standard error after each request; ends a line as `\n` does.
+const FLUSH_MARKER: &[u8] = b"\0fscf\0";
+
+/// One of a worker's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
+}
+
+/// What one worker has said and not finished.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The stream that the text came from.
+    stream: Stream,
+    /// Text of a line that has not ended. `text.len() <= room`.
+    text: Vec<u8>,
+    /// Bytes that may be the beginning of a flush marker.
+    marker: Vec<u8>,
+}
+
+impl Stream {
+    /// Returns the name that log lines use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
+}
+
+impl Default for Capture {
+    fn default() -> Capture {
+        Capture {
+            stream: Stream::Stderr,
+            text: Vec::new(),
+            marker: Vec::new(),
+        }
+    }
+}
+
+impl Capture {
+    /// Takes what was read from a stream and hands out the lines that are complete, without their ends, none longer than
+    /// `room` bytes. A line ends at a line feed, at a flush marker, and where the other stream begins. Empty lines are
+    /// dropped.
+    pub fn feed(
+        &mut self,
+        stream: Stream,
+        bytes: &[u8],
+        room: usize,
+        line: &mut dyn FnMut(Stream, &[u8]),
+    ) {
+        if stream != self.stream && !bytes.is_empty() {
+            self.flush(room, line);
+            self.stream = stream;
+        }
+        for &byte in bytes {
+            if byte == FLUSH_MARKER[self.marker.len()] {
+                self.marker.push(byte);
+                if self.marker == FLUSH_MARKER {
+                    self.marker.clear();
+                    self.end_line(line);
+                }
+                continue;
+            }
+            self.give_marker_up(room, line);
+            if byte == FLUSH_MARKER[0] {
+                self.marker.push(byte);
+            } else if byte == b'\n' {
+                self.end_line(line);
+            } else {
+                self.push(byte, room, line);
+            }
+        }
+    }
+
+    /// Hands out what is left when the worker is gone.
+    pub fn flush(&mut self, room: usize, line: &mut dyn FnMut(Stream, &[u8])) {
+        self.give_marker_up(room, line);
+        self.end_line(line);
+    }
+
+    /// Takes what looked like a flush marker for text.
+    fn give_marker_up(&mut self, room: usize, line: &mut dyn FnMut(Stream, &[u8])) {
+        for byte in std::mem::take(&mut self.marker) {
+            self.push(byte, room, line);
+        }
+    }
+
+    fn push(&mut self, byte: u8, room: usize, line: &mut dyn FnMut(Stream, &[u8])) {
+        if self.text.len() >= room.max(1) {
+            self.end_line(line);
+        }
+        self.text.push(byte);
+    }
+
+    fn end_line(&mut self, line: &mut dyn FnMut(Stream, &[u8])) {
+        if !self.text.is_empty() {
+            line(self.stream, &self.text);
+            self.text.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bstr::ByteSlice;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(room: usize, reads: &[(Stream, &[u8])]) -> Vec<String> {
+        let mut capture = Capture::default();
+        let mut said = Vec::new();
+        let mut line = |stream: Stream, text: &[u8]| {
+            said.push(format!("{}: {}", stream.name(), text.escape_bytes()))
+        };
+        for (stream, bytes) in reads {
+            capture.feed(*stream, bytes, room, &mut line);
+        }
+        capture.flush(room, &mut line);
+        said
+    }
+
+    #[test]
+    fn lines_end_at_line_feeds_markers_and_changes_of_the_stream() {
+        use Stream::{Stderr, Stdout};
+        for (reads, expected) in [
+            (
+                &[(Stderr, &b"a\nb\n"[..])][..],
+                &["stderr: a", "stderr: b"][..],
+            ),
+            (&[(Stderr, b"a"), (Stderr, b"b\n")], &["stderr: ab"]),
+            (
+                &[(Stderr, b"a"), (Stdout, b"b")],
+                &["stderr: a", "stdout: b"],
+            ),
+            (
+                &[(Stderr, b"a"), (Stdout, b""), (Stderr, b"b")],
+                &["stderr: ab"],
+            ),
+            (&[(Stderr, b"\n\n\n")], &[]),
+            (&[(Stderr, b"a\0fscf\0b")], &["stderr: a", "stderr: b"]),
+            (
+                &[(Stderr, b"a\0fs"), (Stderr, b"cf\0b")],
+                &["stderr: a", "stderr: b"],
+            ),
+            (
+                &[(Stderr, b"a\0fs"), (Stderr, b"xb")],
+                &["stderr: a\\0fsxb"],
+            ),
+            (&[(Stderr, b"a\0fs")], &["stderr: a\\0fs"]),
+            (&[(Stderr, b"\0\0fscf\0a")], &["stderr: \\0", "stderr: a"]),
+            (
+                &[(Stderr, b"\0fsc\0fscf\0a")],
+                &["stderr: \\0fsc", "stderr: a"],
+            ),
+            (&[(Stderr, b"a\xffb\n")], &["stderr: a\\xFFb"]),
+        ] {
+            assert_eq!(lines(100, reads), expected, "{reads:?}");
+        }
+    }
+
+    #[test]
+    fn long_lines_are_handed_out_in_pieces() {
+        let text = [
+            b"a".repeat(100),
+            b"\n".to_vec(),
+            b"b".repeat(2500),
+            b"\n".to_vec(),
+        ]
+        .concat();
+        let mut lengths = Vec::new();
+        Capture::default().feed(Stream::Stderr, &text, 1023, &mut |_, line| {
+            lengths.push(line.len())
+        });
+        assert_eq!(lengths, [100, 1023, 1023, 454]);
+    }
+
+    #[test]
+    fn a_line_that_just_fits_is_not_cut() {
+        assert_eq!(
+            lines(3, &[(Stream::Stderr, b"abc\nabcd\n")]),
+            ["stderr: abc", "stderr: abc", "stderr: d"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn how_it_was_read_makes_no_difference(
+            text in prop::collection::vec(prop::sample::select(b"a\0fsc\n".to_vec()), 0..80),
+            cuts in prop::collection::vec(0_usize..80, 0..5),
+        ) {
+            let whole = lines(7, &[(Stream::Stderr, &text)]);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<_> = cuts.windows(2).map(|cut| (Stream::Stderr, &text[cut[0]..cut[1]])).collect();
+            prop_assert_eq!(lines(7, &pieces), whole);
+        }
+
+        #[test]
+        fn nothing_is_lost(text in prop::collection::vec(any::<u8>(), 0..200), room in 1_usize..50) {
+            let mut said = Vec::new();
+            let mut capture = Capture::default();
+            capture.feed(Stream::Stdout, &text, room, &mut |_, line| said.extend_from_slice(line));
+            capture.flush(room, &mut |_, line| said.extend_from_slice(line));
+            let expected: Vec<u8> = text.replace(FLUSH_MARKER, b"").into_iter().filter(|byte| *byte != b'\n').collect();
+            prop_assert_eq!(said, expected);
+        }
+    }
+}
