@@ -107,3 +107,15 @@ pub enum EventMechanism {
     /// `select`.
     Select,
 }
+
+impl EventMechanism {
+    /// Returns the name as the configuration writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epoll => "epoll",
+            Self::Poll => "poll",
+            Self::Select => "select",
+        }
+    }
+}

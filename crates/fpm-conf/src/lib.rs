@@ -2,17 +2,54 @@
 //!
 //! Everything here is a value: text and look-ups come in through traits, the configuration and the log lines go out.
 //! A changer must know: the order of checks and every text are php-fpm's interface; administrators and scripts grep for them.
+//!
+//! The way of a file: [`source`] reads lines and follows includes, [`ini`] says what a line means, [`items`] feeds that
+//! through `serde_ini` to [`sections`], which write a [`draft`] with the help of the table in [`directive`]. [`check`]
+//! validates the draft, [`dump`] shows it, [`finish`] types it.
 
 #![forbid(unsafe_code)]
 
+mod access_format;
+mod accounts;
+mod check;
 mod config;
+mod constants;
+mod directive;
+mod draft;
+mod dump;
+mod error;
+mod files;
+mod finish;
+mod glob;
 mod global;
+mod ini;
+mod items;
 mod level;
 mod listen;
+mod load;
+#[cfg(test)]
+mod memory;
+mod options;
+mod pattern;
+mod php_version;
 mod pool;
+mod prefix;
+mod report;
+mod sections;
+mod source;
+mod value;
+mod vocabulary;
 
+pub use accounts::Accounts;
 pub use config::Config;
+pub use error::ConfError;
+pub use files::{Files, OsFiles};
 pub use global::{ErrorLog, EventMechanism, Facility, Global};
 pub use level::LogLevel;
 pub use listen::ListenAddress;
+pub use load::{Loaded, load};
+pub use options::{Background, BuildFolders, Feature, LoadOptions, Purpose, Starter, Surroundings};
+pub use php_version::PhpVersion;
 pub use pool::{Pm, Pool, PoolIndex};
+pub use report::{Message, Report};
+pub use vocabulary::Vocabulary;

@@ -1,0 +1,133 @@
+//! From the name of a file to a configuration: read, check, show.
+//!
+//! Original: sapi/fpm/fpm/fpm_conf.c (`fpm_conf_init_main`)
+
+use bstr::{BStr, ByteSlice};
+
+use crate::check::Check;
+use crate::draft::{Draft, non_empty};
+use crate::items::{Stopped, feed};
+use crate::options::{LoadOptions, Purpose, Surroundings};
+use crate::prefix::Prefixes;
+use crate::report::{Report, text};
+use crate::sections::DraftSections;
+use crate::source::Source;
+use crate::{ConfError, Config, LogLevel, PhpVersion, dump, finish};
+
+/// A configuration that can be used, and what there was to say on the way.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Notices and warnings, and with `-t` or `-tt` the outcome.
+    pub report: Report,
+}
+
+/// Loads the configuration file `name` and all that it includes.
+///
+/// Log files that it names are created, as the original does even when it only tests.
+///
+/// # Errors
+/// The configuration cannot be used; the error carries everything that is to be said about that, except the closing
+/// `FPM initialization failed`, which is said about other failures too.
+pub fn load(
+    name: &BStr,
+    options: &LoadOptions,
+    around: Surroundings<'_>,
+) -> Result<Loaded, ConfError> {
+    let prefixes = Prefixes {
+        global: options.prefix.as_ref().map(|prefix| prefix.as_bstr()),
+        build: &options.folders,
+    };
+    if let Some(prefix) = non_empty(&options.prefix)
+        && !around.files.is_dir(prefix)
+    {
+        let mut report = Report::default();
+        let complaint = text!(
+            "the global prefix '",
+            prefix,
+            "' does not exist or is not a directory"
+        );
+        report.log(LogLevel::Error, complaint);
+        return Err(ConfError::Prefix {
+            path: prefix.to_owned(),
+            report,
+        });
+    }
+
+    let mut source = Source::new(around, prefixes, options.php);
+    let draft = match read(name, options, &mut source) {
+        Ok(draft) => draft,
+        Err(Stopped) => {
+            source.report.log(
+                LogLevel::Error,
+                text!("failed to load configuration file '", name, "'"),
+            );
+            return Err(ConfError::Read {
+                path: name.to_owned(),
+                report: source.report,
+            });
+        }
+    };
+
+    let mut check = Check::new(draft, options, around, prefixes, source.report);
+    if check.run().is_err() {
+        check
+            .report
+            .log(LogLevel::Error, "failed to post process the configuration");
+        return Err(ConfError::Check {
+            path: name.to_owned(),
+            report: check.report,
+        });
+    }
+    if options.purpose != Purpose::Run && check.accounts().is_err() {
+        return Err(ConfError::Account {
+            path: name.to_owned(),
+            report: check.report,
+        });
+    }
+
+    let Check {
+        draft,
+        mut report,
+        heartbeat,
+        events,
+        ..
+    } = check;
+    if options.purpose == Purpose::TestAndDump {
+        dump::dump(&draft, events, options, &mut report);
+    }
+    if options.purpose != Purpose::Run {
+        // In 8.2 the text itself ends in a line feed, so an empty line follows.
+        let end = if options.php == PhpVersion::Php82 {
+            "\n"
+        } else {
+            ""
+        };
+        report.log(
+            LogLevel::Notice,
+            text!("configuration file ", name, " test is successful", end),
+        );
+    }
+    Ok(Loaded {
+        config: finish::finish(name, draft, events, heartbeat),
+        report,
+    })
+}
+
+fn read(name: &BStr, options: &LoadOptions, source: &mut Source<'_>) -> Result<Draft, Stopped> {
+    let mut sections = DraftSections {
+        draft: Draft::default(),
+        options,
+        refusals: Vec::new(),
+    };
+    sections.draft.global.pid = non_empty(&options.pid).map(ToOwned::to_owned);
+    source.open(name)?;
+    feed(&mut *source, &mut sections).inspect_err(|Stopped| {
+        for refusal in &sections.refusals {
+            source.refuse(refusal.as_bstr());
+        }
+        source.abandon();
+    })?;
+    Ok(sections.draft)
+}
