@@ -1,6 +1,6 @@
 //! Signals by number and name, kept as numbers because real-time signals have no name.
 //!
-//! Rule: a new signal that the master listens to or logs gets its constant and its line in [`NAMES`].
+//! Rule: a new signal that the master listens to or logs gets its constant and its line in `NAMES`.
 //!
 //! Original: sapi/fpm/fpm/fpm_signals.c
 

@@ -1,1 +1,27 @@
-//! Statistics in shared memory: one slot per worker, one writer per slot.
+//! Statistics in shared memory: what every worker does, and what each pool has done since its start.
+//!
+//! A worker publishes into its own slot and nobody else does; the master and the status pages read. There is no lock:
+//! each slot holds two copies of its state, the worker writes the one that is not in force and then puts it in
+//! force with one store. So a worker that is killed anywhere, in the middle of a write too, leaves what it
+//! published last. A changer must know: the memory is shared with processes of other generations, so every change of
+//! the layout raises the version in `layout.rs`.
+//!
+//! Original: sapi/fpm/fpm/fpm_scoreboard.c (which locks, and whose locks survive a killed worker)
+
+#![forbid(unsafe_code)]
+
+mod board;
+mod error;
+mod layout;
+mod pool;
+mod slot;
+mod stage;
+mod text;
+mod writer;
+
+pub use board::Board;
+pub use error::ScoreboardError;
+pub use pool::{Counters, ListenQueue, PoolBoard, Totals};
+pub use slot::{SlotSnapshot, SlotState};
+pub use stage::Stage;
+pub use writer::{Birth, Description, Finished, SlotWriter};

@@ -1,0 +1,64 @@
+//! The memory of all pools of a daemon.
+
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use fpm_os::shared::{Region, SharedFile};
+
+use crate::error::ScoreboardError;
+use crate::layout;
+use crate::pool::{Counters, PoolBoard};
+
+/// One memory file with an area for each pool. It only grows: a pool that a reload takes away leaves its area unused.
+#[derive(Debug)]
+pub struct Board {
+    file: SharedFile,
+}
+
+impl Board {
+    /// Creates one without pools.
+    ///
+    /// # Errors
+    /// [`ScoreboardError::Memory`].
+    pub fn create() -> Result<Board, ScoreboardError> {
+        Ok(Board {
+            file: SharedFile::create("fpmd-scoreboard")?,
+        })
+    }
+
+    /// Takes over one that another process has created.
+    ///
+    /// # Errors
+    /// [`ScoreboardError::Memory`] when it is not such a file.
+    pub fn adopt(file: OwnedFd) -> Result<Board, ScoreboardError> {
+        Ok(Board {
+            file: SharedFile::adopt(file)?,
+        })
+    }
+
+    /// Adds a pool with so many slots, which has counted so much already.
+    ///
+    /// # Errors
+    /// [`ScoreboardError::Memory`] when there is not so much.
+    pub fn add_pool(&self, slots: u32, counters: &Counters) -> Result<Region, ScoreboardError> {
+        let len = NonZeroUsize::new(layout::area_len(slots) * 8).expect("the header is not empty");
+        let region = self.file.grow(len)?;
+        PoolBoard::format(self.file.map(region)?, slots, counters);
+        Ok(region)
+    }
+
+    /// Maps the area of a pool into this process.
+    ///
+    /// # Errors
+    /// [`ScoreboardError::Memory`] when it is not in the file; [`ScoreboardError::Layout`] and
+    /// [`ScoreboardError::Size`] when it is no area of a pool.
+    pub fn map(&self, region: Region) -> Result<PoolBoard, ScoreboardError> {
+        PoolBoard::open(self.file.map(region)?)
+    }
+}
+
+impl AsFd for Board {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

@@ -1,0 +1,158 @@
+//! Where everything is, in words of eight bytes.
+//!
+//! ```text
+//! header (16 words) · busy bits (one per slot, rounded up to 8 words) · slot · slot · …
+//! slot: control (8 words) · state A (16) · state B (16) · texts A (118) · texts B (118) · padding
+//! ```
+//! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
+
+/// Marks the memory of this layout.
+pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0001;
+
+/// Words of the header of a pool's area.
+pub(crate) mod header {
+    /// [`super::VERSION`].
+    pub(crate) const VERSION: usize = 0;
+    /// Number of slots.
+    pub(crate) const SLOTS: usize = 1;
+    /// Odd while the master moves a slot's counters into the header, else even.
+    pub(crate) const RELEASES: usize = 2;
+    /// When the pool was started first, in seconds since 1970.
+    pub(crate) const STARTED: usize = 3;
+    /// Requests accepted by workers that are gone.
+    pub(crate) const ACCEPTED: usize = 4;
+    /// Most workers that were busy at once. Written by all.
+    pub(crate) const MAX_ACTIVE: usize = 5;
+    /// How often `pm.max_children` was reached.
+    pub(crate) const MAX_CHILDREN_REACHED: usize = 6;
+    /// Requests slower than `request_slowlog_timeout`.
+    pub(crate) const SLOW_REQUESTS: usize = 7;
+    /// Connections waiting now.
+    pub(crate) const LISTEN_QUEUE: usize = 8;
+    /// Most connections that waited at once.
+    pub(crate) const MAX_LISTEN_QUEUE: usize = 9;
+    /// How many connections can wait.
+    pub(crate) const LISTEN_QUEUE_LEN: usize = 10;
+    /// Highest memory peak of workers that are gone, in bytes.
+    pub(crate) const MEMORY_PEAK: usize = 11;
+    /// Length of the header.
+    pub(crate) const LEN: usize = 16;
+}
+
+/// Words of a slot's control part, outside of the two copies.
+pub(crate) mod control {
+    /// Counts publications; its lowest bit tells which state is in force.
+    pub(crate) const PUBLISHED: usize = 0;
+    /// 1 when the slot is reserved or in use. Written by the master.
+    pub(crate) const RESERVED: usize = 1;
+    /// 1 when the worker shall end after its request. Written by the master.
+    pub(crate) const DRAIN: usize = 2;
+    /// Length of the control part: one cache line.
+    pub(crate) const LEN: usize = 8;
+}
+
+/// Words of one copy of a slot's state.
+pub(crate) mod state {
+    /// Process id; 0 in a slot without worker.
+    pub(crate) const PID: usize = 0;
+    /// Generation of the configuration.
+    pub(crate) const GENERATION: usize = 1;
+    /// Start of the worker, in microseconds since 1970.
+    pub(crate) const STARTED: usize = 2;
+    /// Stage, as its number.
+    pub(crate) const STAGE: usize = 3;
+    /// Last change between idle and busy or to finished, in microseconds of the monotonic clock.
+    pub(crate) const SINCE: usize = 4;
+    /// Requests accepted.
+    pub(crate) const REQUESTS: usize = 5;
+    /// When the present or last request was accepted, in microseconds of the monotonic clock.
+    pub(crate) const ACCEPTED: usize = 6;
+    /// The same in microseconds since 1970.
+    pub(crate) const ACCEPTED_AT: usize = 7;
+    /// How long the last request took, in microseconds.
+    pub(crate) const DURATION: usize = 8;
+    /// CPU time of the last request, in microseconds.
+    pub(crate) const CPU: usize = 9;
+    /// Memory peak of the last request, in bytes.
+    pub(crate) const MEMORY: usize = 10;
+    /// Memory peak of all requests, in bytes.
+    pub(crate) const MEMORY_PEAK: usize = 11;
+    /// Length of the request's body, as the client says.
+    pub(crate) const CONTENT_LENGTH: usize = 12;
+    /// Lengths of method, URI, query and script in 16 bits each.
+    pub(crate) const LENGTHS: usize = 13;
+    /// Length of the user in the low 16 bits, above them which copy of the texts is in force.
+    pub(crate) const USER_LENGTH_AND_TEXTS: usize = 14;
+    /// Length of one copy.
+    pub(crate) const LEN: usize = 16;
+}
+
+/// The texts of a request. The original's buffers, which end with a NUL: one byte less is shown.
+pub(crate) mod texts {
+    /// First word and most bytes of the method.
+    pub(crate) const METHOD: (usize, usize) = (0, 15);
+    /// First word and most bytes of the request URI.
+    pub(crate) const URI: (usize, usize) = (2, 127);
+    /// First word and most bytes of the query string.
+    pub(crate) const QUERY: (usize, usize) = (18, 511);
+    /// First word and most bytes of the script's path.
+    pub(crate) const SCRIPT: (usize, usize) = (82, 255);
+    /// First word and most bytes of the user.
+    pub(crate) const USER: (usize, usize) = (114, 31);
+    /// Length of one copy, in words.
+    pub(crate) const LEN: usize = 118;
+}
+
+/// First word of the two states in a slot.
+pub(crate) const STATES: usize = control::LEN;
+/// First word of the two copies of the texts in a slot.
+pub(crate) const TEXTS: usize = STATES + 2 * state::LEN;
+/// Length of a slot: whole cache lines.
+pub(crate) const SLOT_LEN: usize = (TEXTS + 2 * texts::LEN).next_multiple_of(8);
+
+/// Returns the length of a pool's busy bits, in words.
+pub(crate) fn busy_len(slots: u32) -> usize {
+    (slots as usize).div_ceil(64).next_multiple_of(8)
+}
+
+/// Returns the first word of a slot.
+pub(crate) fn slot_start(slots: u32, slot: u32) -> usize {
+    header::LEN + busy_len(slots) + slot as usize * SLOT_LEN
+}
+
+/// Returns the length of a pool's area, in words.
+pub(crate) fn area_len(slots: u32) -> usize {
+    slot_start(slots, slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_room_and_do_not_overlap() {
+        let mut next = 0;
+        for (start, most) in [
+            texts::METHOD,
+            texts::URI,
+            texts::QUERY,
+            texts::SCRIPT,
+            texts::USER,
+        ] {
+            assert_eq!(start, next);
+            assert!(most < 1 << 16, "lengths have 16 bits");
+            next = start + (most + 1) / 8;
+        }
+        assert_eq!(next, texts::LEN);
+    }
+
+    #[test]
+    fn slots_begin_at_cache_lines_and_follow_each_other() {
+        for slots in [0, 1, 63, 64, 65, 512, 513, 10_000] {
+            assert!(slot_start(slots, 0).is_multiple_of(8));
+            assert!(slot_start(slots, 0) >= header::LEN + (slots as usize).div_ceil(64));
+            assert_eq!(slot_start(slots, slots), area_len(slots));
+        }
+        assert!(SLOT_LEN.is_multiple_of(8));
+    }
+}

@@ -1,0 +1,327 @@
+//! The area of one pool: its slots, which of them are busy, and its counters.
+//!
+//! Who writes what: a worker its own slot and its busy bit, and the highest number of busy workers together with the
+//! others; the master everything else. Original: sapi/fpm/fpm/fpm_scoreboard.c
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::fence;
+use std::time::Duration;
+
+use fpm_os::shared::Mapping;
+
+use crate::error::ScoreboardError;
+use crate::layout::{self, SLOT_LEN, control, header, state};
+use crate::slot::{Slot, SlotSnapshot, SlotState};
+use crate::stage::Stage;
+use crate::writer::{Birth, SlotWriter};
+
+/// How often a reader of the totals starts again because the master has released a slot meanwhile.
+const ATTEMPTS: usize = 100;
+
+/// The area of one pool in this process. Clones are the same area.
+#[derive(Clone, Debug)]
+pub struct PoolBoard {
+    mapping: Arc<Mapping>,
+    slots: u32,
+}
+
+/// What a pool has counted since its start; it survives workers and, when the master carries it over, reloads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// When the pool was started first, since 1970, in whole seconds.
+    pub started: Duration,
+    /// Requests accepted.
+    pub accepted: u64,
+    /// Most workers that were busy at once.
+    pub max_active: u64,
+    /// How often `pm.max_children` was reached.
+    pub max_children_reached: u64,
+    /// Requests that took longer than `request_slowlog_timeout`.
+    pub slow_requests: u64,
+    /// Most connections that waited at once.
+    pub max_listen_queue: u64,
+    /// Highest memory peak of a request, in bytes.
+    pub memory_peak: u64,
+}
+
+/// The queue of a pool's listening socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenQueue {
+    /// Connections waiting now.
+    pub waiting: u64,
+    /// How many can wait.
+    pub capacity: u64,
+}
+
+/// What a status page says of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// What it has counted, living workers included.
+    pub counters: Counters,
+    /// The queue of its socket.
+    pub listen_queue: ListenQueue,
+    /// Workers that are being made.
+    pub creating: u64,
+    /// Workers that wait.
+    pub idle: u64,
+    /// Workers that serve a request.
+    pub active: u64,
+}
+
+impl PoolBoard {
+    /// Writes the header of a new area, which is all zero.
+    pub(crate) fn format(mapping: Mapping, slots: u32, counters: &Counters) {
+        let pool = PoolBoard {
+            mapping: Arc::new(mapping),
+            slots,
+        };
+        for (word, value) in [
+            (header::SLOTS, u64::from(slots)),
+            (header::STARTED, counters.started.as_secs()),
+            (header::ACCEPTED, counters.accepted),
+            (header::MAX_ACTIVE, counters.max_active),
+            (header::MAX_CHILDREN_REACHED, counters.max_children_reached),
+            (header::SLOW_REQUESTS, counters.slow_requests),
+            (header::MAX_LISTEN_QUEUE, counters.max_listen_queue),
+            (header::MEMORY_PEAK, counters.memory_peak),
+        ] {
+            pool.header(word).store(value, Relaxed);
+        }
+        pool.header(header::VERSION).store(layout::VERSION, Release);
+    }
+
+    /// Takes a mapped area.
+    pub(crate) fn open(mapping: Mapping) -> Result<PoolBoard, ScoreboardError> {
+        let len = mapping.words().len();
+        let word = |word: usize| {
+            mapping
+                .words()
+                .get(word)
+                .map_or(0, |word| word.load(Acquire))
+        };
+        let found = word(header::VERSION);
+        if found != layout::VERSION {
+            return Err(ScoreboardError::Layout {
+                found,
+                expected: layout::VERSION,
+            });
+        }
+        let found = word(header::SLOTS);
+        match u32::try_from(found) {
+            Ok(slots) if layout::area_len(slots) <= len => Ok(PoolBoard {
+                mapping: Arc::new(mapping),
+                slots,
+            }),
+            _ => Err(ScoreboardError::Size {
+                len: len as u64 * 8,
+                slots: found,
+            }),
+        }
+    }
+
+    /// Returns how many slots there are.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Reserves a free slot for a worker that is about to be made; `None` when there is none. For the master.
+    #[must_use]
+    pub fn reserve(&self) -> Option<u32> {
+        let free = (0..self.slots)
+            .find(|&slot| self.slot(slot).control(control::RESERVED).load(Relaxed) == 0)?;
+        self.slot(free).control(control::DRAIN).store(0, Relaxed);
+        self.slot(free).control(control::RESERVED).store(1, Relaxed);
+        Some(free)
+    }
+
+    /// Makes this process the writer of a slot that the master has reserved for it. For the worker.
+    ///
+    /// # Errors
+    /// [`ScoreboardError::NoSuchSlot`].
+    pub fn claim(&self, slot: u32, birth: Birth) -> Result<SlotWriter, ScoreboardError> {
+        if slot >= self.slots {
+            return Err(ScoreboardError::NoSuchSlot {
+                slot,
+                slots: self.slots,
+            });
+        }
+        Ok(SlotWriter::begin(self.clone(), slot, birth))
+    }
+
+    /// Tells the worker of a slot to end after its request. It looks when it is woken or done. For the master.
+    ///
+    /// # Panics
+    /// When there is no such slot.
+    pub fn drain(&self, slot: u32) {
+        self.slot(slot).control(control::DRAIN).store(1, Relaxed);
+    }
+
+    /// Frees a slot whose worker is gone (reaped, or never made); what it counted stays counted. For the master.
+    ///
+    /// # Panics
+    /// When there is no such slot.
+    pub fn release(&self, slot: u32) {
+        let area = self.slot(slot);
+        let (words, ()) = area.read(|_| ());
+        let releases = self.header(header::RELEASES);
+        let before = releases.load(Relaxed) & !1;
+        releases.store(before + 1, Relaxed);
+        fence(Release);
+        self.header(header::ACCEPTED)
+            .fetch_add(words[state::REQUESTS], Relaxed);
+        self.header(header::MEMORY_PEAK)
+            .fetch_max(words[state::MEMORY_PEAK], Relaxed);
+        area.publish(&[0; state::LEN]);
+        releases.store(before + 2, Release);
+        self.set_idle(slot);
+        area.control(control::DRAIN).store(0, Relaxed);
+        area.control(control::RESERVED).store(0, Relaxed);
+    }
+
+    /// Reads the numbers of the worker in a slot; `None` when there is none.
+    ///
+    /// # Panics
+    /// When there is no such slot.
+    #[must_use]
+    pub fn state(&self, slot: u32) -> Option<SlotState> {
+        self.slot(slot).state()
+    }
+
+    /// Reads all that is known of the worker in a slot; `None` when there is none.
+    ///
+    /// # Panics
+    /// When there is no such slot.
+    #[must_use]
+    pub fn snapshot(&self, slot: u32) -> Option<SlotSnapshot> {
+        self.slot(slot).snapshot(slot)
+    }
+
+    /// Reads all that is known of every worker, in the order of their slots.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<SlotSnapshot> {
+        (0..self.slots)
+            .filter_map(|slot| self.snapshot(slot))
+            .collect()
+    }
+
+    /// Adds everything up.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let releases = self.header(header::RELEASES);
+        let mut attempts = 0;
+        loop {
+            let before = releases.load(Acquire);
+            let totals = self.add_up();
+            fence(Acquire);
+            attempts += 1;
+            // The number stays odd only when the master was killed in the middle of a release.
+            let undisturbed = before & 1 == 0 && releases.load(Relaxed) == before;
+            if undisturbed || attempts == ATTEMPTS {
+                return totals;
+            }
+        }
+    }
+
+    /// Notes how many connections wait and can wait. For the master.
+    pub fn record_listen_queue(&self, queue: ListenQueue) {
+        self.header(header::LISTEN_QUEUE)
+            .store(queue.waiting, Relaxed);
+        self.header(header::LISTEN_QUEUE_LEN)
+            .store(queue.capacity, Relaxed);
+        self.header(header::MAX_LISTEN_QUEUE)
+            .fetch_max(queue.waiting, Relaxed);
+    }
+
+    /// Counts that more workers were wanted than `pm.max_children`. For the master.
+    pub fn count_max_children_reached(&self) {
+        self.header(header::MAX_CHILDREN_REACHED)
+            .fetch_add(1, Relaxed);
+    }
+
+    /// Counts a request that took longer than `request_slowlog_timeout`. For the master.
+    pub fn count_slow_request(&self) {
+        self.header(header::SLOW_REQUESTS).fetch_add(1, Relaxed);
+    }
+
+    /// Returns the words of a slot.
+    pub(crate) fn slot(&self, slot: u32) -> Slot<'_> {
+        assert!(slot < self.slots, "slot {slot} of {}", self.slots);
+        let start = layout::slot_start(self.slots, slot);
+        Slot::new(&self.mapping.words()[start..start + SLOT_LEN])
+    }
+
+    /// Marks the slot's worker as busy and counts how many are.
+    pub(crate) fn set_busy(&self, slot: u32) {
+        let (word, bit) = self.busy(slot);
+        let with_this = word.fetch_or(bit, AcqRel) | bit;
+        // Exact up to 64 slots. With more, a worker may be counted that has just become idle.
+        let others = self
+            .busy_words()
+            .iter()
+            .filter(|other| !std::ptr::eq(*other, word));
+        let active: u32 = others.map(|other| other.load(Relaxed).count_ones()).sum();
+        let active = u64::from(active + with_this.count_ones());
+        let max = self.header(header::MAX_ACTIVE);
+        if max.load(Relaxed) < active {
+            max.fetch_max(active, Relaxed);
+        }
+    }
+
+    /// Marks the slot's worker as idle.
+    pub(crate) fn set_idle(&self, slot: u32) {
+        let (word, bit) = self.busy(slot);
+        word.fetch_and(!bit, AcqRel);
+    }
+
+    /// Adds up without looking whether the master releases a slot meanwhile.
+    fn add_up(&self) -> Totals {
+        let header = |word| self.header(word).load(Relaxed);
+        let mut totals = Totals {
+            counters: Counters {
+                started: Duration::from_secs(header(header::STARTED)),
+                accepted: header(header::ACCEPTED),
+                max_active: header(header::MAX_ACTIVE),
+                max_children_reached: header(header::MAX_CHILDREN_REACHED),
+                slow_requests: header(header::SLOW_REQUESTS),
+                max_listen_queue: header(header::MAX_LISTEN_QUEUE),
+                memory_peak: header(header::MEMORY_PEAK),
+            },
+            listen_queue: ListenQueue {
+                waiting: header(header::LISTEN_QUEUE),
+                capacity: header(header::LISTEN_QUEUE_LEN),
+            },
+            ..Totals::default()
+        };
+        for state in (0..self.slots).filter_map(|slot| self.state(slot)) {
+            totals.counters.accepted += state.requests;
+            totals.counters.memory_peak = totals.counters.memory_peak.max(state.memory_peak);
+            match state.stage {
+                Stage::Creating => totals.creating += 1,
+                Stage::Accepting => totals.idle += 1,
+                _ => totals.active += 1,
+            }
+        }
+        totals
+    }
+
+    /// Returns a word of the header.
+    fn header(&self, word: usize) -> &AtomicU64 {
+        &self.mapping.words()[word]
+    }
+
+    /// Returns the words with the busy bits.
+    fn busy_words(&self) -> &[AtomicU64] {
+        &self.mapping.words()[header::LEN..header::LEN + (self.slots as usize).div_ceil(64)]
+    }
+
+    /// Returns the word and the bit of a slot.
+    fn busy(&self, slot: u32) -> (&AtomicU64, u64) {
+        (&self.busy_words()[slot as usize / 64], 1 << (slot % 64))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,443 @@
+//! The area of a pool against what a simple list of workers would say, and under threads that read and write at once.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+
+use fpm_os::shared::{Region, SharedFile};
+use nix::unistd::Pid;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::board::Board;
+use crate::writer::{Description, Finished};
+
+fn pool(slots: u32) -> PoolBoard {
+    let board = Board::create().unwrap();
+    let region = board.add_pool(slots, &Counters::default()).unwrap();
+    board.map(region).unwrap()
+}
+
+fn birth(pid: i32) -> Birth {
+    let started = Duration::from_secs(1_800_000_000);
+    Birth {
+        pid: Pid::from_raw(pid),
+        generation: 1,
+        started,
+    }
+}
+
+fn at(micros: u64) -> Duration {
+    Duration::from_micros(micros)
+}
+
+#[test]
+fn a_request_is_seen_stage_by_stage() {
+    let pool = pool(2);
+    let slot = pool.reserve().unwrap();
+    assert_eq!(pool.state(slot), None);
+    let mut writer = pool.claim(slot, birth(77)).unwrap();
+    let stage = || pool.state(slot).unwrap().stage;
+    assert_eq!(stage(), Stage::Creating);
+    writer.accepting(at(10));
+    assert_eq!(stage(), Stage::Accepting);
+    writer.reading_headers(at(20), at(1_000_020));
+    assert_eq!(stage(), Stage::ReadingHeaders);
+    let description = Description {
+        method: b"GET",
+        uri: b"/index.php",
+        query: b"a=b",
+        script: b"/srv/index.php",
+        user: b"me",
+        content_length: -1,
+    };
+    writer.info(&description);
+    assert_eq!(stage(), Stage::Info);
+    writer.running();
+    assert_eq!(stage(), Stage::Running);
+    writer.finished(
+        at(50),
+        &Finished {
+            duration: at(30),
+            cpu: at(7),
+            memory: 4096,
+        },
+    );
+    let expected = SlotSnapshot {
+        slot,
+        draining: false,
+        state: SlotState {
+            pid: Pid::from_raw(77),
+            generation: 1,
+            started: Duration::from_secs(1_800_000_000),
+            stage: Stage::Finished,
+            since: at(50),
+            requests: 1,
+            accepted: at(20),
+            accepted_at: at(1_000_020),
+            duration: at(30),
+            cpu: at(7),
+            memory: 4096,
+            memory_peak: 4096,
+            content_length: -1,
+        },
+        method: b"GET".to_vec(),
+        uri: b"/index.php".to_vec(),
+        query: b"a=b".to_vec(),
+        script: b"/srv/index.php".to_vec(),
+        user: b"me".to_vec(),
+    };
+    assert_eq!(pool.snapshots(), std::slice::from_ref(&expected));
+
+    writer.accepting(at(60));
+    let idle = pool.snapshot(slot).unwrap();
+    assert_eq!(
+        (idle.uri, idle.state.duration),
+        (expected.uri, at(30)),
+        "the last request is shown"
+    );
+    writer.reading_headers(at(70), at(1_000_070));
+    let next = pool.snapshot(slot).unwrap();
+    assert_eq!((next.uri, next.method, next.user), (vec![], vec![], vec![]));
+    assert_eq!(
+        (next.state.duration, next.state.memory),
+        (Duration::ZERO, 0)
+    );
+    assert_eq!((next.state.memory_peak, next.state.requests), (4096, 2));
+}
+
+#[test]
+fn long_texts_are_cut_as_in_the_original() {
+    let pool = pool(1);
+    let mut writer = pool.claim(0, birth(1)).unwrap();
+    let long = [b'x'; 1000];
+    let all = Description {
+        method: &long,
+        uri: &long,
+        query: &long,
+        script: &long,
+        user: &long,
+        content_length: 0,
+    };
+    writer.info(&all);
+    let seen = pool.snapshot(0).unwrap();
+    let lengths = [
+        &seen.method,
+        &seen.uri,
+        &seen.query,
+        &seen.script,
+        &seen.user,
+    ]
+    .map(Vec::len);
+    assert_eq!(lengths, [15, 127, 511, 255, 31]);
+}
+
+#[test]
+fn what_a_worker_has_counted_survives_it() {
+    let pool = pool(1);
+    let slot = pool.reserve().unwrap();
+    assert_eq!(pool.reserve(), None, "there is one slot");
+    let mut writer = pool.claim(slot, birth(1)).unwrap();
+    writer.reading_headers(at(1), at(1));
+    writer.finished(
+        at(2),
+        &Finished {
+            memory: 100,
+            ..Finished::default()
+        },
+    );
+    pool.drain(slot);
+    assert!(writer.is_draining() && pool.snapshot(slot).unwrap().draining);
+    assert_eq!(pool.totals().active, 1);
+
+    pool.release(slot);
+    let totals = pool.totals();
+    assert_eq!((totals.creating, totals.idle, totals.active), (0, 0, 0));
+    assert_eq!(totals.counters.accepted, 1);
+    assert_eq!(
+        (totals.counters.memory_peak, totals.counters.max_active),
+        (100, 1)
+    );
+
+    assert_eq!(pool.reserve(), Some(slot));
+    let writer = pool.claim(slot, birth(2)).unwrap();
+    assert!(!writer.is_draining());
+    let seen = pool.snapshot(slot).unwrap();
+    assert_eq!(
+        (seen.state.requests, seen.state.memory_peak, seen.uri),
+        (0, 0, vec![])
+    );
+    assert_eq!(pool.totals().counters.accepted, 1);
+}
+
+#[test]
+fn counters_are_carried_into_another_area() {
+    let board = Board::create().unwrap();
+    let started = Duration::from_secs(1_800_000_000);
+    let counters = Counters {
+        started,
+        accepted: 9,
+        slow_requests: 3,
+        ..Counters::default()
+    };
+    let old = board.map(board.add_pool(1, &counters).unwrap()).unwrap();
+    old.count_slow_request();
+    old.count_max_children_reached();
+    old.record_listen_queue(ListenQueue {
+        waiting: 5,
+        capacity: 511,
+    });
+    old.record_listen_queue(ListenQueue {
+        waiting: 2,
+        capacity: 511,
+    });
+    old.claim(0, birth(1))
+        .unwrap()
+        .reading_headers(at(1), at(1));
+    assert_eq!(
+        old.totals().listen_queue,
+        ListenQueue {
+            waiting: 2,
+            capacity: 511
+        }
+    );
+
+    let new = board
+        .map(board.add_pool(4, &old.totals().counters).unwrap())
+        .unwrap();
+    let expected = Counters {
+        started,
+        accepted: 10,
+        max_active: 1,
+        max_children_reached: 1,
+        slow_requests: 4,
+        max_listen_queue: 5,
+        memory_peak: 0,
+    };
+    assert_eq!(new.totals().counters, expected);
+    assert_eq!(new.slots(), 4);
+}
+
+#[test]
+fn memory_that_is_no_area_is_refused() {
+    let board = Board::create().unwrap();
+    let region = board.add_pool(3, &Counters::default()).unwrap();
+    let short = Region {
+        len: region.len - 8,
+        ..region
+    };
+    assert!(matches!(
+        board.map(short),
+        Err(ScoreboardError::Size { slots: 3, .. })
+    ));
+    let tiny = Region { len: 8, ..region };
+    assert!(matches!(
+        board.map(tiny),
+        Err(ScoreboardError::Size { slots: 0, .. })
+    ));
+    let file = SharedFile::adopt(board.as_fd().try_clone_to_owned().unwrap()).unwrap();
+    let foreign = file.grow(std::num::NonZeroUsize::MIN).unwrap();
+    assert!(matches!(
+        board.map(foreign),
+        Err(ScoreboardError::Layout { found: 0, .. })
+    ));
+    assert!(matches!(
+        pool(3).claim(3, birth(1)),
+        Err(ScoreboardError::NoSuchSlot { .. })
+    ));
+}
+
+/// What happens to a pool.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Spawn,
+    Die(usize),
+    Begin(usize),
+    End(usize, u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Spawn),
+        any::<usize>().prop_map(Step::Die),
+        any::<usize>().prop_map(Step::Begin),
+        (any::<usize>(), 0..1000_u64).prop_map(|(any, memory)| Step::End(any, memory)),
+    ]
+}
+
+/// A worker of the model.
+struct Worker {
+    slot: u32,
+    writer: SlotWriter,
+    busy: bool,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn totals_are_those_of_a_list_of_workers(steps in vec(step(), 0..300)) {
+        let pool = pool(70);
+        let mut workers: Vec<Worker> = Vec::new();
+        let (mut accepted, mut most, mut peak) = (0, 0, 0);
+        for step in steps {
+            match step {
+                Step::Spawn => {
+                    let Some(slot) = pool.reserve() else {
+                        prop_assert_eq!(workers.len(), 70);
+                        continue;
+                    };
+                    let mut writer = pool.claim(slot, birth(1)).unwrap();
+                    writer.accepting(at(1));
+                    workers.push(Worker { slot, writer, busy: false });
+                }
+                Step::Die(any) if !workers.is_empty() => {
+                    let worker = workers.swap_remove(any % workers.len());
+                    pool.release(worker.slot);
+                }
+                Step::Begin(any) if !workers.is_empty() => {
+                    let any = any % workers.len();
+                    if !workers[any].busy {
+                        workers[any].busy = true;
+                        workers[any].writer.reading_headers(at(1), at(1));
+                        accepted += 1;
+                    }
+                }
+                Step::End(any, memory) if !workers.is_empty() => {
+                    let any = any % workers.len();
+                    if workers[any].busy {
+                        workers[any].busy = false;
+                        let cost = Finished { memory, ..Finished::default() };
+                        workers[any].writer.finished(at(1), &cost);
+                        workers[any].writer.accepting(at(2));
+                        peak = peak.max(memory);
+                    }
+                }
+                Step::Die(_) | Step::Begin(_) | Step::End(..) => {}
+            }
+            let active = workers.iter().filter(|worker| worker.busy).count() as u64;
+            most = most.max(active);
+            let totals = pool.totals();
+            prop_assert_eq!(totals.active, active);
+            prop_assert_eq!(totals.idle, workers.len() as u64 - active);
+            prop_assert_eq!(totals.counters.accepted, accepted);
+            prop_assert_eq!(totals.counters.max_active, most);
+            prop_assert_eq!(totals.counters.memory_peak, peak);
+        }
+    }
+}
+
+/// Publishes request number `n`, all parts of which tell `n`.
+fn serve(writer: &mut SlotWriter, n: u64) {
+    writer.reading_headers(at(n), at(n));
+    let digits = n.to_string();
+    let long = digits.repeat(8);
+    let description = Description {
+        method: digits.as_bytes(),
+        uri: long.as_bytes(),
+        query: long.as_bytes(),
+        script: long.as_bytes(),
+        user: digits.as_bytes(),
+        content_length: n.cast_signed(),
+    };
+    writer.info(&description);
+    writer.running();
+    writer.finished(
+        at(n),
+        &Finished {
+            duration: at(n),
+            cpu: at(n),
+            memory: n,
+        },
+    );
+    writer.accepting(at(n));
+}
+
+/// Checks that all parts of a snapshot are of the same request.
+fn check(seen: &SlotSnapshot) {
+    let n = seen.state.requests;
+    assert_eq!(seen.state.accepted, at(n), "{seen:?}");
+    assert_eq!(seen.state.accepted_at, at(n), "{seen:?}");
+    let digits = n.to_string().into_bytes();
+    let (texts, cost) = match seen.state.stage {
+        Stage::ReadingHeaders => (false, false),
+        Stage::Info | Stage::Running => (true, false),
+        _ => (true, true),
+    };
+    let (digits, length) = if texts {
+        (digits, n.cast_signed())
+    } else {
+        (vec![], 0)
+    };
+    assert_eq!(seen.method, digits, "{seen:?}");
+    assert_eq!(seen.user, digits, "{seen:?}");
+    for text in [&seen.uri, &seen.query, &seen.script] {
+        assert_eq!(*text, digits.repeat(8), "{seen:?}");
+    }
+    assert_eq!(seen.state.content_length, length, "{seen:?}");
+    let cost = if cost { n } else { 0 };
+    assert_eq!(seen.state.duration, at(cost), "{seen:?}");
+    assert_eq!(seen.state.memory, cost, "{seen:?}");
+}
+
+#[test]
+fn a_reader_never_sees_parts_of_two_requests() {
+    const REQUESTS: u64 = 50_000;
+    let writing = pool(2);
+    let done = AtomicBool::new(false);
+    thread::scope(|threads| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                threads.spawn(|| {
+                    let (mut seen, mut last) = (0_u64, 0);
+                    while !done.load(Relaxed) || seen == 0 {
+                        if let Some(snapshot) = writing.snapshot(1)
+                            && snapshot.state.requests > 0
+                        {
+                            check(&snapshot);
+                            assert!(snapshot.state.requests >= last);
+                            last = snapshot.state.requests;
+                            seen += 1;
+                        }
+                    }
+                })
+            })
+            .collect();
+        let mut writer = writing.claim(1, birth(1)).unwrap();
+        for n in 1..=REQUESTS {
+            serve(&mut writer, n);
+        }
+        done.store(true, Relaxed);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+    assert_eq!(writing.totals().counters.accepted, REQUESTS);
+}
+
+#[test]
+fn accepted_never_goes_back_while_workers_come_and_go() {
+    let writing = pool(1);
+    let done = AtomicBool::new(false);
+    thread::scope(|threads| {
+        let reader = threads.spawn(|| {
+            let mut last = 0;
+            while !done.load(Relaxed) {
+                let accepted = writing.totals().counters.accepted;
+                assert!(accepted >= last, "{accepted} after {last}");
+                last = accepted;
+            }
+        });
+        for n in 0..20_000 {
+            let slot = writing.reserve().unwrap();
+            let mut writer = writing.claim(slot, birth(1)).unwrap();
+            serve(&mut writer, n);
+            writing.release(slot);
+        }
+        done.store(true, Relaxed);
+        reader.join().unwrap();
+    });
+    assert_eq!(writing.totals().counters.accepted, 20_000);
+}

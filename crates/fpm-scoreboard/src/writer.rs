@@ -1,0 +1,175 @@
+//! The worker's side of its slot.
+//!
+//! A changer must know: this is on the way of every request. A step is a handful of plain stores and no system call;
+//! only the bytes that a text has are copied.
+
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::fence;
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use crate::layout::{control, state, texts};
+use crate::pool::PoolBoard;
+use crate::slot::StateWords;
+use crate::stage::Stage;
+use crate::text;
+
+/// Who a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// Its process.
+    pub pid: Pid,
+    /// The generation of the configuration that it serves.
+    pub generation: u64,
+    /// When it was started, since 1970.
+    pub started: Duration,
+}
+
+/// What a request wants. Texts that are too long for the scoreboard are cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Description<'a> {
+    /// Its method.
+    pub method: &'a [u8],
+    /// Its URI without query.
+    pub uri: &'a [u8],
+    /// Its query string.
+    pub query: &'a [u8],
+    /// The path of its script.
+    pub script: &'a [u8],
+    /// The user of HTTP basic authentication.
+    pub user: &'a [u8],
+    /// The length of its body in bytes, as the client says.
+    pub content_length: i64,
+}
+
+/// What a request has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// How long it took.
+    pub duration: Duration,
+    /// The CPU time it used.
+    pub cpu: Duration,
+    /// Its memory peak, in bytes.
+    pub memory: u64,
+}
+
+/// The single writer of a slot.
+#[derive(Debug)]
+pub struct SlotWriter {
+    pool: PoolBoard,
+    slot: u32,
+    /// The state that was published last, or is about to be.
+    words: StateWords,
+    /// Which copy of the texts is in force.
+    texts: usize,
+}
+
+impl SlotWriter {
+    /// Publishes a worker that is being made.
+    pub(crate) fn begin(pool: PoolBoard, slot: u32, birth: Birth) -> SlotWriter {
+        let mut words = [0; state::LEN];
+        words[state::PID] = u64::from(birth.pid.as_raw().unsigned_abs());
+        words[state::GENERATION] = birth.generation;
+        words[state::STARTED] = micros(birth.started);
+        words[state::STAGE] = Stage::Creating.number();
+        let writer = SlotWriter {
+            pool,
+            slot,
+            words,
+            texts: 0,
+        };
+        writer.publish();
+        writer
+    }
+
+    /// Notes that the worker waits for a connection or the next request since `now` (monotonic).
+    pub fn accepting(&mut self, now: Duration) {
+        self.words[state::STAGE] = Stage::Accepting.number();
+        self.words[state::SINCE] = micros(now);
+        self.publish();
+        self.pool.set_idle(self.slot);
+    }
+
+    /// Notes that a request has begun to arrive `now` (monotonic), which is `now_since_1970` by the wall clock.
+    /// What was known of the request before is forgotten.
+    pub fn reading_headers(&mut self, now: Duration, now_since_1970: Duration) {
+        let words = &mut self.words;
+        words[state::STAGE] = Stage::ReadingHeaders.number();
+        words[state::SINCE] = micros(now);
+        words[state::REQUESTS] += 1;
+        words[state::ACCEPTED] = micros(now);
+        words[state::ACCEPTED_AT] = micros(now_since_1970);
+        words[state::DURATION] = 0;
+        words[state::CPU] = 0;
+        words[state::MEMORY] = 0;
+        words[state::CONTENT_LENGTH] = 0;
+        words[state::LENGTHS] = 0;
+        words[state::USER_LENGTH_AND_TEXTS] = (self.texts as u64) << 16;
+        self.publish();
+        self.pool.set_busy(self.slot);
+    }
+
+    /// Notes what the request wants.
+    pub fn info(&mut self, description: &Description<'_>) {
+        // The other copy: a reader may be at the one in force. It may even still be at the other one, with a state
+        // from before the last publication; the fence lets it see that publication and start again.
+        self.texts = 1 - self.texts;
+        fence(Release);
+        let copy = self.pool.slot(self.slot).texts(self.texts);
+        let store = |(start, most): (usize, usize), text| text::store(&copy[start..], most, text);
+        self.words[state::LENGTHS] = store(texts::METHOD, description.method)
+            | store(texts::URI, description.uri) << 16
+            | store(texts::QUERY, description.query) << 32
+            | store(texts::SCRIPT, description.script) << 48;
+        self.words[state::USER_LENGTH_AND_TEXTS] =
+            store(texts::USER, description.user) | (self.texts as u64) << 16;
+        self.words[state::CONTENT_LENGTH] = description.content_length.cast_unsigned();
+        self.words[state::STAGE] = Stage::Info.number();
+        self.publish();
+    }
+
+    /// Notes that the script runs.
+    pub fn running(&mut self) {
+        self.words[state::STAGE] = Stage::Running.number();
+        self.publish();
+    }
+
+    /// Notes that the script has ended `now` (monotonic), and what it has cost.
+    pub fn finished(&mut self, now: Duration, cost: &Finished) {
+        let words = &mut self.words;
+        words[state::STAGE] = Stage::Finished.number();
+        words[state::SINCE] = micros(now);
+        words[state::DURATION] = micros(cost.duration);
+        words[state::CPU] = micros(cost.cpu);
+        words[state::MEMORY] = cost.memory;
+        words[state::MEMORY_PEAK] = words[state::MEMORY_PEAK].max(cost.memory);
+        self.publish();
+    }
+
+    /// Tells whether the master wants the worker to end after its request.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.pool
+            .slot(self.slot)
+            .control(control::DRAIN)
+            .load(Relaxed)
+            != 0
+    }
+
+    /// Returns how many requests the worker has accepted.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.words[state::REQUESTS]
+    }
+
+    /// Puts the present state in force.
+    fn publish(&self) {
+        self.pool.slot(self.slot).publish(&self.words);
+    }
+}
+
+/// Turns a time into what shared memory holds.
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
