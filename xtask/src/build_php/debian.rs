@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use xshell::{Shell, cmd};
 
 use super::apt_sources::{self, Format, SourcesFile};
@@ -32,13 +32,17 @@ pub(super) fn download(sh: &Shell, cache: &Cache, wanted: Wanted) -> anyhow::Res
     cmd!(sh, "apt-get {apt...} --quiet update")
         .quiet()
         .ignore_stdout()
+        .ignore_stderr()
         .run()
         .with_context(|| format!("cannot fetch the list of {suite}'s source packages"))?;
 
     let package = format!("php{series}");
+    // apt-get calls an unreachable mirror a warning; then there are no lists to look into.
     let records = cmd!(sh, "apt-cache {apt...} showsrc --only-source {package}")
         .quiet()
-        .read()?;
+        .ignore_stderr()
+        .read()
+        .map_err(|_| anyhow!("no list of {suite}'s source packages; is there a network?"))?;
     let candidates = candidates(&records, wanted);
     // The newest version may be listed while its files are not on the mirror (yet, or any more).
     for (_, candidate) in &candidates {
