@@ -189,7 +189,7 @@ typedef struct fpmd_calls {
 
 /** How PHP is to be started; every pointer must stay valid for the life of the process. */
 typedef struct fpmd_options {
-	/** argv[0], becomes PHP_BINARY. */
+	/** How the program was called; becomes PHP_BINARY. */
 	const char *program;
 	/** File or search path of php.ini, or NULL. */
 	const char *ini_path;

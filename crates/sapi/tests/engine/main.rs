@@ -12,6 +12,7 @@ mod life_cycle;
 mod opcache;
 mod output;
 mod php;
+mod print;
 mod session;
 mod settings;
 mod signals;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         session::cases(),
         directory::cases(),
         signals::cases(),
+        print::cases(),
     ];
     let mut suites = vec![Suite {
         name: "plain",

@@ -35,7 +35,7 @@ pub(crate) struct Suite {
 #[macro_export]
 macro_rules! cases {
     ($($function:path),+ $(,)?) => {
-        vec![$($crate::suite::Case { name: stringify!($function), run: $function }),+]
+        vec![$($crate::suite::Case { name: concat!(module_path!(), "::", stringify!($function)), run: $function }),+]
     };
 }
 
@@ -64,7 +64,8 @@ pub(crate) fn run(suites: Vec<Suite>) -> ExitCode {
 }
 
 fn full_name(suite: &str, case: &Case) -> String {
-    format!("{suite}::{}", case.name)
+    let name = case.name.trim_start_matches("engine::");
+    format!("{suite}: {name}")
 }
 
 /// Starts PHP and runs the cases of a suite. Returns whether all passed.
