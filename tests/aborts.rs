@@ -1,0 +1,152 @@
+//! Clients that leave before their answer is complete.
+
+use fpmd_tests::{Daemon, Gate, Kind, Record, Result, Subject, Under};
+
+/// Serves a script that waits at `gate` after its first output, then prints and reports to `report`.
+fn serve(before: &str, after: &str) -> Daemon {
+    Daemon::new()
+        .file(
+            "t.php",
+            format!(
+                "<?php
+                 function report($text) {{ file_put_contents(__DIR__ . '/../var/report', $text . \"\\n\"); }}
+                 {before}
+                 echo 'begun'; flush();
+                 fgets(fopen(__DIR__ . '/../var/gate', 'r'));
+                 {after}"
+            ),
+        )
+        .file("well.php", "<?php echo 'well';")
+}
+
+/// Prints until the worker must notice that nobody listens any more.
+const PRINT_A_LOT: &str = "for ($i = 0; $i < 100; $i++) { echo str_repeat('x', 100000); flush(); }";
+
+#[test]
+fn script_ends_at_its_next_output_and_shutdown_functions_run() -> Result {
+    let before = "register_shutdown_function(fn() => report('shutdown ' . connection_status()));";
+    let fpm = serve(before, &format!("{PRINT_A_LOT} report('not reached');")).start()?;
+    let (gate, report) = (
+        Gate::new(fpm.site(), "gate")?,
+        Gate::new(fpm.site(), "report")?,
+    );
+    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+    connection.output_until("begun")?;
+    drop(connection);
+    gate.open()?;
+    assert_eq!(report.wait()?, "shutdown 1");
+    assert_eq!(fpm.get("/well.php")?.text(), "well");
+    assert!(!report.is_written()?);
+    assert_eq!(fpm.log().lines_with("exited"), Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn script_runs_on_when_it_ignores_the_abort() -> Result {
+    let after = format!(
+        "{PRINT_A_LOT} report('aborted ' . connection_aborted() . ' ' . connection_status());"
+    );
+    let fpm = serve("ignore_user_abort(true);", &after).start()?;
+    let (gate, report) = (
+        Gate::new(fpm.site(), "gate")?,
+        Gate::new(fpm.site(), "report")?,
+    );
+    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+    connection.output_until("begun")?;
+    drop(connection);
+    gate.open()?;
+    assert_eq!(report.wait()?, "aborted 1 1");
+    assert_eq!(fpm.get("/well.php")?.text(), "well");
+    Ok(())
+}
+
+#[test]
+fn script_without_output_does_not_notice() -> Result {
+    let fpm = serve("", "report('done ' . connection_aborted());").start()?;
+    let (gate, report) = (
+        Gate::new(fpm.site(), "gate")?,
+        Gate::new(fpm.site(), "report")?,
+    );
+    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+    connection.output_until("begun")?;
+    drop(connection);
+    gate.open()?;
+    assert_eq!(report.wait()?, "done 0");
+    assert_eq!(fpm.get("/well.php")?.text(), "well");
+    Ok(())
+}
+
+#[test]
+fn abort_record_during_the_script_is_not_obeyed() -> Result {
+    let fpm = serve("", "echo ' and done';").start()?;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+    connection.output_until("begun")?;
+    connection.send_bytes(&Record::new(Kind::AbortRequest, []).bytes())?;
+    gate.open()?;
+    assert_eq!(connection.answer()?.body, b" and done");
+    Ok(())
+}
+
+#[test]
+fn large_answer_that_nobody_reads_to_the_end_frees_the_worker() -> Result {
+    let fpm = Daemon::new()
+        .file("t.php", "<?php echo str_repeat('x', 5000000);")
+        .file("well.php", "<?php echo 'well';")
+        .start()?;
+    for _ in 0..20 {
+        let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+        connection.output_until("xxx")?;
+    }
+    assert_eq!(fpm.get("/well.php")?.text(), "well");
+    Ok(())
+}
+
+#[test]
+fn body_cut_off_by_the_client_is_a_short_body() -> Result {
+    let fpm = Daemon::new()
+        .file("t.php", "<?php file_put_contents(__DIR__ . '/../var/report', strlen(file_get_contents('php://input')) . \"\\n\");")
+        .file("well.php", "<?php echo 'well';")
+        .start()?;
+    let report = Gate::new(fpm.site(), "report")?;
+    let request = fpm
+        .request("/t.php")
+        .method("PUT")
+        .body("text/plain", vec![b'x'; 5000]);
+    let mut connection = fpm.connect()?;
+    connection.send_bytes(&request.head_bytes())?;
+    connection.send_bytes(&request.body_bytes(1000)[..2016])?;
+    drop(connection);
+    assert_eq!(report.wait()?, "2000");
+    assert_eq!(fpm.get("/well.php")?.text(), "well");
+    Ok(())
+}
+
+#[test]
+fn client_gone_before_its_turn_is_not_served_by_fpmd() -> Result {
+    let fpm = serve("", "")
+        .file(
+            "count.php",
+            "<?php file_put_contents(__DIR__ . '/../var/ran', 'x', FILE_APPEND);",
+        )
+        .start()?;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut running = fpm.begin(&fpm.request("/t.php"))?;
+    running.output_until("begun")?;
+    // The only worker is busy: these wait in the queue until their clients have gone.
+    for _ in 0..3 {
+        drop(fpm.begin(&fpm.request("/count.php"))?);
+    }
+    gate.open()?;
+    running.answer()?;
+    drop(running);
+    assert_eq!(fpm.get("/well.php")?.text(), "well");
+    let ran = std::fs::read(fpm.site().path("var/ran"))
+        .unwrap_or_default()
+        .len();
+    match Subject::from_environment()?.under() {
+        Under::Fpmd => assert_eq!(ran, 0),
+        Under::Original => assert_eq!(ran, 3),
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Processes that die: what it costs, what is logged, and that the service goes on.
+
+use std::time::Duration;
+
+use fpmd_tests::{Daemon, Fpm, Gate, Process, Result, Subject, Under};
+use nix::sys::signal::Signal;
+
+fn daemon() -> Daemon {
+    Daemon::new()
+        .file("crash.php", "<?php echo 'lost'; posix_kill(getmypid(), SIGSEGV); echo 'never';")
+        .file("wait.php", "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';")
+        .file("pid.php", "<?php echo getmypid();")
+        .file("long.php", "<?php for (;;) { echo str_repeat('x', 100000); flush(); }")
+}
+
+fn worker(fpm: &Fpm) -> Result<Process> {
+    Process::of(fpm.get("/pid.php")?.text().parse()?)
+}
+
+#[test]
+fn crash_costs_one_request_and_one_warning() -> Result {
+    let fpm = daemon().start()?;
+    let before = worker(&fpm)?.pid();
+    assert!(fpm.get("/crash.php").is_err());
+    let after = worker(&fpm)?.pid();
+    assert_ne!(before, after);
+    let line = fpm.log().wait_for("exited")?;
+    assert!(
+        line.contains(&format!(
+            "WARNING: [pool www] child {before} exited on signal 11 (SIGSEGV"
+        )),
+        "{line}"
+    );
+    assert!(line.ends_with(" seconds from start"), "{line}");
+    let started = fpm.log().wait_for(" started")?;
+    assert!(
+        started.ends_with(&format!("NOTICE: [pool www] child {after} started")),
+        "{started}"
+    );
+    assert_eq!(fpm.log().lines_with("exited").len(), 1);
+    Ok(())
+}
+
+#[test]
+fn crash_does_not_touch_other_workers() -> Result {
+    let fpm = daemon().workers(2).start()?;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
+    running.output_until("begun")?;
+    assert!(fpm.get("/crash.php").is_err());
+    worker(&fpm)?;
+    gate.open()?;
+    assert_eq!(running.answer()?.body, b"done");
+    Ok(())
+}
+
+#[test]
+fn many_crashes_in_a_row_are_all_survived() -> Result {
+    let fpm = daemon().workers(2).start()?;
+    for round in 1..=30 {
+        assert!(fpm.get("/crash.php").is_err());
+        fpm.log().wait_for_nth("exited on signal 11", round)?;
+        worker(&fpm)?;
+    }
+    assert_eq!(fpm.log().lines_with("exited").len(), 30);
+    fpm.log().wait_for_nth(" started", 30)?;
+    Ok(())
+}
+
+#[test]
+fn worker_killed_at_any_point_is_replaced() -> Result {
+    let fpm = daemon().start()?;
+    let _gate = Gate::new(fpm.site(), "gate")?;
+    let request = fpm.request("/wait.php").bytes();
+
+    let idle = worker(&fpm)?;
+    idle.signal(Signal::SIGKILL)?;
+    fpm.log().wait_for_nth("exited on signal 9 (SIGKILL)", 1)?;
+
+    // Only on a kept connection is it certain which worker reads.
+    let reading = worker(&fpm)?;
+    let mut connection = fpm.begin(&fpm.request("/pid.php").keep_connection())?;
+    connection.answer()?;
+    connection.send_bytes(&request[..30])?;
+    reading.signal(Signal::SIGKILL)?;
+    fpm.log().wait_for_nth("exited on signal 9 (SIGKILL)", 2)?;
+    assert!(connection.answer().is_err());
+    drop(connection);
+
+    let running = worker(&fpm)?;
+    let mut connection = fpm.begin(&fpm.request("/wait.php"))?;
+    connection.output_until("begun")?;
+    running.signal(Signal::SIGKILL)?;
+    fpm.log().wait_for_nth("exited on signal 9 (SIGKILL)", 3)?;
+    assert!(connection.answer().is_err());
+    drop(connection);
+
+    let writing = worker(&fpm)?;
+    let mut connection = fpm.begin(&fpm.request("/long.php"))?;
+    connection.output_until("xxx")?;
+    writing.signal(Signal::SIGKILL)?;
+    fpm.log().wait_for_nth("exited on signal 9 (SIGKILL)", 4)?;
+    drop(connection);
+
+    let waiting = worker(&fpm)?;
+    let mut connection = fpm.begin(&fpm.request("/pid.php").keep_connection())?;
+    assert_eq!(connection.answer()?.text(), waiting.pid().to_string());
+    waiting.signal(Signal::SIGKILL)?;
+    fpm.log().wait_for_nth("exited on signal 9 (SIGKILL)", 5)?;
+    assert!(connection.wait_for_close()?.is_empty());
+
+    worker(&fpm)?;
+    assert_eq!(fpm.log().lines_with("exited").len(), 5);
+    Ok(())
+}
+
+#[test]
+fn stopped_worker_is_not_taken_for_dead() -> Result {
+    let fpm = daemon().workers(2).start()?;
+    let stopped = worker(&fpm)?;
+    stopped.signal(Signal::SIGSTOP)?;
+    stopped.signal(Signal::SIGCONT)?;
+    for _ in 0..10 {
+        worker(&fpm)?;
+    }
+    assert_eq!(fpm.log().lines_with("exited"), Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn death_of_the_zygote_is_not_noticed_by_clients() -> Result {
+    let fpm = daemon().workers(2).start()?;
+    let parent = Process::of(worker(&fpm)?.parent()?)?;
+    if Subject::from_environment()?.under() == Under::Original {
+        assert_eq!(parent.pid(), fpm.process().pid());
+        return Ok(());
+    }
+    let zygote = parent;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
+    running.output_until("begun")?;
+    zygote.signal(Signal::SIGKILL)?;
+    zygote.wait_for_end()?;
+    for _ in 0..20 {
+        worker(&fpm)?;
+    }
+    fpm.log().wait_for("zygote")?;
+    gate.open()?;
+    assert_eq!(running.answer()?.body, b"done");
+    drop(running);
+    // A worker forked from now on has a new zygote behind it.
+    assert!(fpm.get("/crash.php").is_err());
+    fpm.log().wait_for("exited on signal 11")?;
+    worker(&fpm)?;
+    Ok(())
+}
+
+#[test]
+fn workers_outlive_a_killed_master_only_for_the_request_they_serve() -> Result {
+    let mut fpm = daemon().workers(2).start()?;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut running = [
+        fpm.begin(&fpm.request("/wait.php"))?,
+        fpm.begin(&fpm.request("/wait.php"))?,
+    ];
+    for connection in &mut running {
+        connection.output_until("begun")?;
+    }
+    let workers = fpm.processes("php-fpm: pool www")?;
+    assert_eq!(workers.len(), 2);
+    let zygote = Process::of(workers[0].parent()?)?;
+    fpm.signal(Signal::SIGKILL)?;
+    fpm.wait()?;
+    for mut connection in running {
+        gate.open()?;
+        assert_eq!(connection.answer()?.body, b"done");
+    }
+    match Subject::from_environment()?.under() {
+        Under::Fpmd => {
+            for process in &workers {
+                process.wait_for_end()?;
+            }
+            zygote.wait_for_end()?;
+        }
+        Under::Original => {
+            // Orphans serve on until somebody kills them.
+            worker(&fpm)?;
+            assert!(!workers[0].ends_within(Duration::ZERO)?);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Listening sockets: kinds, permissions, stale and busy addresses, who may connect.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+use fpmd_tests::{Address, Daemon, Fpm, Result};
+use nix::unistd::{Uid, User};
+
+fn daemon() -> Daemon {
+    Daemon::new().file("t.php", "<?php echo $_SERVER['REMOTE_ADDR'];")
+}
+
+fn socket_mode(fpm: &Fpm) -> Result<u32> {
+    Ok(fs::metadata(fpm.site().path("www.sock"))?.mode() & 0o7777)
+}
+
+#[test]
+fn unix_socket_is_for_owner_and_group_unless_told_otherwise() -> Result {
+    assert_eq!(socket_mode(&daemon().start()?)?, 0o660);
+    assert_eq!(
+        socket_mode(&daemon().pool("listen.mode = 0606").start()?)?,
+        0o606
+    );
+    Ok(())
+}
+
+#[test]
+fn unix_socket_belongs_to_whom_the_pool_says() -> Result {
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let nobody = User::from_name("nobody")?.map_or(0, |user| user.uid.as_raw());
+    let fpm = daemon()
+        .pool("listen.owner = nobody\nlisten.group = 54321")
+        .start()?;
+    let data = fs::metadata(fpm.site().path("www.sock"))?;
+    assert_eq!((data.uid(), data.gid()), (nobody, 54321));
+    Ok(())
+}
+
+#[test]
+fn left_over_socket_file_is_replaced() -> Result {
+    let fpm = daemon()
+        .pool("listen = {dir}/www/old.sock")
+        .file("old.sock", "in the way")
+        .start()?;
+    let path = fpm.site().root().join("old.sock");
+    assert!(fs::metadata(&path)?.file_type().is_socket());
+    Ok(())
+}
+
+#[test]
+fn socket_of_a_living_daemon_is_not_taken() -> Result {
+    let first = daemon().start()?;
+    let path = first.site().path("www.sock");
+    let refusal = daemon()
+        .pool(&format!("listen = {}", path.display()))
+        .start_in_vain()?;
+    assert_eq!(refusal.code, Some(78));
+    let expected = format!(
+        "ERROR: Another FPM instance seems to already listen on {}",
+        path.display()
+    );
+    assert!(refusal.output.contains(&expected), "{}", refusal.output);
+    assert_eq!(first.get("/t.php")?.text(), "127.0.0.1");
+    Ok(())
+}
+
+#[test]
+fn busy_port_is_an_error() -> Result {
+    let busy = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = busy.local_addr()?;
+    let refusal = daemon()
+        .pool(&format!("listen = {address}"))
+        .start_in_vain()?;
+    assert_eq!(refusal.code, Some(78));
+    let expected = format!(
+        "ERROR: unable to bind listening socket for address '{address}': Address already in use (98)"
+    );
+    assert!(refusal.output.contains(&expected), "{}", refusal.output);
+    Ok(())
+}
+
+#[test]
+fn socket_in_a_missing_folder_is_an_error() -> Result {
+    let refusal = daemon()
+        .pool("listen = {dir}/none/www.sock")
+        .start_in_vain()?;
+    assert_eq!(refusal.code, Some(78));
+    assert!(
+        refusal
+            .output
+            .contains("unable to bind listening socket for address '")
+            && refusal.output.contains("No such file or directory (2)"),
+        "{}",
+        refusal.output
+    );
+    Ok(())
+}
+
+#[test]
+fn two_pools_cannot_share_an_address() -> Result {
+    let refusal = daemon()
+        .other_pool("b", "listen = {dir}/www.sock")
+        .start_in_vain()?;
+    assert_eq!(refusal.code, Some(78));
+    let expected =
+        "ERROR: [pool b] unable to set listen address as it's already used in another pool 'www'";
+    assert!(refusal.output.contains(expected), "{}", refusal.output);
+    Ok(())
+}
+
+#[test]
+fn pools_listen_side_by_side() -> Result {
+    let fpm = daemon()
+        .tcp()
+        .other_pool("b", "")
+        .other_pool("c", "")
+        .file("n.php", "<?php echo $_GET['n'];")
+        .start()?;
+    assert!(matches!(fpm.address(), Address::Tcp(_)));
+    assert_eq!(fpm.get("/n.php?n=a")?.text(), "a");
+    assert_eq!(fpm.send_to("b", &fpm.request("/n.php?n=b"))?.text(), "b");
+    assert_eq!(fpm.send_to("c", &fpm.request("/n.php?n=c"))?.text(), "c");
+    Ok(())
+}
+
+#[test]
+fn tcp_clients_may_be_limited() -> Result {
+    let fpm = daemon()
+        .tcp()
+        .pool("listen.allowed_clients = 127.0.0.1,10.1.2.3")
+        .start()?;
+    assert_eq!(fpm.get("/t.php")?.text(), "127.0.0.1");
+    let fpm = daemon()
+        .tcp()
+        .pool("listen.allowed_clients = 10.1.2.3\ncatch_workers_output = yes")
+        .start()?;
+    assert!(fpm.get("/t.php").is_err());
+    fpm.log()
+        .wait_for("ERROR: Connection disallowed: IP address '127.0.0.1' has been dropped.")?;
+    Ok(())
+}
+
+#[test]
+fn wrong_addresses_in_the_list_allow_nobody() -> Result {
+    let fpm = daemon()
+        .tcp()
+        .pool("listen.allowed_clients = nonsense\ncatch_workers_output = yes")
+        .start()?;
+    assert!(fpm.get("/t.php").is_err());
+    fpm.log()
+        .wait_for("ERROR: Wrong IP address 'nonsense' in listen.allowed_clients")?;
+    fpm.log()
+        .wait_for("ERROR: There are no allowed addresses")?;
+    Ok(())
+}
+
+#[test]
+fn list_of_clients_does_not_concern_unix_sockets() -> Result {
+    let fpm = daemon().pool("listen.allowed_clients = 10.1.2.3").start()?;
+    assert_eq!(fpm.get("/t.php")?.text(), "127.0.0.1");
+    Ok(())
+}
+
+#[test]
+fn port_alone_listens_on_every_address() -> Result {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port();
+    let fpm = daemon().pool(&format!("listen = {port}")).start()?;
+    let address = Address::Tcp(([127, 0, 0, 1], port).into());
+    let mut connection = fpmd_tests::Connection::open(&address)?;
+    connection.send(&fpm.request("/t.php"))?;
+    assert_eq!(connection.answer()?.text(), "127.0.0.1");
+    Ok(())
+}
