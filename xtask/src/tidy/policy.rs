@@ -7,8 +7,6 @@
 pub(super) enum Unsafe {
     /// `#![forbid(unsafe_code)]`.
     Forbidden,
-    /// `#![deny(unsafe_code)]` and this one file that says otherwise.
-    OneFile(&'static str),
     /// It is what the crate is for.
     Allowed,
 }
@@ -37,7 +35,7 @@ const fn member(
     }
 }
 
-use Unsafe::{Allowed, Forbidden, OneFile};
+use Unsafe::{Allowed, Forbidden};
 
 pub(super) const MEMBERS: &[Member] = &[
     member("php-sys", "php-sys/", Allowed, &[]),
@@ -49,7 +47,7 @@ pub(super) const MEMBERS: &[Member] = &[
     member(
         "fpm-scoreboard",
         "crates/fpm-scoreboard/",
-        OneFile("crates/fpm-scoreboard/src/memory.rs"),
+        Forbidden,
         &["fpm-os"],
     ),
     member(
