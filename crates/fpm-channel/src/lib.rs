@@ -16,6 +16,6 @@ pub use end::{MasterEnd, Next, ZygoteEnd};
 pub use error::ChannelError;
 pub use link::Flushed;
 pub use message::{
-    FromZygote, Generation, Output, Parameters, PhpOptions, PoolStart, SlotIndex, Spawn, Start,
-    ToZygote, WorkerId,
+    FromZygote, Generation, Login, Output, Parameters, PhpOptions, PoolStart, RunAs, SlotIndex,
+    Spawn, Start, ToZygote, WorkerId,
 };

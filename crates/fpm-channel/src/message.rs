@@ -111,17 +111,43 @@ pub struct PhpOptions {
     pub ini_path: Option<BString>,
     /// `-n`: no php.ini at all.
     pub ignore_ini: bool,
+    /// `-e`: extended information for debuggers and profilers.
+    pub extended_info: bool,
     /// `-d`: ini entries as they were given, `key` or `key=value`, in order.
     pub defines: Vec<BString>,
 }
 
 /// What a pool has beside its configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolStart {
     /// Its part of the scoreboard.
     pub area: Region,
     /// Its socket, as an index into [`Start::listeners`].
     pub listener: u32,
+    /// Whom its workers become; `None` leaves them as they are.
+    pub run_as: Option<RunAs>,
+    /// What their environment says of the user; `None` when no database knows it.
+    pub login: Option<Login>,
+}
+
+/// Whom a worker becomes, as `fpm_os::identity::Identity`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAs {
+    /// The user; 0 leaves it as it is.
+    pub uid: u32,
+    /// The group; 0 leaves it as it is.
+    pub gid: u32,
+    /// The name whose supplementary groups are taken.
+    pub user: BString,
+}
+
+/// What a worker's environment says of its user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// The variable `USER`.
+    pub user: BString,
+    /// The variable `HOME`.
+    pub home: BString,
 }
 
 /// An order to fork one worker.

@@ -2,14 +2,14 @@
 //!
 //! Rule: one call here is one system call; a worker's time per request is counted in them.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use nix::sys::socket::{
-    MsgFlags, Shutdown, SockaddrLike, SockaddrStorage, recv, sendmsg, shutdown,
-};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, Shutdown, SockaddrLike, SockaddrStorage, sendmsg, shutdown};
+use nix::sys::uio::readv;
 
 /// One connection of a client.
 #[derive(Debug)]
@@ -70,6 +70,14 @@ impl Connection {
         Ok(nix::unistd::read(&self.socket, buffer)?)
     }
 
+    /// Reads what is there into several buffers, in order; 0 means that the client sends no more.
+    ///
+    /// # Errors
+    /// As [`Connection::read`].
+    pub fn read_parts(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        Ok(readv(&self.socket, buffers)?)
+    }
+
     /// Writes as much of the parts, in order, as there is room for, and returns how many bytes that was.
     ///
     /// # Errors
@@ -94,18 +102,17 @@ impl Connection {
         Ok(shutdown(self.socket.as_raw_fd(), Shutdown::Write)?)
     }
 
-    /// Tells whether the client has closed or reset the connection. What it has sent before stays to be read, and
-    /// as long as there is something of that, this cannot be told and is no.
+    /// Tells whether nobody waits for the answer: the connection was reset, or a client on a unix socket has closed
+    /// it. A client that only will not send any more (lighttpd, after its request) still waits; one on TCP that has
+    /// closed looks the same until it is written to.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        match recv(self.socket.as_raw_fd(), &mut [0], flags) {
-            Ok(count) => count == 0,
-            Err(errno) => {
-                io::Error::from(errno).kind() != io::ErrorKind::WouldBlock
-                    && errno != nix::errno::Errno::EINTR
-            }
-        }
+        let mut interest = [PollFd::new(self.socket.as_fd(), PollFlags::empty())];
+        // These two are told whether asked for or not (poll(2)). A call that fails tells nothing.
+        matches!(poll(&mut interest, PollTimeout::ZERO), Ok(1))
+            && interest[0]
+                .revents()
+                .is_some_and(|told| told.intersects(PollFlags::POLLHUP | PollFlags::POLLERR))
     }
 }
 

@@ -22,14 +22,19 @@ use crate::wait::wait;
 /// What a child ends with when it cannot execute the program (as in a shell).
 const CANNOT_EXECUTE: ExitCode = 127;
 
-/// Starts `program` with `socket` as its descriptor 3 and returns its process id once it runs.
+/// Starts `program` with `socket` as its descriptor 3 and `stderr` as its standard error, and returns its process id once it runs.
 ///
-/// `arguments` begin with the program's own name. Standard input and output are /dev/null; standard error and the
-/// environment are this process's.
+/// `arguments` begin with the program's own name. Standard input and output are /dev/null; the environment is this
+/// process's.
 ///
 /// # Errors
 /// [`OsError::Threads`] and [`OsError::Call`] as [`fork`]; [`OsError::Execute`] when the program cannot be executed.
-pub fn spawn(program: &Path, arguments: &[&OsStr], socket: BorrowedFd<'_>) -> Result<Pid, OsError> {
+pub fn spawn(
+    program: &Path,
+    arguments: &[&OsStr],
+    socket: BorrowedFd<'_>,
+    stderr: BorrowedFd<'_>,
+) -> Result<Pid, OsError> {
     let cannot = |errno| OsError::Execute {
         program: program.to_owned(),
         errno,
@@ -41,14 +46,15 @@ pub fn spawn(program: &Path, arguments: &[&OsStr], socket: BorrowedFd<'_>) -> Re
         .collect::<Result<_, _>>()
         .map_err(|_| cannot(Errno::EINVAL))?;
 
-    // Neither of the two descriptors that the child needs may be the one that it puts the socket over.
+    // None of the descriptors that the child needs may be one that it puts another over.
     let socket = duplicate_above(socket, INHERITED).map_err(OsError::call("fcntl()"))?;
+    let stderr = duplicate_above(stderr, INHERITED).map_err(OsError::call("fcntl()"))?;
     let (mut report, reporter) = io::pipe().map_err(OsError::call("pipe2()"))?;
     let mut reporter = io::PipeWriter::from(
         duplicate_above(&reporter, INHERITED).map_err(OsError::call("fcntl()"))?,
     );
     let pid = fork(OtherThreads::Refuse, || {
-        let error = execute(&path, &arguments, &socket);
+        let error = execute(&path, &arguments, &socket, &stderr);
         // When even that cannot be written, the parent takes the program for started and sees it exit.
         let _ = reporter.write_all(&(errno_of(&error) as i32).to_ne_bytes());
         CANNOT_EXECUTE
@@ -65,8 +71,8 @@ pub fn spawn(program: &Path, arguments: &[&OsStr], socket: BorrowedFd<'_>) -> Re
 }
 
 /// Becomes the program; returns only when that fails.
-fn execute(path: &CStr, arguments: &[CString], socket: &OwnedFd) -> io::Error {
-    if let Err(error) = arrange(socket) {
+fn execute(path: &CStr, arguments: &[CString], socket: &OwnedFd, stderr: &OwnedFd) -> io::Error {
+    if let Err(error) = arrange(socket, stderr) {
         return error;
     }
     match unistd::execv(path, arguments) {
@@ -76,10 +82,11 @@ fn execute(path: &CStr, arguments: &[CString], socket: &OwnedFd) -> io::Error {
 }
 
 /// Arranges descriptors and signals as the program shall find them.
-fn arrange(socket: &OwnedFd) -> io::Result<()> {
+fn arrange(socket: &OwnedFd, stderr: &OwnedFd) -> io::Result<()> {
     let null = open_null()?;
     StandardStream::Input.replace(&null)?;
     StandardStream::Output.replace(&null)?;
+    StandardStream::Error.replace(stderr)?;
     // SAFETY: dup2 takes no pointer. Whatever owns descriptor 3 in this copy of the parent never runs again.
     if unsafe { libc::dup2(socket.as_raw_fd(), INHERITED) } == -1 {
         return Err(io::Error::last_os_error());

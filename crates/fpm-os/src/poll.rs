@@ -1,7 +1,7 @@
-//! Waiting for one descriptor, with a time limit.
+//! Waiting for one descriptor or a few, with a time limit.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -38,16 +38,45 @@ pub fn wait(
         Interest::Readable => PollFlags::POLLIN,
         Interest::Writable => PollFlags::POLLOUT,
     };
+    match wait_for([PollFd::new(descriptor.as_fd(), flags)], limit)? {
+        [true] => Ok(Waited::Ready),
+        [false] => Ok(Waited::TimedOut),
+    }
+}
+
+/// Waits until one of the descriptors has something to read, the end, or an error, and tells which have; none when
+/// the time is over. Signals do not end the wait.
+///
+/// # Errors
+/// What poll(2) answers, EINTR excepted.
+pub fn wait_any<const N: usize>(
+    descriptors: [BorrowedFd<'_>; N],
+    limit: Option<Duration>,
+) -> io::Result<[bool; N]> {
+    wait_for(
+        descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)),
+        limit,
+    )
+}
+
+/// Waits and tells which are ready.
+fn wait_for<const N: usize>(
+    mut interests: [PollFd<'_>; N],
+    limit: Option<Duration>,
+) -> io::Result<[bool; N]> {
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
     loop {
         let timeout = match deadline {
             None => PollTimeout::NONE,
             Some(deadline) => rounded_up(deadline.saturating_duration_since(Instant::now())),
         };
-        match nix::poll::poll(&mut [PollFd::new(descriptor.as_fd(), flags)], timeout) {
+        match nix::poll::poll(&mut interests, timeout) {
             Ok(0) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {}
-            Ok(0) => return Ok(Waited::TimedOut),
-            Ok(_) => return Ok(Waited::Ready),
+            Ok(0) => return Ok([false; N]),
+            Ok(_) => {
+                return Ok(interests
+                    .map(|interest| interest.revents().is_some_and(|told| !told.is_empty())));
+            }
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -77,6 +106,18 @@ mod tests {
         writer.write_all(b"x").unwrap();
         assert_eq!(wait(Some(Duration::ZERO)), Waited::Ready);
         assert_eq!(wait(None), Waited::Ready);
+    }
+
+    #[test]
+    fn of_several_those_that_are_ready_are_told() {
+        let (one, mut to_one) = io::pipe().unwrap();
+        let (other, to_other) = io::pipe().unwrap();
+        let wait = |limit| wait_any([one.as_fd(), other.as_fd()], limit).unwrap();
+        assert_eq!(wait(Some(Duration::ZERO)), [false, false]);
+        to_one.write_all(b"x").unwrap();
+        assert_eq!(wait(None), [true, false]);
+        drop(to_other);
+        assert_eq!(wait(None), [true, true]);
     }
 
     #[test]

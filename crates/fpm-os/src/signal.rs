@@ -9,7 +9,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub mod fd;
-pub mod quit;
 pub mod set;
 
 /// One signal of the kernel.

@@ -35,6 +35,8 @@ pub(crate) mod header {
     pub(crate) const LISTEN_QUEUE_LEN: usize = 10;
     /// Highest memory peak of workers that are gone, in bytes.
     pub(crate) const MEMORY_PEAK: usize = 11;
+    /// Requests that workers that are gone did not run because nobody waited for the answer.
+    pub(crate) const ABANDONED: usize = 12;
     /// Length of the header.
     pub(crate) const LEN: usize = 16;
 }
@@ -83,6 +85,8 @@ pub(crate) mod state {
     pub(crate) const LENGTHS: usize = 13;
     /// Length of the user in the low 16 bits, above them which copy of the texts is in force.
     pub(crate) const USER_LENGTH_AND_TEXTS: usize = 14;
+    /// Requests not run because nobody waited for the answer.
+    pub(crate) const ABANDONED: usize = 15;
     /// Length of one copy.
     pub(crate) const LEN: usize = 16;
 }

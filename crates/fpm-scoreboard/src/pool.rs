@@ -34,6 +34,8 @@ pub struct Counters {
     pub started: Duration,
     /// Requests accepted.
     pub accepted: u64,
+    /// Those of them that were not run because nobody waited for the answer.
+    pub abandoned: u64,
     /// Most workers that were busy at once.
     pub max_active: u64,
     /// How often `pm.max_children` was reached.
@@ -81,6 +83,7 @@ impl PoolBoard {
             (header::SLOTS, u64::from(slots)),
             (header::STARTED, counters.started.as_secs()),
             (header::ACCEPTED, counters.accepted),
+            (header::ABANDONED, counters.abandoned),
             (header::MAX_ACTIVE, counters.max_active),
             (header::MAX_CHILDREN_REACHED, counters.max_children_reached),
             (header::SLOW_REQUESTS, counters.slow_requests),
@@ -172,6 +175,8 @@ impl PoolBoard {
         fence(Release);
         self.header(header::ACCEPTED)
             .fetch_add(words[state::REQUESTS], Relaxed);
+        self.header(header::ABANDONED)
+            .fetch_add(words[state::ABANDONED], Relaxed);
         self.header(header::MEMORY_PEAK)
             .fetch_max(words[state::MEMORY_PEAK], Relaxed);
         area.publish(&[0; state::LEN]);
@@ -283,6 +288,7 @@ impl PoolBoard {
             counters: Counters {
                 started: Duration::from_secs(header(header::STARTED)),
                 accepted: header(header::ACCEPTED),
+                abandoned: header(header::ABANDONED),
                 max_active: header(header::MAX_ACTIVE),
                 max_children_reached: header(header::MAX_CHILDREN_REACHED),
                 slow_requests: header(header::SLOW_REQUESTS),
@@ -297,6 +303,7 @@ impl PoolBoard {
         };
         for state in (0..self.slots).filter_map(|slot| self.state(slot)) {
             totals.counters.accepted += state.requests;
+            totals.counters.abandoned += state.abandoned;
             totals.counters.memory_peak = totals.counters.memory_peak.max(state.memory_peak);
             match state.stage {
                 Stage::Creating => totals.creating += 1,

@@ -33,6 +33,8 @@ pub struct SlotState {
     pub since: Duration,
     /// Requests it has accepted.
     pub requests: u64,
+    /// Those of them that it did not run because nobody waited for the answer.
+    pub abandoned: u64,
     /// When it accepted its present or last request, by the monotonic clock.
     pub accepted: Duration,
     /// The same since 1970.
@@ -186,6 +188,7 @@ impl SlotState {
             stage: Stage::from_number(words[state::STAGE]),
             since: time(state::SINCE),
             requests: words[state::REQUESTS],
+            abandoned: words[state::ABANDONED],
             accepted: time(state::ACCEPTED),
             accepted_at: time(state::ACCEPTED_AT),
             duration: time(state::DURATION),

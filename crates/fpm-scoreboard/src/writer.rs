@@ -129,13 +129,20 @@ impl SlotWriter {
         self.publish();
     }
 
+    /// Notes that the request will not be run because nobody waits for the answer.
+    pub fn abandoned(&mut self) {
+        self.words[state::ABANDONED] += 1;
+        self.publish();
+    }
+
     /// Notes that the script runs.
     pub fn running(&mut self) {
         self.words[state::STAGE] = Stage::Running.number();
         self.publish();
     }
 
-    /// Notes that the script has ended `now` (monotonic), and what it has cost.
+    /// Notes that the script has ended `now` (monotonic), and what it has cost. It may be called again when more has
+    /// been done for the same request (after `fastcgi_finish_request`).
     pub fn finished(&mut self, now: Duration, cost: &Finished) {
         let words = &mut self.words;
         words[state::STAGE] = Stage::Finished.number();

@@ -75,6 +75,7 @@ fn a_request_is_seen_stage_by_stage() {
             stage: Stage::Finished,
             since: at(50),
             requests: 1,
+            abandoned: 0,
             accepted: at(20),
             accepted_at: at(1_000_020),
             duration: at(30),
@@ -152,8 +153,10 @@ fn what_a_worker_has_counted_survives_it() {
     assert!(writer.is_draining() && pool.snapshot(slot).unwrap().draining);
     assert_eq!(pool.totals().active, 1);
 
+    writer.abandoned();
     pool.release(slot);
     let totals = pool.totals();
+    assert_eq!(totals.counters.abandoned, 1);
     assert_eq!((totals.creating, totals.idle, totals.active), (0, 0, 0));
     assert_eq!(totals.counters.accepted, 1);
     assert_eq!(
@@ -193,9 +196,9 @@ fn counters_are_carried_into_another_area() {
         waiting: 2,
         capacity: 511,
     });
-    old.claim(0, birth(1))
-        .unwrap()
-        .reading_headers(at(1), at(1));
+    let mut writer = old.claim(0, birth(1)).unwrap();
+    writer.reading_headers(at(1), at(1));
+    writer.abandoned();
     assert_eq!(
         old.totals().listen_queue,
         ListenQueue {
@@ -210,6 +213,7 @@ fn counters_are_carried_into_another_area() {
     let expected = Counters {
         started,
         accepted: 10,
+        abandoned: 1,
         max_active: 1,
         max_children_reached: 1,
         slow_requests: 4,
