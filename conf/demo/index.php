@@ -68,7 +68,7 @@ $name = is_string($_POST['name'] ?? null) ? trim($_POST['name']) : '';
     strong { color: #066 }
 </style>
 <h1>fpmd serves PHP</h1>
-<p>Reload the page and watch another worker answer. This browser was here <?= $_SESSION['visits'] ?> time(s).</p>
+<p>Reload this page: it is made anew each time. This browser was here <?= $_SESSION['visits'] ?> time(s).</p>
 <table>
 <?php foreach (facts() as $label => $value): ?>
     <tr><th><?= htmlspecialchars($label) ?><td><?= htmlspecialchars($value) ?>

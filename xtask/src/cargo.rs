@@ -59,9 +59,15 @@ impl Cargo {
         self
     }
 
-    /// Builds against this PHP.
+    /// Builds against this PHP and no other, whatever our own environment says.
     pub(crate) fn with(mut self, php: &Php) -> Cargo {
-        self.command.envs(php.environment());
+        let decisive = php.environment();
+        if !decisive.is_empty() {
+            for name in ["FPMD_PHP_PREFIX", "PHP_CONFIG", "FPMD_PHP_VERSION"] {
+                self.command.env_remove(name);
+            }
+        }
+        self.command.envs(decisive);
         self
     }
 
