@@ -122,7 +122,7 @@ mod tests {
         let mut capture = Capture::default();
         let mut said = Vec::new();
         let mut line = |stream: Stream, text: &[u8]| {
-            said.push(format!("{}: {}", stream.name(), text.escape_bytes()))
+            said.push(format!("{}: {}", stream.name(), text.escape_bytes()));
         };
         for (stream, bytes) in reads {
             capture.feed(*stream, bytes, room, &mut line);
@@ -181,7 +181,7 @@ mod tests {
         .concat();
         let mut lengths = Vec::new();
         Capture::default().feed(Stream::Stderr, &text, 1023, &mut |_, line| {
-            lengths.push(line.len())
+            lengths.push(line.len());
         });
         assert_eq!(lengths, [100, 1023, 1023, 454]);
     }

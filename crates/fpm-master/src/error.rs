@@ -2,8 +2,13 @@
 //!
 //! Rule: texts that the original has are the original's.
 
+use std::io;
+
 use bstr::BString;
+use fpm_channel::ChannelError;
+use fpm_events::EventError;
 use fpm_os::error::OsError;
+use fpm_scoreboard::ScoreboardError;
 
 use crate::obituary::Ending;
 
@@ -59,6 +64,21 @@ pub enum MasterError {
         /// The pool.
         pool: BString,
     },
+    /// There is no memory for the scoreboard.
+    #[error(transparent)]
+    Scoreboard(#[from] ScoreboardError),
+    /// The event loop does not work.
+    #[error(transparent)]
+    Events(#[from] EventError),
+    /// The process could not be made what a master has to be.
+    #[error("the master process cannot be set up: {0}")]
+    Process(#[source] io::Error),
+    /// A pipe to a zygote could not be made.
+    #[error("failed to create pipe: {0}")]
+    Pipe(#[source] io::Error),
+    /// The channel to a zygote does not work.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     /// PHP did not start.
     #[error("PHP did not start: {reason}")]
     Php {

@@ -61,6 +61,11 @@ impl Listeners {
             .map(|listener| &listener.socket)
     }
 
+    /// Returns the sockets in the order of the pools.
+    pub fn iter(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.listeners.iter().map(|listener| &listener.socket)
+    }
+
     /// Removes the files of the unix sockets, for an end in order.
     pub fn remove_files(&self) {
         for file in self

@@ -7,6 +7,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use bstr::{BStr, BString};
+use fpm_channel::{Login, RunAs};
 use fpm_conf::Pool;
 use fpm_os::account::{self, User};
 use nix::unistd::{Gid, Uid};
@@ -27,19 +28,8 @@ pub struct SocketOwner {
 pub struct PoolOwner {
     /// Whom they become; `None` when they stay who the master is.
     pub run_as: Option<RunAs>,
-    /// `USER` and `HOME` of their environment, when known.
-    pub login: Option<(BString, BString)>,
-}
-
-/// User and group of a worker; 0 means that it stays root's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunAs {
-    /// The user.
-    pub uid: Uid,
-    /// The group.
-    pub gid: Gid,
-    /// The name whose supplementary groups it gets.
-    pub user: BString,
+    /// What their environment says of the user, when that is known.
+    pub login: Option<Login>,
 }
 
 /// Who the master is, as far as it decides who workers may be.
@@ -109,7 +99,7 @@ impl PoolOwner {
                 let is_root = owner
                     .run_as
                     .as_ref()
-                    .is_none_or(|to| to.uid.is_root() || to.gid.as_raw() == 0);
+                    .is_none_or(|to| to.uid == 0 || to.gid == 0);
                 if starter == Starter::Root && is_root {
                     return Err(MasterError::RootPool {
                         pool: pool.name.clone(),
@@ -123,15 +113,15 @@ impl PoolOwner {
     fn for_root(pool: &Pool) -> Result<PoolOwner, MasterError> {
         let mut owner = PoolOwner::default();
         let mut to = RunAs {
-            uid: Uid::from_raw(0),
-            gid: Gid::from_raw(0),
+            uid: 0,
+            gid: 0,
             user: BString::default(),
         };
         if let Some(name) = &pool.user {
             if let Some(number) = number(name.as_ref()) {
-                to.uid = Uid::from_raw(number);
-                let known = account::user_with_id(to.uid).ok().flatten();
-                to.gid = known.as_ref().map_or(to.gid, |user| user.gid);
+                to.uid = number;
+                let known = account::user_with_id(Uid::from_raw(number)).ok().flatten();
+                to.gid = known.as_ref().map_or(to.gid, |user| user.gid.as_raw());
                 to.user = known.map_or_else(|| name.clone(), |user| user.name.into());
             } else {
                 let unknown = || MasterError::PoolUser {
@@ -141,8 +131,8 @@ impl PoolOwner {
                 let user = user(name.as_ref()).ok_or_else(unknown)?;
                 owner.login = Some(login(&user));
                 to = RunAs {
-                    uid: user.uid,
-                    gid: user.gid,
+                    uid: user.uid.as_raw(),
+                    gid: user.gid.as_raw(),
                     user: user.name.into(),
                 };
             }
@@ -152,7 +142,7 @@ impl PoolOwner {
                 pool: pool.name.clone(),
                 group: name.clone(),
             };
-            to.gid = group(name.as_ref()).ok_or_else(unknown)?;
+            to.gid = group(name.as_ref()).ok_or_else(unknown)?.as_raw();
         }
         owner.run_as = (pool.user.is_some() || pool.group.is_some()).then_some(to);
         Ok(owner)
@@ -194,11 +184,11 @@ fn group(name: &BStr) -> Option<Gid> {
     }
 }
 
-fn login(user: &User) -> (BString, BString) {
-    (
-        user.name.clone().into(),
-        user.home.as_os_str().as_bytes().into(),
-    )
+fn login(user: &User) -> Login {
+    Login {
+        user: user.name.clone().into(),
+        home: user.home.as_os_str().as_bytes().into(),
+    }
 }
 
 #[cfg(test)]
@@ -218,11 +208,7 @@ mod tests {
         starter: Starter,
     ) -> Result<Option<(u32, u32, String)>, String> {
         PoolOwner::of(&pool(user, group), starter)
-            .map(|owner| {
-                owner
-                    .run_as
-                    .map(|to| (to.uid.as_raw(), to.gid.as_raw(), to.user.to_string()))
-            })
+            .map(|owner| owner.run_as.map(|to| (to.uid, to.gid, to.user.to_string())))
             .map_err(|error| error.to_string())
     }
 
@@ -281,13 +267,13 @@ mod tests {
         let starter = Starter::Unprivileged(Uid::from_raw(0));
         let owner = PoolOwner::of(&pool(Some("daemon"), None), starter).unwrap();
         assert_eq!(owner.run_as, None);
-        assert_eq!(owner.login.unwrap().0, "root");
+        assert_eq!(owner.login.unwrap().user, "root");
     }
 
     #[test]
     fn home_and_user_are_known_for_names_only() {
         let named = PoolOwner::of(&pool(Some("daemon"), None), Starter::Root).unwrap();
-        assert_eq!(named.login.unwrap().0, "daemon");
+        assert_eq!(named.login.unwrap().user, "daemon");
         let numbered = PoolOwner::of(&pool(Some("1"), None), Starter::Root).unwrap();
         assert_eq!(numbered.login, None);
     }

@@ -1,0 +1,257 @@
+//! The real world: zygote processes, pipes, the scoreboard and the event loop.
+//!
+//! Rule: nothing is decided here; [`crate::master`] decides.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use fpm_channel::{Output, Spawn, ToZygote, WorkerId};
+use fpm_conf::{Config, PoolIndex};
+use fpm_events::{EventLoop, Interest, TimerId};
+use fpm_os::process::kill;
+use fpm_os::shared::Region;
+use fpm_os::signal::Signal;
+use fpm_scoreboard::{Board, PoolBoard, Stage};
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use crate::capture::Stream;
+use crate::error::MasterError;
+use crate::event::{Timer, ZygoteId};
+use crate::group::GroupIndex;
+use crate::listeners::Listeners;
+use crate::owner::PoolOwner;
+use crate::program::{Options, Program};
+use crate::world::{Activity, Birth, Fate, World};
+
+mod inputs;
+mod outlet;
+mod pipes;
+mod zygote;
+
+use pipes::Pipes;
+use zygote::LiveZygote;
+
+/// Everything of the master that is not a decision.
+#[derive(Debug)]
+pub(crate) struct Live<P> {
+    pub(crate) program: P,
+    config: Config,
+    options: Options,
+    setup: Setup,
+    events: EventLoop<Token>,
+    timers: HashMap<Timer, TimerId>,
+    zygotes: BTreeMap<ZygoteId, LiveZygote>,
+    workers: HashMap<WorkerId, Pipes>,
+}
+
+/// What is set up before anything is started.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) listeners: Listeners,
+    pub(crate) board: Board,
+    /// In the order of the pools, as the next two.
+    pub(crate) regions: Vec<Region>,
+    pub(crate) pools: Vec<PoolBoard>,
+    pub(crate) owners: Vec<PoolOwner>,
+}
+
+/// Who has something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// The channel of a zygote.
+    Channel(ZygoteId),
+    /// The standard error of a zygote.
+    ZygoteStderr(ZygoteId),
+    /// An output of a worker. As a timer: there is more to read.
+    Output(WorkerId, Stream),
+    /// The socket of a pool.
+    Listener(PoolIndex),
+    /// A timer of the master.
+    Timer(Timer),
+}
+
+impl<P: Program> World for Live<P> {
+    fn start_zygote(&mut self, id: ZygoteId, _group: GroupIndex) -> Result<Pid, MasterError> {
+        let zygote = LiveZygote::start(&self.config, &self.options, &self.setup)?;
+        self.events
+            .add(zygote.channel(), Interest::Both, Token::Channel(id))?;
+        self.events
+            .add(zygote.stderr(), Interest::Readable, Token::ZygoteStderr(id))?;
+        let pid = zygote.pid;
+        self.zygotes.insert(id, zygote);
+        Ok(pid)
+    }
+
+    fn spawn(&mut self, id: ZygoteId, birth: Birth) -> Result<(), Errno> {
+        let Some(zygote) = self.zygotes.get_mut(&id) else {
+            return Err(Errno::ESRCH);
+        };
+        let captured = self
+            .config
+            .pool(birth.pool)
+            .is_some_and(|pool| pool.catch_workers_output);
+        let (pipes, ends) = Pipes::create(birth, captured).map_err(|error| errno(&error))?;
+        let output = ends.output.as_ref();
+        let message = ToZygote::Spawn(Spawn {
+            worker: birth.worker,
+            pool: birth.pool,
+            slot: birth.slot,
+            control: ends.control.as_fd(),
+            output: output.map(|[stdout, stderr]| Output {
+                stdout: stdout.as_fd(),
+                stderr: stderr.as_fd(),
+            }),
+        });
+        zygote.send(&message)?;
+        for (stream, pipe) in pipes.outputs() {
+            if let Err(error) = self.events.add(
+                pipe,
+                Interest::Readable,
+                Token::Output(birth.worker, stream),
+            ) {
+                tracing::error!("{error}");
+            }
+        }
+        self.workers.insert(birth.worker, pipes);
+        Ok(())
+    }
+
+    fn signal_worker(&mut self, zygote: ZygoteId, worker: WorkerId, signal: Signal) {
+        self.tell(zygote, &ToZygote::Kill { worker, signal });
+    }
+
+    fn quit_zygote(&mut self, zygote: ZygoteId) {
+        self.tell(zygote, &ToZygote::Quit);
+    }
+
+    fn forget_zygote(&mut self, id: ZygoteId) {
+        self.read_stderr(id);
+        if let Some(zygote) = self.zygotes.remove(&id) {
+            self.unwatch(zygote.channel());
+            self.unwatch(zygote.stderr());
+        }
+    }
+
+    fn signal_child(&mut self, pid: Pid, signal: Signal) {
+        if let Err(error) = kill(pid, signal) {
+            tracing::debug!("{signal} to {pid}: {error}");
+        }
+    }
+
+    fn drain(&mut self, worker: WorkerId) {
+        if let Some(pipes) = self.workers.get_mut(&worker) {
+            self.setup.pools[pipes.pool.0 as usize].drain(pipes.slot.0);
+            // Gone or never born: its end is told in another way.
+            let _ = pipes.wake();
+        }
+    }
+
+    fn release(&mut self, worker: WorkerId) {
+        self.last_words(worker);
+        if let Some(pipes) = self.workers.remove(&worker) {
+            for (_, pipe) in pipes.outputs() {
+                self.unwatch(pipe);
+            }
+            self.setup.pools[pipes.pool.0 as usize].release(pipes.slot.0);
+        }
+    }
+
+    fn fate(&mut self, worker: WorkerId) -> Fate {
+        let Some(pipes) = self.workers.get_mut(&worker) else {
+            return Fate::Nobody;
+        };
+        match self.setup.pools[pipes.pool.0 as usize].state(pipes.slot.0) {
+            Some(state) => Fate::Born(state.pid),
+            // Its zygote is dead: nobody but the worker itself can have the other end.
+            None if pipes.wake().is_err() => Fate::Nobody,
+            None => Fate::Unknown,
+        }
+    }
+
+    fn activity(&self, worker: WorkerId, _now: Duration) -> Activity {
+        let state = self
+            .workers
+            .get(&worker)
+            .and_then(|pipes| self.setup.pools[pipes.pool.0 as usize].state(pipes.slot.0));
+        match state {
+            None => Activity::Starting,
+            Some(state) => match state.stage {
+                Stage::Creating => Activity::Starting,
+                Stage::Accepting => Activity::Idle { since: state.since },
+                Stage::ReadingHeaders | Stage::Info | Stage::Running | Stage::Finished => {
+                    Activity::Busy
+                }
+            },
+        }
+    }
+
+    fn connections_wanted(&mut self, pool: PoolIndex) {
+        if let Some(socket) = self.setup.listeners.socket(pool)
+            && let Err(error) = self
+                .events
+                .add(socket, Interest::Readable, Token::Listener(pool))
+        {
+            tracing::error!("{error}");
+        }
+    }
+
+    fn arm(&mut self, timer: Timer, at: Duration) {
+        let id = self.events.set_timer(at, Token::Timer(timer));
+        if let Some(earlier) = self.timers.insert(timer, id) {
+            self.events.cancel_timer(earlier);
+        }
+    }
+
+    fn launched(&mut self) -> Result<(), MasterError> {
+        self.program.launched()
+    }
+
+    fn reopen_log(&mut self) -> io::Result<()> {
+        self.program.reopen_log()
+    }
+}
+
+impl<P: Program> Live<P> {
+    pub(crate) fn new(
+        program: P,
+        config: Config,
+        options: Options,
+        setup: Setup,
+        events: EventLoop<Token>,
+    ) -> Live<P> {
+        Live {
+            program,
+            config,
+            options,
+            setup,
+            events,
+            timers: HashMap::new(),
+            zygotes: BTreeMap::new(),
+            workers: HashMap::new(),
+        }
+    }
+
+    /// Ends in order: removes the files of the sockets.
+    pub(crate) fn close(&self) {
+        self.setup.listeners.remove_files();
+    }
+
+    /// Sends what needs no descriptors. A zygote that does not listen is about to be found dead.
+    fn tell(&mut self, zygote: ZygoteId, message: &ToZygote) {
+        if let Some(zygote) = self.zygotes.get_mut(&zygote) {
+            let _ = zygote.send(message);
+        }
+    }
+
+    fn unwatch(&mut self, descriptor: impl AsFd) {
+        // It may have been unwatched already because it was at its end.
+        let _ = self.events.remove(descriptor);
+    }
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or_default())
+}

@@ -1,0 +1,107 @@
+//! What the event loop tells, translated into events of the master.
+//!
+//! Rule: what a zygote said is told before its end, and the end of the channel only when all has been told.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use fpm_channel::Next;
+use fpm_events::EventError;
+use fpm_os::signal::Signal;
+use fpm_os::wait::{Exit, reap};
+
+use super::{Live, Token};
+use crate::event::{Event, ZygoteId};
+use crate::program::Program;
+
+impl<P: Program> Live<P> {
+    /// Waits until something happens that the master has to know, appends it to `happened` and returns when it was.
+    ///
+    /// # Errors
+    /// When the kernel refuses to wait.
+    pub(crate) fn wait(&mut self, happened: &mut VecDeque<Event>) -> Result<Duration, EventError> {
+        let mut told = Vec::new();
+        let now = self.events.wait(&mut told)?;
+        for event in told {
+            match event {
+                fpm_events::Event::Signal(caught) if caught.signal == Signal::CHLD => {
+                    self.on_children(happened);
+                }
+                fpm_events::Event::Signal(caught) => {
+                    happened.push_back(Event::Signal(caught.signal));
+                }
+                fpm_events::Event::Readable(Token::Channel(zygote)) => {
+                    self.on_channel(zygote, happened);
+                }
+                fpm_events::Event::Writable(Token::Channel(zygote)) => {
+                    if let Some(zygote) = self.zygotes.get_mut(&zygote) {
+                        zygote.flush();
+                    }
+                }
+                fpm_events::Event::Readable(Token::Listener(pool)) => {
+                    happened.push_back(Event::Connection(pool));
+                }
+                fpm_events::Event::Timer(Token::Timer(timer)) => {
+                    self.timers.remove(&timer);
+                    happened.push_back(Event::Due(timer));
+                }
+                fpm_events::Event::Readable(token)
+                | fpm_events::Event::Writable(token)
+                | fpm_events::Event::Timer(token) => self.on_words(token),
+            }
+        }
+        Ok(now)
+    }
+
+    /// Reaps all children that have ended.
+    fn on_children(&mut self, happened: &mut VecDeque<Event>) {
+        loop {
+            match reap() {
+                Ok(Some(exit)) => {
+                    if let Some(zygote) = self.zygote_of(&exit) {
+                        self.on_channel(zygote, happened);
+                    }
+                    happened.push_back(Event::Reaped(exit));
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::error!("waitpid() failed: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn zygote_of(&self, exit: &Exit) -> Option<ZygoteId> {
+        self.zygotes
+            .iter()
+            .find(|(_, zygote)| zygote.pid == exit.pid)
+            .map(|(id, _)| *id)
+    }
+
+    /// Takes all that a zygote has said.
+    fn on_channel(&mut self, id: ZygoteId, happened: &mut VecDeque<Event>) {
+        while let Some(zygote) = self.zygotes.get_mut(&id) {
+            match zygote.receive() {
+                Next::Message(said) => happened.push_back(Event::Said(id, said)),
+                Next::Nothing => return,
+                Next::Closed => {
+                    // It may have been told before.
+                    let _ = self.events.remove(zygote.channel());
+                    happened.push_back(Event::HungUp(id));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Somebody has written something for the log.
+    fn on_words(&mut self, token: Token) {
+        match token {
+            Token::Output(worker, stream) => self.read_output(worker, stream),
+            Token::ZygoteStderr(zygote) => self.read_stderr(zygote),
+            // Told in no other way than those above.
+            Token::Channel(_) | Token::Listener(_) | Token::Timer(_) => {}
+        }
+    }
+}

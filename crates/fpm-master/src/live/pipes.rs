@@ -1,0 +1,146 @@
+//! The pipes between the master and one worker: control, and the worker's outputs if they are caught.
+//!
+//! Rule: none of the master's ends ever blocks.
+
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
+
+use fpm_channel::SlotIndex;
+use fpm_conf::PoolIndex;
+use fpm_os::descriptor::set_nonblocking;
+
+use crate::capture::{Capture, Stream};
+use crate::world::Birth;
+
+/// The master's ends, and whose they are.
+#[derive(Debug)]
+pub(super) struct Pipes {
+    pub(super) pool: PoolIndex,
+    pub(super) slot: SlotIndex,
+    control: PipeWriter,
+    outputs: Vec<(Stream, PipeReader)>,
+    /// What was said and is not a line yet.
+    pub(super) capture: Capture,
+}
+
+/// The worker's ends.
+#[derive(Debug)]
+pub(super) struct WorkerEnds {
+    pub(super) control: PipeReader,
+    /// Standard output and standard error.
+    pub(super) output: Option<[PipeWriter; 2]>,
+}
+
+/// What a read found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chunk {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing at the moment.
+    Nothing,
+    /// Nobody has the other end any more.
+    End,
+}
+
+impl Pipes {
+    /// Creates the pipes of a worker.
+    pub(super) fn create(birth: Birth, captured: bool) -> io::Result<(Pipes, WorkerEnds)> {
+        let (control_reader, control) = io::pipe()?;
+        set_nonblocking(&control)?;
+        let mut pipes = Pipes {
+            pool: birth.pool,
+            slot: birth.slot,
+            control,
+            outputs: Vec::new(),
+            capture: Capture::default(),
+        };
+        let mut output = None;
+        if captured {
+            let ((stdout, stdout_writer), (stderr, stderr_writer)) = (io::pipe()?, io::pipe()?);
+            for reader in [&stdout, &stderr] {
+                set_nonblocking(reader)?;
+            }
+            pipes.outputs = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
+            output = Some([stdout_writer, stderr_writer]);
+        }
+        Ok((
+            pipes,
+            WorkerEnds {
+                control: control_reader,
+                output,
+            },
+        ))
+    }
+
+    /// Makes the worker look at its slot. An error other than a full pipe says that nobody listens.
+    pub(super) fn wake(&mut self) -> io::Result<()> {
+        match self.control.write(&[0]) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            // A full pipe has enough to wake it.
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the pipes that have something to read.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = (Stream, &PipeReader)> {
+        self.outputs.iter().map(|(stream, pipe)| (*stream, pipe))
+    }
+
+    /// Reads what a stream has.
+    pub(super) fn read(&mut self, stream: Stream, buffer: &mut [u8]) -> Chunk {
+        match self.outputs.iter_mut().find(|(name, _)| *name == stream) {
+            Some((_, pipe)) => read(pipe, buffer),
+            None => Chunk::End,
+        }
+    }
+}
+
+/// Reads what a pipe has.
+pub(super) fn read(pipe: &mut PipeReader, buffer: &mut [u8]) -> Chunk {
+    loop {
+        match pipe.read(buffer) {
+            Ok(0) => return Chunk::End,
+            Ok(count) => return Chunk::Bytes(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Chunk::Nothing,
+            // A pipe has no other errors; whatever it is, it will not get better.
+            Err(_) => return Chunk::End,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fpm_channel::WorkerId;
+
+    fn birth() -> Birth {
+        Birth {
+            worker: WorkerId(1),
+            pool: PoolIndex(0),
+            slot: SlotIndex(0),
+        }
+    }
+
+    #[test]
+    fn waking_never_blocks_and_tells_when_nobody_listens() {
+        let (mut pipes, ends) = Pipes::create(birth(), false).unwrap();
+        for _ in 0..100_000 {
+            pipes.wake().unwrap();
+        }
+        drop(ends);
+        assert!(pipes.wake().is_err());
+    }
+
+    #[test]
+    fn outputs_are_read_until_their_end() {
+        let (mut pipes, ends) = Pipes::create(birth(), true).unwrap();
+        let [mut stdout, stderr] = ends.output.unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(pipes.read(Stream::Stdout, &mut buffer), Chunk::Nothing);
+        stdout.write_all(b"abc").unwrap();
+        assert_eq!(pipes.read(Stream::Stdout, &mut buffer), Chunk::Bytes(3));
+        drop((stdout, stderr));
+        assert_eq!(pipes.read(Stream::Stdout, &mut buffer), Chunk::End);
+        assert_eq!(pipes.read(Stream::Stderr, &mut buffer), Chunk::End);
+    }
+}

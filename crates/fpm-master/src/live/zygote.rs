@@ -1,0 +1,123 @@
+//! A zygote's process and the master's ends of its channel and its standard error.
+
+use std::ffi::OsStr;
+use std::io::{self, PipeReader};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use fpm_channel::{FromZygote, MasterEnd, Next, Parameters, PoolStart, Start, ToZygote};
+use fpm_conf::Config;
+use fpm_os::descriptor::set_nonblocking;
+use fpm_os::exec::spawn;
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use super::Setup;
+use super::pipes::{Chunk, read};
+use crate::error::MasterError;
+use crate::program::Options;
+
+/// The name of the role, as fpmd's command line knows it.
+const ROLE: &str = "zygote";
+
+/// Process titles have the room of the command line and the environment, which may be nearly empty.
+const PADDING: &str = "                                                                ";
+
+/// A zygote.
+#[derive(Debug)]
+pub(super) struct LiveZygote {
+    pub(super) pid: Pid,
+    channel: MasterEnd,
+    stderr: PipeReader,
+}
+
+impl LiveZygote {
+    /// Starts the process and sends it what it needs to start PHP.
+    pub(super) fn start(
+        config: &Config,
+        options: &Options,
+        setup: &Setup,
+    ) -> Result<LiveZygote, MasterError> {
+        let (mut channel, theirs) = MasterEnd::create()?;
+        let (stderr, stderr_writer) = io::pipe().map_err(MasterError::Pipe)?;
+        set_nonblocking(&stderr).map_err(MasterError::Pipe)?;
+        let arguments = [
+            options.executable.as_os_str(),
+            OsStr::new(ROLE),
+            OsStr::new(PADDING),
+        ];
+        let pid = spawn(
+            &options.executable,
+            &arguments,
+            theirs.as_fd(),
+            stderr_writer.as_fd(),
+        )
+        .map_err(|source| MasterError::Zygote { source })?;
+        channel.send(&ToZygote::Start(Box::new(parameters(
+            config, options, setup,
+        ))))?;
+        Ok(LiveZygote {
+            pid,
+            channel,
+            stderr,
+        })
+    }
+
+    pub(super) fn channel(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+
+    pub(super) fn stderr(&self) -> BorrowedFd<'_> {
+        self.stderr.as_fd()
+    }
+
+    /// Sends a message, now or when there is room.
+    pub(super) fn send<F: AsFd>(&mut self, message: &ToZygote<F>) -> Result<(), Errno> {
+        self.channel.send(message).map_err(|error| {
+            tracing::debug!("zygote {}: {error}", self.pid);
+            Errno::EPIPE
+        })
+    }
+
+    /// Sends what had no room.
+    pub(super) fn flush(&mut self) {
+        if let Err(error) = self.channel.flush() {
+            tracing::debug!("zygote {}: {error}", self.pid);
+        }
+    }
+
+    /// Takes the next message. One that makes no sense ends the conversation.
+    pub(super) fn receive(&mut self) -> Next<FromZygote> {
+        self.channel.receive().unwrap_or_else(|error| {
+            tracing::error!("zygote {}: {error}", self.pid);
+            Next::Closed
+        })
+    }
+
+    /// Reads what it has written to its standard error.
+    pub(super) fn read_stderr(&mut self, buffer: &mut [u8]) -> Chunk {
+        read(&mut self.stderr, buffer)
+    }
+}
+
+/// Puts together what a zygote has to know. The pools have the same indices everywhere.
+fn parameters<'a>(config: &Config, options: &Options, setup: &'a Setup) -> Start<BorrowedFd<'a>> {
+    let pools = (0..)
+        .zip(setup.regions.iter().zip(&setup.owners))
+        .map(|(listener, (area, owner))| PoolStart {
+            area: *area,
+            listener,
+            run_as: owner.run_as.clone(),
+            login: owner.login.clone(),
+        })
+        .collect();
+    Start {
+        parameters: Parameters {
+            generation: fpm_channel::Generation(1),
+            config: config.clone(),
+            php: options.php.clone(),
+            pools,
+        },
+        scoreboard: setup.board.as_fd(),
+        listeners: setup.listeners.iter().map(AsFd::as_fd).collect(),
+    }
+}
