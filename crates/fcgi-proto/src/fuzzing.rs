@@ -271,3 +271,6 @@ fn decode(mut wire: Wire<'_>) -> Vec<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

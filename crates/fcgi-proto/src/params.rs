@@ -20,7 +20,7 @@ const KEPT_ARENA: usize = 256 << 10;
 const KEPT_ENTRIES: usize = 4096;
 
 /// The parameters of one request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Params {
     /// `name NUL value NUL` of every pair that was ever added since the last [`Params::clear`].
     arena: Vec<u8>,
@@ -182,6 +182,12 @@ impl PartialEq for Params {
 }
 
 impl Eq for Params {}
+
+impl std::fmt::Debug for Params {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
 
 /// What the index needs to see of the table.
 struct NamesOf<'a> {

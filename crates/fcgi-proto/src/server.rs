@@ -168,7 +168,7 @@ impl Connection {
                 Step::Reply(reply) => return Ok(Progress::Reply(reply)),
             }
         }
-        Ok(Progress::Request)
+        self.broken.map_or(Ok(Progress::Request), Err)
     }
 
     /// The running request; before [`Progress::Request`] and after [`Connection::finish_request`] it is what is left of one.

@@ -16,7 +16,7 @@ pub(super) trait Name {
     fn name(&self, at: usize) -> &[u8];
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Index {
     /// Positions of entries, or [`FREE`]. The length is 0 or a power of two, at most half of it used.
     slots: Vec<u32>,
