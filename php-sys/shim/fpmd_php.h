@@ -223,6 +223,12 @@ typedef struct fpmd_build {
 	const char *ini_directory;
 	/** Scan directory compiled into PHP, "" when there is none. */
 	const char *scan_directory;
+	/** Prefix of PHP's installation. */
+	const char *prefix;
+	/** Its folder of configuration files. */
+	const char *sysconf_directory;
+	/** Its folder of logs and run-time files. */
+	const char *localstate_directory;
 } fpmd_build;
 
 /** Which of the two kinds of settings is made. */
@@ -284,8 +290,18 @@ fpmd_setting fpmd_set_ini(const char *key, const char *value, fpmd_access access
 void fpmd_collect_modules(void);
 /** Applies the text of a PHP_VALUE or PHP_ADMIN_VALUE parameter (NUL-terminated). */
 void fpmd_apply_ini_text(const char *text, fpmd_access access, fpmd_ini_fault_call fault, void *context);
+
+/** Takes a text that is valid during the call only; a leaf. */
+typedef void (*fpmd_text_call)(void *context, fpmd_text text);
+
 /** Looks up a setting's current value; `at` is NULL when there is no such entry or it has no value. */
 fpmd_text fpmd_ini_value(const char *name);
+/** Passes on what php.ini or -d say for `name`, whether or not there is such an entry; false when they say nothing. */
+bool fpmd_configured(const char *name, fpmd_text_call take, void *context);
+/** Passes on a constant's value as text; false when there is none of this name. */
+bool fpmd_constant(const char *name, fpmd_text_call take, void *context);
+/** Whether something exists under this path, as PHP's cache of resolved paths knows it. */
+bool fpmd_path_exists(const char *path);
 
 /** Prints what -v prints to standard output; false when PHP could not do it. */
 bool fpmd_print_version(void);

@@ -17,6 +17,9 @@ static const fpmd_build build = {
 	.version_id = PHP_VERSION_ID,
 	.ini_directory = PHP_CONFIG_FILE_PATH,
 	.scan_directory = PHP_CONFIG_FILE_SCAN_DIR,
+	.prefix = PHP_PREFIX,
+	.sysconf_directory = PHP_SYSCONFDIR,
+	.localstate_directory = PHP_LOCALSTATEDIR,
 };
 
 const fpmd_build *fpmd_build_facts(void)

@@ -67,8 +67,9 @@ static void execute(const fpmd_running *running)
 	}
 }
 
-static void answer(const fpmd_action *action)
+static void answer(const fpmd_running *running, const fpmd_action *action)
 {
+	fpmd_call->executing(running->host);
 	SG(sapi_headers).http_response_code = action->status;
 	for (size_t i = 0; i < action->header_count; i++) {
 		sapi_header_line line = { 0 };
@@ -88,7 +89,7 @@ static void act(const fpmd_running *running, const fpmd_action *action)
 			}
 			break;
 		case FPMD_ACTION_ANSWER:
-			answer(action);
+			answer(running, action);
 			break;
 		case FPMD_ACTION_HEADERS_ONLY:
 			break;

@@ -130,14 +130,3 @@ void fpmd_apply_ini_text(const char *text, fpmd_access access, fpmd_ini_fault_ca
 		zend_parse_ini_string((char *) text, 1, ZEND_INI_SCANNER_NORMAL, on_ini_entry, &argument);
 	} zend_end_try();
 }
-
-fpmd_text fpmd_ini_value(const char *name)
-{
-	fpmd_text text = { NULL, 0 };
-	zend_ini_entry *entry = zend_hash_str_find_ptr(EG(ini_directives), name, strlen(name));
-	if (entry && entry->value) {
-		text.at = ZSTR_VAL(entry->value);
-		text.length = ZSTR_LEN(entry->value);
-	}
-	return text;
-}

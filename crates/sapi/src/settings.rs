@@ -3,7 +3,7 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_php.c.
 
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CString, c_void};
 
 use bstr::BString;
 
@@ -112,45 +112,6 @@ impl Engine {
         }
         faults
     }
-
-    /// Returns the current value of a setting, `None` when there is none of this name or it has no
-    /// value.
-    pub fn ini_str(&self, name: &CStr) -> Option<&[u8]> {
-        // SAFETY: PHP is started and `name` lives through the call.
-        let value = unsafe { php_sys::fpmd_ini_value(name.as_ptr()) };
-        if value.at.is_null() {
-            return None;
-        }
-        // SAFETY: PHP keeps the value until the setting changes, for which `self` must be borrowed
-        // mutably.
-        Some(unsafe { bytes_of(value) })
-    }
-
-    /// Returns whether a setting is on, by PHP's rule: `true`, `yes`, `on`, or a number other than
-    /// 0.
-    pub fn ini_bool(&self, name: &CStr) -> bool {
-        self.ini_str(name).is_some_and(is_on)
-    }
-}
-
-/// PHP's rule for boolean settings (`zend_ini_parse_bool`).
-fn is_on(value: &[u8]) -> bool {
-    let words: [&[u8]; 3] = [b"true", b"yes", b"on"];
-    words.iter().any(|word| value.eq_ignore_ascii_case(word))
-        || starts_with_other_number_than_0(value)
-}
-
-/// `atoi(value) != 0`: blanks, a sign, then digits up to the first other byte.
-fn starts_with_other_number_than_0(value: &[u8]) -> bool {
-    let value = value.trim_ascii_start();
-    let digits = value
-        .strip_prefix(b"-")
-        .or_else(|| value.strip_prefix(b"+"))
-        .unwrap_or(value);
-    digits
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .any(|&byte| byte != b'0')
 }
 
 /// Callback of the shim: keeps one fault of an ini text.
@@ -178,16 +139,6 @@ unsafe extern "C" fn note_fault(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn booleans_follow_phps_rule() {
-        for on in ["1", "on", "Yes", "TRUE", "2", " 3", "-1", "10"] {
-            assert!(is_on(on.as_bytes()), "{on:?} is on");
-        }
-        for off in ["", "0", "off", "no", "false", "none", "x1", "-0", "00"] {
-            assert!(!is_on(off.as_bytes()), "{off:?} is off");
-        }
-    }
 
     #[test]
     fn fault_texts_are_those_of_php_fpm() {

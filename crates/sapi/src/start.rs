@@ -23,9 +23,35 @@ pub struct StartOptions {
     pub extended_info: bool,
 }
 
-/// Returns the version of PHP that fpmd was built for, `8.2.32`.
+/// Returns the version of PHP that fpmd was built for, `8.2.32`; works without a started PHP.
 pub fn built_version() -> &'static str {
     text_of(build_facts().version)
+}
+
+/// Returns the version of PHP that fpmd was built for as a number, 80232.
+pub fn built_version_id() -> u32 {
+    build_facts().version_id
+}
+
+/// The folders compiled into the PHP that fpmd was built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuiltPaths {
+    /// The prefix of the installation (`--prefix`).
+    pub prefix: &'static str,
+    /// Where configuration files lie (`--sysconfdir`).
+    pub sysconfdir: &'static str,
+    /// Where logs and run-time files lie (`--localstatedir`).
+    pub localstatedir: &'static str,
+}
+
+/// Returns the folders compiled into PHP; works without a started PHP.
+pub fn built_paths() -> BuiltPaths {
+    let facts = build_facts();
+    BuiltPaths {
+        prefix: text_of(facts.prefix),
+        sysconfdir: text_of(facts.sysconf_directory),
+        localstatedir: text_of(facts.localstate_directory),
+    }
 }
 
 /// The facts of the build.

@@ -9,6 +9,7 @@ mod functions;
 mod headers;
 mod ini_files;
 mod life_cycle;
+mod lookup;
 mod opcache;
 mod output;
 mod php;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         directory::cases(),
         signals::cases(),
         print::cases(),
+        lookup::cases(),
     ];
     let mut suites = vec![Suite {
         name: "plain",

@@ -18,7 +18,6 @@ pub(crate) fn cases() -> Vec<Case> {
         an_extension_that_is_missing,
         ini_text,
         ini_text_faults,
-        look_ups,
     ]
 }
 
@@ -175,20 +174,4 @@ fn ini_text_faults(php: &mut Php) {
     assert_eq!(php.get("echo ini_get('precision');").body(), "5");
     assert_eq!(php.engine.apply_ini_text(b"", IniAccess::User), []);
     assert_eq!(php.get("echo 'fine';").body(), "fine");
-}
-
-fn look_ups(php: &mut Php) {
-    assert!(php.engine.ini_bool(c"cgi.fix_pathinfo"));
-    assert!(!php.engine.ini_bool(c"cgi.discard_path"));
-    assert!(php.engine.ini_bool(c"fastcgi.logging"));
-    assert_eq!(php.engine.ini_str(c"doc_root"), None);
-    assert_eq!(php.engine.ini_str(c"no.such"), None);
-    php.engine
-        .set_ini(b"doc_root", b"/srv", IniAccess::System)
-        .expect("an ini entry");
-    assert_eq!(php.engine.ini_str(c"doc_root"), Some(&b"/srv"[..]));
-    php.engine
-        .set_ini(b"cgi.fix_pathinfo", b"0", IniAccess::System)
-        .expect("an ini entry");
-    assert!(!php.engine.ini_bool(c"cgi.fix_pathinfo"));
 }
