@@ -8,16 +8,17 @@
 #![forbid(unsafe_code)]
 
 mod answer;
-//mod browser;
+mod browser;
 mod client;
 mod daemon;
 mod fpm;
 mod gate;
 mod log;
-//mod mariadb;
+mod mariadb;
 mod multipart;
-//mod nginx;
-//mod packages;
+mod nginx;
+mod packages;
+mod page;
 mod process;
 mod record;
 mod request;
@@ -28,16 +29,17 @@ mod tool;
 use std::time::Duration;
 
 pub use answer::Answer;
-//pub use browser::{Browser, Page};
+pub use browser::Browser;
 pub use client::{Address, Connection};
 pub use daemon::{Daemon, Refusal};
 pub use fpm::Fpm;
 pub use gate::Gate;
 pub use log::Log;
-//pub use mariadb::MariaDb;
+pub use mariadb::MariaDb;
 pub use multipart::Multipart;
-//pub use nginx::Nginx;
-//pub use packages::Packages;
+pub use nginx::Nginx;
+pub use packages::Packages;
+pub use page::Page;
 pub use process::Process;
 pub use record::{Kind, Record, pair, pairs};
 pub use request::Request;
