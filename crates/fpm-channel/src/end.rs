@@ -317,3 +317,6 @@ fn no_descriptors(descriptors: &[OwnedFd]) -> Result<(), ChannelError> {
         found => Err(ChannelError::Descriptors { expected: 0, found }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,34 @@ pub(crate) fn decode_payload<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Cha
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::{FromZygote, Parameters};
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(mut packet in vec(any::<u8>(), 0..200)) {
+            let _ = decode_payload::<Parameters>(&packet);
+            if let Some(first) = packet.first_mut() {
+                *first = VERSION;
+            }
+            let _ = decode::<Order>(&packet);
+            let _ = decode::<FromZygote>(&packet);
+        }
+
+        #[test]
+        fn an_order_comes_back(worker: u64, pool: u32, slot: u32) {
+            let order = Order::Spawn {
+                worker: WorkerId(worker),
+                pool: PoolIndex(pool),
+                slot: SlotIndex(slot),
+            };
+            prop_assert_eq!(decode::<Order>(&encode(&order).unwrap()).unwrap(), order);
+        }
+    }
+}
