@@ -13,7 +13,7 @@ use std::ffi::CStr;
 use std::ops::Range;
 
 pub use self::decoder::{Decoder, pair};
-use self::index::{Index, Name};
+use self::index::Index;
 
 /// Arena and table sizes in bytes that are kept for the next transport connection; what a huge request needed is given back.
 const KEPT_ARENA: usize = 256 << 10;
@@ -35,7 +35,14 @@ pub struct Params {
 struct Entry {
     name: Range<usize>,
     value: Range<usize>,
+    hash: u32,
     alive: bool,
+}
+
+impl Entry {
+    fn has(&self, arena: &[u8], hash: u32, name: &[u8]) -> bool {
+        self.hash == hash && arena[self.name.clone()] == *name
+    }
 }
 
 impl Params {
@@ -82,26 +89,25 @@ impl Params {
     /// Returns the parameter `name`, for its NUL-terminated forms.
     #[must_use]
     pub fn param(&self, name: &[u8]) -> Option<Param<'_>> {
-        let entry = self.find(name)?;
-        Some(self.view(entry))
+        let entry = &self.entries[self.position(name)?];
+        entry.alive.then(|| self.view(entry))
     }
 
     /// Gives `name` the value `value`: in place if the parameter is there, else as the newest one.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
-        let start = self.push(name);
-        let value_start = self.push(value);
-        self.commit(start, name.len(), value_start);
+        let start = self.arena.len();
+        self.arena.reserve(name.len() + value.len() + 2);
+        self.arena.extend_from_slice(name);
+        self.arena.push(0);
+        self.arena.extend_from_slice(value);
+        self.arena.push(0);
+        // The hash is taken of the original: reading what was written just now costs more.
+        self.commit(start, name.len(), self.index.hash(name));
     }
 
     /// Removes the parameter `name`. Set again, it is the newest one.
     pub fn remove(&mut self, name: &[u8]) {
-        let found = self.index.find(
-            &NamesOf {
-                arena: &self.arena,
-                entries: &self.entries,
-            },
-            name,
-        );
+        let found = self.position(name);
         if let Some(entry) = found.map(|at| &mut self.entries[at])
             && entry.alive
         {
@@ -119,51 +125,43 @@ impl Params {
             .map(|entry| self.view(entry))
     }
 
-    /// Appends `bytes` and a NUL to the arena and returns where they start.
-    fn push(&mut self, bytes: &[u8]) -> usize {
-        let start = self.arena.len();
-        self.arena.reserve(bytes.len() + 1);
-        self.arena.extend_from_slice(bytes);
-        self.arena.push(0);
-        start
-    }
-
-    /// Makes the pair at the end of the arena a parameter. The name starts at `start`, the value at `value_start` and ends with the arena.
-    fn commit(&mut self, start: usize, name_len: usize, value_start: usize) {
+    /// Makes the pair at the end of the arena a parameter: its name starts at `start`, its value ends with the arena.
+    fn commit(&mut self, start: usize, name_len: usize, hash: u32) {
         let name = start..start + name_len;
-        let value = value_start..self.arena.len() - 1;
-        let names = NamesOf {
-            arena: &self.arena,
-            entries: &self.entries,
-        };
-        let slot = self.index.slot(&names, &self.arena[name.clone()]);
+        let value = name.end + 1..self.arena.len() - 1;
+        let bytes = &self.arena[name.clone()];
+        let slot = self
+            .index
+            .slot(hash, |at| self.entries[at].has(&self.arena, hash, bytes));
         match self.index.at(slot).map(|at| &mut self.entries[at]) {
             Some(entry) if entry.alive => entry.value = value,
             _ => {
                 self.entries.push(Entry {
                     name,
                     value,
+                    hash,
                     alive: true,
                 });
                 self.live += 1;
-                let names = NamesOf {
-                    arena: &self.arena,
-                    entries: &self.entries,
-                };
-                self.index.insert(slot, self.entries.len() - 1, &names);
+                let living = self
+                    .entries
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, entry)| entry.alive);
+                self.index.insert(
+                    slot,
+                    self.entries.len() - 1,
+                    living.map(|(at, entry)| (at, entry.hash)),
+                );
             }
         }
     }
 
-    fn find(&self, name: &[u8]) -> Option<&Entry> {
-        let at = self.index.find(
-            &NamesOf {
-                arena: &self.arena,
-                entries: &self.entries,
-            },
-            name,
-        )?;
-        Some(&self.entries[at]).filter(|entry| entry.alive)
+    /// Returns where the entry of `name` is, if there is one, dead or alive.
+    fn position(&self, name: &[u8]) -> Option<usize> {
+        let hash = self.index.hash(name);
+        self.index
+            .find(hash, |at| self.entries[at].has(&self.arena, hash, name))
     }
 
     fn view(&self, entry: &Entry) -> Param<'_> {
@@ -186,18 +184,6 @@ impl Eq for Params {}
 impl std::fmt::Debug for Params {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-/// What the index needs to see of the table.
-struct NamesOf<'a> {
-    arena: &'a [u8],
-    entries: &'a [Entry],
-}
-
-impl Name for NamesOf<'_> {
-    fn name(&self, at: usize) -> &[u8] {
-        &self.arena[self.entries[at].name.clone()]
     }
 }
 

@@ -242,7 +242,8 @@ impl Decoder {
         };
         if params.arena.len() - value_start == value_len {
             params.arena.push(0);
-            params.commit(start, name_len, value_start);
+            let hash = params.index.hash(&params.arena[start..start + name_len]);
+            params.commit(start, name_len, hash);
             self.at = At::default();
         }
     }

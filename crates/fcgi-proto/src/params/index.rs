@@ -1,7 +1,7 @@
-//! Hash index over the names of a [`Params`](super::Params) table: open addressing, positions only.
+//! Hash index of a [`Params`](super::Params) table: open addressing, positions only.
 //!
 //! The names are chosen by the peer, so the hash is seeded per table: nobody can make all of them fall on one slot. Nothing is ever
-//! removed from the index but by [`Index::clear`]; a slot may be pointed at a younger entry of the same name.
+//! removed from the index but by [`Index::clear`]; a removed entry stays until its slot gets a younger one of the same name.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -10,11 +10,6 @@ const FIRST_SLOTS: usize = 128;
 
 /// A slot that no name has.
 const FREE: u32 = u32::MAX;
-
-/// Gives the index the name at a position.
-pub(super) trait Name {
-    fn name(&self, at: usize) -> &[u8];
-}
 
 #[derive(Clone)]
 pub(super) struct Index {
@@ -44,21 +39,45 @@ impl Index {
         self.slots.shrink_to(slots);
     }
 
-    /// Returns the position of `name`.
-    pub(super) fn find(&self, names: &impl Name, name: &[u8]) -> Option<usize> {
+    /// Hashes 8 bytes at a time by a folded multiplication: short and fast, and of no use without the seed.
+    pub(super) fn hash(&self, name: &[u8]) -> u32 {
+        const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+        let fold = |a: u64, b: u64| {
+            let product = u128::from(a) * u128::from(b);
+            (product >> 64) as u64 ^ product as u64
+        };
+        let mut state = self.seed ^ name.len() as u64;
+        let last = if let Some(last) = name.last_chunk::<8>() {
+            // The last word overlaps the one before, so that there is no rest.
+            for word in name[..name.len() - 1].as_chunks::<8>().0 {
+                state = fold(state ^ u64::from_le_bytes(*word), MULTIPLIER);
+            }
+            u64::from_le_bytes(*last)
+        } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>())
+        {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        } else {
+            name.iter()
+                .fold(0, |word, &byte| word << 8 | u64::from(byte))
+        };
+        fold(fold(state ^ last, MULTIPLIER), self.seed | 1) as u32
+    }
+
+    /// Returns the position of the entry that has the hash and is the `same`.
+    pub(super) fn find(&self, hash: u32, same: impl Fn(usize) -> bool) -> Option<usize> {
         if self.slots.is_empty() {
             None
         } else {
-            self.at(self.probe(names, name))
+            self.at(self.probe(hash, same))
         }
     }
 
-    /// Returns the slot of `name`: the one that it has, else the one for [`Index::insert`].
-    pub(super) fn slot(&mut self, names: &impl Name, name: &[u8]) -> usize {
+    /// Returns the slot of a name: the one that it has, else the one for [`Index::insert`].
+    pub(super) fn slot(&mut self, hash: u32, same: impl Fn(usize) -> bool) -> usize {
         if self.slots.is_empty() {
             self.slots.resize(FIRST_SLOTS, FREE);
         }
-        self.probe(names, name)
+        self.probe(hash, same)
     }
 
     /// Returns the position in `slot`.
@@ -69,60 +88,45 @@ impl Index {
         }
     }
 
-    /// Puts the position `at` into the slot that [`Index::slot`] returned for its name.
-    pub(super) fn insert(&mut self, slot: usize, at: usize, names: &impl Name) {
+    /// Puts the position `at` into the slot that [`Index::slot`] returned for its name. When the index grows, it is filled again with
+    /// `all` positions that count and their hashes; no two of them have the same name.
+    pub(super) fn insert(
+        &mut self,
+        slot: usize,
+        at: usize,
+        all: impl Iterator<Item = (usize, u32)>,
+    ) {
         if self.slots[slot] == FREE {
             self.used += 1;
         }
-        self.slots[slot] = u32::try_from(at).expect("fewer parameters than 2^32");
+        self.slots[slot] = position(at);
         if self.used * 2 > self.slots.len() {
-            self.grow(names);
+            let len = self.slots.len() * 2;
+            self.slots.clear();
+            self.slots.resize(len, FREE);
+            self.used = 0;
+            for (at, hash) in all {
+                let slot = self.probe(hash, |_| false);
+                self.slots[slot] = position(at);
+                self.used += 1;
+            }
         }
     }
 
-    fn grow(&mut self, names: &impl Name) {
-        let old: Vec<u32> = self
-            .slots
-            .iter()
-            .copied()
-            .filter(|&at| at != FREE)
-            .collect();
-        let len = self.slots.len() * 2;
-        self.slots.clear();
-        self.slots.resize(len, FREE);
-        for at in old {
-            let slot = self.probe(names, names.name(at as usize));
-            self.slots[slot] = at;
-        }
-    }
-
-    /// Returns the slot of `name`, or the free one where it belongs.
-    fn probe(&self, names: &impl Name, name: &[u8]) -> usize {
+    /// Returns the slot of the entry that is the `same`, or the free one where it belongs.
+    fn probe(&self, hash: u32, same: impl Fn(usize) -> bool) -> usize {
         let mask = self.slots.len() - 1;
-        let mut slot = hash(self.seed, name) as usize & mask;
+        let mut slot = hash as usize & mask;
         loop {
             match self.slots[slot] {
                 FREE => return slot,
-                at if names.name(at as usize) == name => return slot,
+                at if same(at as usize) => return slot,
                 _ => slot = (slot + 1) & mask,
             }
         }
     }
 }
 
-/// Hashes 8 bytes at a time by a folded multiplication; short and fast, and of no use without the seed.
-fn hash(seed: u64, name: &[u8]) -> u64 {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let fold = |a: u64, b: u64| {
-        let product = u128::from(a) * u128::from(b);
-        (product >> 64) as u64 ^ product as u64
-    };
-    let mut state = seed ^ name.len() as u64;
-    let (words, rest) = name.as_chunks::<8>();
-    for word in words {
-        state = fold(state ^ u64::from_le_bytes(*word), MULTIPLIER);
-    }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    fold(fold(state ^ u64::from_le_bytes(last), MULTIPLIER), seed | 1)
+fn position(at: usize) -> u32 {
+    u32::try_from(at).expect("fewer than 2^32 parameters")
 }

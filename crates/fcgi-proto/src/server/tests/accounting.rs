@@ -94,7 +94,7 @@ fn stdin_may_bypass_the_buffer() {
 fn nothing_is_allocated_for_a_usual_request() {
     let mut encoder = Encoder::new(RequestId(1));
     encoder.begin(Role::Responder, AfterRequest::Keep);
-    for number in 0..40 {
+    for number in 0..100 {
         encoder.param(format!("HTTP_NAME_{number}").as_bytes(), &[b'v'; 50]);
     }
     encoder.end_params().end_stdin();
