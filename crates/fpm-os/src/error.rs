@@ -23,6 +23,12 @@ pub enum OsError {
     /// A process that has more than one thread was to be forked.
     #[error("the process has more than one thread and cannot be forked")]
     Threads,
+    /// A number is no signal's.
+    #[error("there is no signal {number}")]
+    NoSuchSignal {
+        /// The number.
+        number: i32,
+    },
     /// A program could not be executed.
     #[error("failed to execute '{}': {}", program.display(), described(*errno))]
     Execute {

@@ -3,7 +3,7 @@
 //! Rule: the program starts as if a shell had started it: nothing blocked or ignored, nothing open but 0 to 3.
 
 use std::ffi::{CStr, CString, OsStr};
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -49,10 +49,7 @@ pub fn spawn(
     // None of the descriptors that the child needs may be one that it puts another over.
     let socket = duplicate_above(socket, INHERITED).map_err(OsError::call("fcntl()"))?;
     let stderr = duplicate_above(stderr, INHERITED).map_err(OsError::call("fcntl()"))?;
-    let (mut report, reporter) = io::pipe().map_err(OsError::call("pipe2()"))?;
-    let mut reporter = io::PipeWriter::from(
-        duplicate_above(&reporter, INHERITED).map_err(OsError::call("fcntl()"))?,
-    );
+    let (mut report, mut reporter) = report_pipe().map_err(OsError::call("pipe2()"))?;
     let pid = fork(OtherThreads::Refuse, || {
         let error = execute(&path, &arguments, &socket, &stderr);
         // When even that cannot be written, the parent takes the program for started and sees it exit.
@@ -68,6 +65,13 @@ pub fn spawn(
     }
     wait(pid).map_err(OsError::call("waitpid()"))?;
     Err(cannot(Errno::from_raw(i32::from_ne_bytes(errno))))
+}
+
+/// Creates the pipe by which the child tells what failed. Its write end is not the descriptor that the socket is put
+/// over, and there is no second one: the parent takes the end of the pipe for success.
+fn report_pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (report, reporter) = io::pipe()?;
+    Ok((report, duplicate_above(reporter, INHERITED)?.into()))
 }
 
 /// Becomes the program; returns only when that fails.

@@ -8,11 +8,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::OsError;
+
 pub mod fd;
 pub mod set;
 
 /// One signal of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i32", into = "i32")]
 pub struct Signal(i32);
 
 /// Names of the standard signals of Linux; the synonyms (SIGIOT, SIGPOLL) are left out.
@@ -102,6 +105,20 @@ impl Signal {
             .iter()
             .find(|(number, _)| *number == self.0)
             .map_or("", |(_, name)| name)
+    }
+}
+
+impl TryFrom<i32> for Signal {
+    type Error = OsError;
+
+    fn try_from(number: i32) -> Result<Signal, OsError> {
+        Signal::from_number(number).ok_or(OsError::NoSuchSignal { number })
+    }
+}
+
+impl From<Signal> for i32 {
+    fn from(signal: Signal) -> i32 {
+        signal.number()
     }
 }
 

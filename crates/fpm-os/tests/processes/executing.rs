@@ -1,0 +1,219 @@
+//! Executing this very program in another role, with a socket at descriptor 3.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+
+use fpm_os::error::OsError;
+use fpm_os::exec::spawn;
+use fpm_os::seqpacket::{self, Patience};
+use fpm_os::signal::Signal;
+use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
+use fpm_os::stdio::open_null;
+use fpm_os::wait::{ExitStatus, reap, wait};
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use crate::{Test, in_child};
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "an executed program has its socket and nothing else",
+        has_its_socket,
+    ),
+    (
+        "an executed program starts with fresh signals",
+        fresh_signals,
+    ),
+    (
+        "an executed program writes to the given stderr",
+        writes_to_stderr,
+    ),
+    (
+        "a program that cannot be executed is told with its errno",
+        cannot_be_executed,
+    ),
+    (
+        "only a passed SEQPACKET socket is taken over",
+        only_a_socket,
+    ),
+];
+
+/// First argument of this program in another role; the second is which.
+pub(crate) const ROLE: &str = "--role";
+
+/// Does what a role wants.
+pub(crate) fn play(role: &str) -> ExitCode {
+    match role {
+        "describe" => describe(),
+        "complain" => {
+            io::stderr().write_all(b"complaint").unwrap();
+            ExitCode::SUCCESS
+        }
+        "adopt" => match seqpacket::inherited() {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(error) => {
+                let errno = error
+                    .raw_os_error()
+                    .and_then(|errno| u8::try_from(errno).ok());
+                ExitCode::from(errno.unwrap_or(255))
+            }
+        },
+        other => panic!("unknown role {other}"),
+    }
+}
+
+/// Tells over the socket what this process has.
+fn describe() -> ExitCode {
+    let socket = seqpacket::inherited().unwrap();
+    assert_eq!(
+        seqpacket::inherited().unwrap_err().raw_os_error(),
+        Some(libc::EBADF),
+        "once"
+    );
+    let mut open: Vec<_> = fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    open.sort();
+    // The directory itself was open as 4.
+    assert_eq!(open, ["0", "1", "2", "3", "4"]);
+    for stream in ["0", "1"] {
+        let target = fs::read_link(format!("/proc/self/fd/{stream}")).unwrap();
+        assert_eq!(target, Path::new("/dev/null"));
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let field = |name| {
+        status
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap()
+            .to_owned()
+    };
+    let variable = env::var("FPM_OS_TEST").unwrap_or_default();
+    let said = [field("SigBlk:"), field("SigIgn:"), variable].join("\n");
+    let message = [IoSlice::new(said.as_bytes())];
+    seqpacket::send(&socket, &message, &[], Patience::Wait).unwrap();
+    ExitCode::SUCCESS
+}
+
+/// Starts this program in a role.
+fn start(role: &str, socket: BorrowedFd<'_>, stderr: BorrowedFd<'_>) -> Pid {
+    let program = env::current_exe().unwrap();
+    let arguments = ["test", ROLE, role].map(OsStr::new);
+    spawn(&program, &arguments, socket, stderr).unwrap()
+}
+
+/// Starts the program that describes itself, and returns what it says.
+fn description() -> String {
+    let (ours, theirs) = seqpacket::pair().unwrap();
+    let pid = start("describe", theirs.as_fd(), io::stderr().as_fd());
+    drop(theirs);
+    let mut said = vec![0; 1000];
+    let packet = seqpacket::receive(&ours, &mut said, Patience::Wait).unwrap();
+    assert_eq!(wait(pid).unwrap(), ExitStatus::Code(0));
+    said.truncate(packet.len);
+    String::from_utf8(said).unwrap()
+}
+
+fn has_its_socket() {
+    description();
+    in_child(|| {
+        // Without close-on-exec, and at 3, where the child wants its socket.
+        let leaks: Vec<OwnedFd> = (0..4)
+            .map(|_| OwnedFd::from(open_null().unwrap()))
+            .collect();
+        for leak in &leaks {
+            nix::fcntl::fcntl(
+                leak,
+                nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()),
+            )
+            .unwrap();
+        }
+        assert!(
+            leaks
+                .iter()
+                .any(|leak| leak.as_raw_fd() == seqpacket::INHERITED)
+        );
+        description();
+    });
+}
+
+fn fresh_signals() {
+    in_child(|| {
+        SignalSet::full().block().unwrap();
+        set_disposition(Signal::USR1, Disposition::Ignore).unwrap();
+        let said = description();
+        let signals: Vec<u64> = said
+            .lines()
+            .take(2)
+            .map(|line| u64::from_str_radix(line.rsplit_once('\t').unwrap().1, 16).unwrap())
+            .collect();
+        // The run-time of a Rust program ignores SIGPIPE (13) itself. The C library keeps 32 and 33 to itself, and
+        // its posix_spawn, by which cargo may have started this test, leaves them ignored for ever.
+        let own = 1 << 12;
+        let the_c_librarys = 3 << 31;
+        assert_eq!(
+            (signals[0], signals[1] & !the_c_librarys),
+            (0, own),
+            "{said}"
+        );
+        assert!(
+            SignalSet::blocked().unwrap().contains(Signal::USR2),
+            "ours is as it was"
+        );
+    });
+}
+
+fn writes_to_stderr() {
+    let (ours, theirs) = seqpacket::pair().unwrap();
+    let (mut heard, says) = io::pipe().unwrap();
+    let pid = start("complain", theirs.as_fd(), says.as_fd());
+    drop((ours, says));
+    let mut complaint = String::new();
+    heard.read_to_string(&mut complaint).unwrap();
+    assert_eq!(complaint, "complaint");
+    assert_eq!(wait(pid).unwrap(), ExitStatus::Code(0));
+}
+
+fn cannot_be_executed() {
+    let (socket, _other) = seqpacket::pair().unwrap();
+    let text = tempfile::NamedTempFile::new().unwrap();
+    for (program, errno) in [
+        (Path::new("/no/such/program"), Errno::ENOENT),
+        (Path::new("/etc/passwd"), Errno::EACCES),
+        (Path::new("/etc"), Errno::EACCES),
+        (text.path(), Errno::EACCES),
+        (Path::new("/with\0nul"), Errno::EINVAL),
+    ] {
+        let arguments = [OsStr::new("test")];
+        let refused = spawn(program, &arguments, socket.as_fd(), io::stderr().as_fd());
+        let expected = OsError::Execute {
+            program: program.to_owned(),
+            errno,
+        };
+        assert_eq!(refused, Err(expected));
+        assert_eq!(reap().unwrap(), None, "nothing is left of the attempt");
+    }
+}
+
+fn only_a_socket() {
+    let stderr = io::stderr();
+    let refused = |socket: BorrowedFd<'_>| wait(start("adopt", socket, stderr.as_fd())).unwrap();
+    let (stream, _other) = UnixStream::pair().unwrap();
+    assert_eq!(refused(stream.as_fd()), ExitStatus::Code(libc::EPROTOTYPE));
+    let (pipe, _other) = io::pipe().unwrap();
+    assert_eq!(refused(pipe.as_fd()), ExitStatus::Code(libc::ENOTSOCK));
+    let own = |number| stream.as_raw_fd() == number || pipe.as_raw_fd() == number;
+    assert!(
+        own(seqpacket::INHERITED),
+        "3 is a descriptor of our own now"
+    );
+    let refused = seqpacket::inherited().unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::EBADF));
+}

@@ -1,0 +1,222 @@
+//! Forking, ends of children, signals around both.
+
+use std::io::{self, Read, Write};
+use std::sync::mpsc;
+use std::thread;
+
+use fpm_os::error::OsError;
+use fpm_os::fork::{OtherThreads, fork};
+use fpm_os::poll::{Interest, wait as wait_for};
+use fpm_os::process;
+use fpm_os::signal::Signal;
+use fpm_os::signal::fd::SignalFd;
+use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
+use fpm_os::wait::{Exit, ExitStatus, reap, wait};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
+use nix::unistd::pause;
+
+use crate::{Test, in_child};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("a child ends with its code", ends_with_its_code),
+    (
+        "a child starts with everything blocked and no handlers",
+        starts_deaf,
+    ),
+    (
+        "a signal that ends a child is told, real-time ones too",
+        ended_by_signals,
+    ),
+    ("a panic in a child ends it there", panics),
+    ("children are reaped one by one", reaped_one_by_one),
+    ("the end of a child is a signal to read", end_is_a_signal),
+    ("other threads are refused or left behind", other_threads),
+    ("a subreaper gets the orphans", orphans),
+    ("a wait for nobody's child is an error", not_a_child),
+    (
+        "an ignored signal stays ignored, a default one ends",
+        dispositions,
+    ),
+];
+
+fn ends_with_its_code() {
+    for code in [0, 1, 70, 255] {
+        let pid = fork(OtherThreads::Refuse, || code).unwrap();
+        assert_eq!(wait(pid).unwrap(), ExitStatus::Code(i32::from(code)));
+    }
+}
+
+extern "C" fn handler(_: i32) {}
+
+fn starts_deaf() {
+    in_child(|| {
+        let action = SigAction::new(
+            SigHandler::Handler(handler),
+            SaFlags::empty(),
+            SigSet::empty(),
+        );
+        // SAFETY: the handler does nothing.
+        unsafe { sigaction(nix::sys::signal::Signal::SIGTERM, &action) }.unwrap();
+        set_disposition(Signal::HUP, Disposition::Ignore).unwrap();
+        let usr1: SignalSet = [Signal::USR1].into_iter().collect();
+        usr1.set_mask().unwrap();
+
+        let pid = fork(OtherThreads::Refuse, || {
+            let blocked = SignalSet::blocked().unwrap();
+            for signal in [Signal::TERM, Signal::QUIT, Signal::CHLD, Signal::HUP] {
+                assert!(blocked.contains(signal));
+            }
+            SignalSet::empty().set_mask().unwrap();
+            process::kill(process::id(), Signal::HUP).unwrap();
+            process::kill(process::id(), Signal::TERM).unwrap();
+            0
+        })
+        .unwrap();
+        let ended = ExitStatus::Signal {
+            signal: Signal::TERM,
+            core_dumped: false,
+        };
+        assert_eq!(
+            wait(pid).unwrap(),
+            ended,
+            "HUP is ignored, TERM has lost its handler"
+        );
+
+        let mask = SignalSet::blocked().unwrap();
+        assert!(
+            mask.contains(Signal::USR1) && !mask.contains(Signal::TERM),
+            "as it was"
+        );
+    });
+}
+
+/// Forks a child that does nothing until a signal ends it.
+fn sleeper() -> nix::unistd::Pid {
+    fork(OtherThreads::Refuse, || {
+        SignalSet::empty().set_mask().unwrap();
+        loop {
+            pause();
+        }
+    })
+    .unwrap()
+}
+
+fn ended_by_signals() {
+    for signal in [Signal::KILL, Signal::TERM, Signal::from_number(40).unwrap()] {
+        let pid = sleeper();
+        process::kill(pid, signal).unwrap();
+        assert_eq!(
+            wait(pid).unwrap(),
+            ExitStatus::Signal {
+                signal,
+                core_dumped: false
+            }
+        );
+    }
+}
+
+fn panics() {
+    in_child(|| {
+        std::panic::set_hook(Box::new(|_| {}));
+        let pid = fork(OtherThreads::Refuse, || panic!("in the child")).unwrap();
+        match wait(pid).unwrap() {
+            ExitStatus::Signal { signal, .. } => assert_eq!(signal.name(), "SIGABRT"),
+            ExitStatus::Code(code) => panic!("it went on to code {code}"),
+        }
+    });
+}
+
+fn reaped_one_by_one() {
+    assert_eq!(reap().unwrap(), None, "no children at all");
+    let stays = sleeper();
+    assert_eq!(reap().unwrap(), None, "none that has ended");
+    let mut expected: Vec<_> = (1..4)
+        .map(|code| (fork(OtherThreads::Refuse, move || code).unwrap(), code))
+        .map(|(pid, code)| Exit {
+            pid,
+            status: ExitStatus::Code(i32::from(code)),
+        })
+        .collect();
+    let mut reaped = Vec::new();
+    while reaped.len() < 3 {
+        reaped.extend(reap().unwrap());
+    }
+    expected.sort_by_key(|exit| exit.pid);
+    reaped.sort_by_key(|exit| exit.pid);
+    assert_eq!(reaped, expected);
+    process::kill(stays, Signal::KILL).unwrap();
+    wait(stays).unwrap();
+}
+
+fn end_is_a_signal() {
+    in_child(|| {
+        let signals = SignalFd::open(&[Signal::CHLD].into_iter().collect()).unwrap();
+        let pid = fork(OtherThreads::Refuse, || 0).unwrap();
+        wait_for(&signals, Interest::Readable, None).unwrap();
+        let caught = signals.take().unwrap().unwrap();
+        assert_eq!((caught.signal, caught.sender), (Signal::CHLD, pid));
+        assert_eq!(reap().unwrap().unwrap().pid, pid);
+    });
+}
+
+fn other_threads() {
+    in_child(|| {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || stopped.recv());
+        assert_eq!(fork(OtherThreads::Refuse, || 0), Err(OsError::Threads));
+        let pid = fork(OtherThreads::LeaveBehind, || {
+            u8::from(process::threads().unwrap() != 1)
+        });
+        assert_eq!(wait(pid.unwrap()).unwrap(), ExitStatus::Code(0));
+        drop(stop);
+        thread.join().unwrap().unwrap_err();
+    });
+}
+
+fn orphans() {
+    in_child(|| {
+        process::become_subreaper().unwrap();
+        let (mut heard, mut says) = io::pipe().unwrap();
+        let parent = fork(OtherThreads::Refuse, || {
+            let orphan = fork(OtherThreads::Refuse, || 9).unwrap();
+            says.write_all(&orphan.as_raw().to_ne_bytes()).unwrap();
+            0
+        })
+        .unwrap();
+        assert_eq!(wait(parent).unwrap(), ExitStatus::Code(0));
+        let mut orphan = [0; 4];
+        heard.read_exact(&mut orphan).unwrap();
+        let orphan = nix::unistd::Pid::from_raw(i32::from_ne_bytes(orphan));
+        assert_eq!(wait(orphan).unwrap(), ExitStatus::Code(9));
+    });
+}
+
+fn not_a_child() {
+    assert_eq!(
+        wait(process::id()).unwrap_err().raw_os_error(),
+        Some(libc::ECHILD)
+    );
+    assert_eq!(
+        wait(process::parent_id()).unwrap_err().raw_os_error(),
+        Some(libc::ECHILD)
+    );
+}
+
+fn dispositions() {
+    in_child(|| {
+        set_disposition(Signal::USR1, Disposition::Ignore).unwrap();
+        process::kill(process::id(), Signal::USR1).unwrap();
+        let pid = fork(OtherThreads::Refuse, || {
+            set_disposition(Signal::USR1, Disposition::Default).unwrap();
+            SignalSet::empty().set_mask().unwrap();
+            process::kill(process::id(), Signal::USR1).unwrap();
+            0
+        })
+        .unwrap();
+        let ended = ExitStatus::Signal {
+            signal: Signal::USR1,
+            core_dumped: false,
+        };
+        assert_eq!(wait(pid).unwrap(), ended);
+    });
+}
