@@ -7,11 +7,7 @@ use nix::unistd::Uid;
 
 /// Runs the daemon with these arguments to its end; `{dir}` stands for the site's directory.
 fn run(site: &Site, arguments: &[&str]) -> Result<Output> {
-    let folder = site
-        .path("")
-        .to_string_lossy()
-        .trim_end_matches('/')
-        .to_owned();
+    let folder = site.folder().to_string_lossy();
     let arguments: Vec<String> = arguments
         .iter()
         .map(|argument| argument.replace("{dir}", &folder))

@@ -284,8 +284,5 @@ impl Daemon {
 }
 
 fn in_site(text: &str, site: &Site) -> String {
-    text.replace(
-        "{dir}",
-        site.path("").to_string_lossy().trim_end_matches('/'),
-    )
+    text.replace("{dir}", &site.folder().to_string_lossy())
 }

@@ -25,6 +25,7 @@ mod request;
 mod site;
 mod subject;
 mod tool;
+mod tour;
 
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ pub use record::{Kind, Record, pair, pairs};
 pub use request::Request;
 pub use site::Site;
 pub use subject::{PhpVersion, Subject, Under};
+pub use tour::Tour;
 
 /// How long a test waits for something that should happen at once, before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);

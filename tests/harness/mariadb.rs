@@ -59,7 +59,7 @@ impl MariaDb {
         let mut init = format!("CREATE USER '{name}'@'localhost' IDENTIFIED BY '{password}';\n");
         for database in databases {
             init += &format!(
-                "CREATE DATABASE {database}; GRANT ALL ON {database}.* TO '{name}'@'localhost';\n"
+                "CREATE DATABASE {database};\nGRANT ALL ON {database}.* TO '{name}'@'localhost';\n"
             );
         }
         fs::write(site.path("init.sql"), init)?;

@@ -41,7 +41,7 @@ impl Nginx {
             .arg("-e")
             .arg("stderr")
             .arg("-p")
-            .arg(site.path(""))
+            .arg(site.folder())
             .arg("-c")
             .arg(&file);
         command
@@ -108,8 +108,7 @@ fn configuration(fpm: &Fpm, site: &Site, port: u16, server: &str) -> String {
         Address::Unix(path) => format!("unix:{}", path.display()),
         Address::Tcp(address) => address.to_string(),
     };
-    let (folder, root) = (site.path(""), fpm.site().root().display());
-    let folder = folder.display();
+    let (folder, root) = (site.folder().display(), fpm.site().root().display());
     let server = server.replace(
         "{pass}",
         "include /etc/nginx/fastcgi.conf; fastcgi_pass fpm;",

@@ -60,17 +60,19 @@ impl Packages {
         let root = self.root().to_string_lossy().into_owned();
         each_file(&self.path(installed), &mut |file| {
             if file.extension().is_some_and(|extension| extension == "php") {
-                let text = fs::read(file)?;
-                let mut text = String::from_utf8_lossy(&text).into_owned();
+                let old = String::from_utf8_lossy(&fs::read(file)?).into_owned();
+                let mut new = old.clone();
                 for quote in ['\'', '"'] {
                     for folder in ["/usr/share/", "/etc/", "/var/lib/"] {
-                        text = text.replace(
+                        new = new.replace(
                             &format!("{quote}{folder}"),
                             &format!("{quote}{root}{folder}"),
                         );
                     }
                 }
-                fs::write(file, text)?;
+                if new != old {
+                    fs::write(file, new)?;
+                }
             }
             Ok(())
         })

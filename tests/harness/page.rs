@@ -1,13 +1,14 @@
 //! A page that a browser has loaded, with just enough reading of HTML to fill in forms.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use anyhow::{Context, ensure};
 
 use crate::Result;
 
 /// One loaded page.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Page {
     /// The HTTP status.
     pub status: u16,
@@ -91,6 +92,19 @@ impl Page {
             }
         }
         Ok(fields)
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{} {} {:?}\n{}",
+            self.status,
+            self.address,
+            self.headers,
+            self.text()
+        )
     }
 }
 

@@ -49,6 +49,12 @@ impl Site {
         &self.root
     }
 
+    /// The temporary directory.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.path
+    }
+
     /// A path below the temporary directory.
     #[must_use]
     pub fn path(&self, relative: &str) -> PathBuf {
