@@ -138,8 +138,8 @@ mod tests {
     #[test]
     fn root_is_not_taken_for_somebody_else() {
         // The successful change is tested in tests/processes.rs, in a process of its own.
-        let nobody = Uid::from_raw(65_534);
-        let refused = verify(nobody, Gid::from_raw(65_534)).unwrap_err();
+        let stranger = Uid::from_raw(54_321);
+        let refused = verify(stranger, Gid::from_raw(54_322)).unwrap_err();
         assert_eq!(
             refused,
             OsError::Revocable {

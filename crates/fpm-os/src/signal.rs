@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::OsError;
 
 pub mod fd;
+pub mod quit;
 pub mod set;
 
 /// One signal of the kernel.

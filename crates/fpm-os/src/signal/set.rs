@@ -114,16 +114,27 @@ pub enum Disposition {
 /// # Errors
 /// EINVAL for SIGKILL and SIGSTOP.
 pub fn set_disposition(signal: Signal, disposition: Disposition) -> io::Result<()> {
+    let handler = match disposition {
+        Disposition::Default => libc::SIG_DFL,
+        Disposition::Ignore => libc::SIG_IGN,
+    };
+    set_action(signal, handler, 0)
+}
+
+/// Sets a signal's action: a disposition, or a function that is async-signal-safe and lives for ever.
+pub(super) fn set_action(
+    signal: Signal,
+    handler: libc::sighandler_t,
+    flags: libc::c_int,
+) -> io::Result<()> {
     let action = libc::sigaction {
-        sa_sigaction: match disposition {
-            Disposition::Default => libc::SIG_DFL,
-            Disposition::Ignore => libc::SIG_IGN,
-        },
+        sa_sigaction: handler,
         sa_mask: SignalSet::empty().0,
-        sa_flags: 0,
+        sa_flags: flags,
         sa_restorer: None,
     };
-    // SAFETY: `action` is initialised, lives during the call, and names no handler.
+    // SAFETY: `action` is initialised and lives during the call; its handler is SIG_DFL, SIG_IGN or
+    // `quit::on_signal`, which only uses async-signal-safe calls.
     let result = unsafe { libc::sigaction(signal.number(), &raw const action, ptr::null_mut()) };
     if result == -1 {
         return Err(io::Error::last_os_error());

@@ -3,13 +3,15 @@
 use std::io::{self, Read, Write};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use fpm_os::error::OsError;
 use fpm_os::fork::{OtherThreads, fork};
-use fpm_os::poll::{Interest, wait as wait_for};
+use fpm_os::poll::{Interest, Waited, wait as wait_for};
 use fpm_os::process;
 use fpm_os::signal::Signal;
 use fpm_os::signal::fd::SignalFd;
+use fpm_os::signal::quit::QuitFlag;
 use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
 use fpm_os::wait::{Exit, ExitStatus, reap, wait};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
@@ -33,6 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("other threads are refused or left behind", other_threads),
     ("a subreaper gets the orphans", orphans),
     ("a wait for nobody's child is an error", not_a_child),
+    ("the quit flag is set by its signal and wakes", quit_flag),
     (
         "an ignored signal stays ignored, a default one ends",
         dispositions,
@@ -202,8 +205,40 @@ fn not_a_child() {
     );
 }
 
+fn quit_flag() {
+    in_child(|| {
+        let quit = QuitFlag::install(Signal::QUIT).unwrap();
+        SignalSet::empty().set_mask().unwrap();
+        let is_readable =
+            || wait_for(quit, Interest::Readable, Some(Duration::ZERO)).unwrap() == Waited::Ready;
+        assert!(!quit.is_set() && !is_readable());
+        let again = QuitFlag::install(Signal::QUIT).unwrap_err();
+        assert_eq!(again.raw_os_error(), Some(libc::EALREADY));
+        for _ in 0..2 {
+            process::kill(process::id(), Signal::QUIT).unwrap();
+            assert!(quit.is_set() && is_readable());
+        }
+
+        // A read that the signal finds waiting goes on waiting.
+        let (mut heard, mut says) = io::pipe().unwrap();
+        let parent = process::id();
+        let pid = fork(OtherThreads::Refuse, || {
+            process::kill(parent, Signal::QUIT).unwrap();
+            says.write_all(b"x").unwrap();
+            0
+        })
+        .unwrap();
+        let mut byte = [0];
+        assert_eq!(nix::unistd::read(&heard, &mut byte), Ok(1), "not EINTR");
+        assert_eq!(wait(pid).unwrap(), ExitStatus::Code(0));
+        drop(says);
+        assert_eq!(heard.read(&mut byte).unwrap(), 0);
+    });
+}
+
 fn dispositions() {
     in_child(|| {
+        SignalSet::empty().set_mask().unwrap();
         set_disposition(Signal::USR1, Disposition::Ignore).unwrap();
         process::kill(process::id(), Signal::USR1).unwrap();
         let pid = fork(OtherThreads::Refuse, || {

@@ -40,7 +40,6 @@ fn shown() -> String {
 fn titled() {
     in_child(|| {
         let before: Vec<(OsString, OsString)> = env::vars_os().collect();
-        assert!(!before.is_empty());
         let mut title = ProcessTitle::claim().unwrap();
         assert_eq!(env::vars_os().collect::<Vec<_>>(), before);
         for text in [
@@ -49,7 +48,7 @@ fn titled() {
             "",
         ] {
             title.set(text.as_bytes());
-            assert_eq!(shown(), text);
+            assert_eq!(shown(), text[..text.len().min(title.capacity())]);
             assert_eq!(env::vars_os().collect::<Vec<_>>(), before);
         }
         let long = "x".repeat(title.capacity() + 1);
