@@ -131,3 +131,125 @@ fn internet_address(address: &SockaddrStorage) -> Option<SocketAddr> {
         .as_sockaddr_in6()
         .map(|v6| SocketAddr::V6(SocketAddrV6::from(*v6)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use nix::sys::socket::{setsockopt, sockopt};
+
+    use super::*;
+
+    fn unix() -> (Connection, UnixStream) {
+        let (ours, client) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Connection::adopt(ours.into()), client)
+    }
+
+    fn tcp() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Connection::accept(&listener).unwrap(), client)
+    }
+
+    #[test]
+    fn an_accepted_connection_has_a_peer_and_the_right_flags() {
+        let (connection, client) = tcp();
+        assert_eq!(connection.peer(), Some(client.local_addr().unwrap()));
+        assert_eq!(
+            fcntl(&connection, FcntlArg::F_GETFD).unwrap(),
+            libc::FD_CLOEXEC
+        );
+        let flags = OFlag::from_bits_retain(fcntl(&connection, FcntlArg::F_GETFL).unwrap());
+        assert!(flags.contains(OFlag::O_NONBLOCK));
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let nobody = Connection::accept(&listener).unwrap_err();
+        assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
+        let _client = UnixStream::connect(&path).unwrap();
+        assert_eq!(Connection::accept(&listener).unwrap().peer(), None);
+    }
+
+    #[test]
+    fn bytes_go_both_ways_in_parts() {
+        let (connection, mut client) = unix();
+        let nothing = connection.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+        client.write_all(b"abcdef").unwrap();
+        let (mut one, mut other) = ([0; 2], [0; 8]);
+        let mut buffers = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut other)];
+        assert_eq!(connection.read_parts(&mut buffers).unwrap(), 6);
+        assert_eq!((&one, &other[..4]), (b"ab", &b"cdef"[..]));
+
+        assert_eq!(
+            connection
+                .write(&[IoSlice::new(b"xy"), IoSlice::new(b"z")])
+                .unwrap(),
+            3
+        );
+        connection.finish_writing().unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "xyz");
+        drop(client);
+        assert_eq!(connection.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn writing_stops_where_there_is_no_more_room() {
+        let (connection, _client) = unix();
+        let large = vec![0; 1 << 20];
+        let written = connection.write(&[IoSlice::new(&large)]).unwrap();
+        assert!(written < large.len());
+        let full = connection.write(&[IoSlice::new(&large)]).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn writing_to_nobody_is_an_error_and_not_a_signal() {
+        let (connection, client) = unix();
+        drop(client);
+        let error = connection.write(&[IoSlice::new(b"x")]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_client_that_waits_is_not_taken_for_gone() {
+        for half_closed in [false, true] {
+            let (over_unix, client) = unix();
+            let (over_tcp, tcp_client) = tcp();
+            if half_closed {
+                client.shutdown(std::net::Shutdown::Write).unwrap();
+                tcp_client.shutdown(std::net::Shutdown::Write).unwrap();
+                assert_eq!(over_unix.read(&mut [0]).unwrap(), 0);
+            }
+            assert!(!over_unix.is_abandoned());
+            assert!(!over_tcp.is_abandoned());
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_gone_is_found_out_even_before_its_bytes_are_read() {
+        let (connection, mut client) = unix();
+        client.write_all(b"request").unwrap();
+        assert!(!connection.is_abandoned());
+        drop(client);
+        assert!(connection.is_abandoned());
+
+        let (connection, client) = tcp();
+        // A close with nothing to linger for is a reset (socket(7), SO_LINGER).
+        let reset = libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        setsockopt(&client, sockopt::Linger, &reset).unwrap();
+        drop(client);
+        assert!(connection.is_abandoned());
+    }
+}

@@ -109,3 +109,153 @@ fn parse_port(text: &[u8]) -> Result<u16, OsError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+
+    use nix::errno::Errno;
+    use nix::sys::socket::getsockname;
+
+    use super::*;
+    use crate::connection::Connection;
+
+    fn local_address(socket: &OwnedFd) -> SocketAddr {
+        let address: SockaddrStorage = getsockname(socket.as_raw_fd()).unwrap();
+        match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(v4), _) => SocketAddr::V4((*v4).into()),
+            (_, Some(v6)) => SocketAddr::V6((*v6).into()),
+            _ => panic!("{address}"),
+        }
+    }
+
+    fn anywhere() -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+    }
+
+    #[test]
+    fn addresses_are_resolved() {
+        for (host, port, expected) in [
+            ("127.0.0.1", "9000", "127.0.0.1:9000"),
+            ("::1", "1", "[::1]:1"),
+            ("::", "65535", "[::]:65535"),
+            ("127.1", "+80", "127.0.0.1:80"),
+        ] {
+            let resolved = resolve(host.as_bytes(), port.as_bytes()).unwrap();
+            assert_eq!(resolved, [expected.parse().unwrap()], "{host} {port}");
+        }
+        let localhost = resolve(b"localhost", b"9000").unwrap();
+        assert!(!localhost.is_empty());
+        assert!(localhost.iter().all(|address| address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn ports_are_read_as_in_the_original() {
+        for (port, expected) in [
+            ("0", "invalid port value '0'"),
+            ("65536", "invalid port value '65536'"),
+            (
+                "99999999999999999999",
+                "invalid port value '99999999999999999999'",
+            ),
+            ("-1", "invalid port value '-1'"),
+            ("", "invalid port value ''"),
+            ("http", "invalid port value 'http'"),
+            ("80x", "getaddrinfo: Servname not supported for ai_socktype"),
+        ] {
+            let refused = resolve(b"127.0.0.1", port.as_bytes()).unwrap_err();
+            assert_eq!(refused.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_told() {
+        let refused = resolve(b"", b"9000").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "getaddrinfo: Name or service not known"
+        );
+        let refused = resolve(b"\xff", b"9000").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "getaddrinfo: Name or service not known"
+        );
+    }
+
+    #[test]
+    fn a_busy_address_is_told_as_configured() {
+        let first = listen(anywhere(), "first", 5).unwrap();
+        assert!(listener::is_listening(&first).unwrap());
+        let refused = listen(local_address(&first), "localhost:9000", 5).unwrap_err();
+        let address = "localhost:9000".to_owned();
+        assert_eq!(
+            refused,
+            OsError::Bind {
+                address,
+                errno: Errno::EADDRINUSE
+            }
+        );
+    }
+
+    #[test]
+    fn the_queue_is_counted_and_has_the_backlog() {
+        let socket = listen(anywhere(), "test", 3).unwrap();
+        assert_eq!(
+            queue(&socket).unwrap(),
+            Queue {
+                waiting: 0,
+                capacity: 3
+            }
+        );
+        let clients = [(), ()].map(|()| TcpStream::connect(local_address(&socket)).unwrap());
+        assert_eq!(
+            queue(&socket).unwrap(),
+            Queue {
+                waiting: 2,
+                capacity: 3
+            }
+        );
+        Connection::accept(&socket).unwrap();
+        assert_eq!(
+            queue(&socket).unwrap(),
+            Queue {
+                waiting: 1,
+                capacity: 3
+            }
+        );
+        drop(clients);
+
+        let most = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let most = most.trim_end().parse().unwrap();
+        for backlog in [-1, i32::MAX] {
+            let socket = listen(anywhere(), "test", backlog).unwrap();
+            assert_eq!(queue(&socket).unwrap().capacity, most);
+        }
+    }
+
+    #[test]
+    fn only_tcp_has_such_a_queue() {
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert_eq!(
+            queue(&socket).unwrap_err().raw_os_error(),
+            Some(libc::EOPNOTSUPP)
+        );
+    }
+
+    #[test]
+    fn ipv6_is_listened_to_where_there_is_any() {
+        let address = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+        match listen(address, "[::1]:9000", 5) {
+            Ok(socket) => {
+                let client = TcpStream::connect(local_address(&socket)).unwrap();
+                let accepted = Connection::accept(&socket).unwrap();
+                assert_eq!(accepted.peer(), Some(client.local_addr().unwrap()));
+            }
+            // The machine has none; then this is what the administrator is told.
+            Err(OsError::Socket { errno }) => assert_eq!(errno, Errno::EAFNOSUPPORT),
+            Err(OsError::Bind { errno, .. }) => assert_eq!(errno, Errno::EADDRNOTAVAIL),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
