@@ -53,23 +53,42 @@ fn compare(cases: &[Case]) -> Result {
     }
     ensure!(cases.len() > 20, "only {} cases", cases.len());
     let (front, back) = cases.split_at(cases.len() / 2);
-    let compare_all = |cases: &[Case]| cases.iter().map(|case| difference(subject, case)).collect::<Vec<_>>();
+    let compare_all = |cases: &[Case]| {
+        cases
+            .iter()
+            .map(|case| difference(subject, case))
+            .collect::<Vec<_>>()
+    };
     let differences = thread::scope(|scope| {
         let other = scope.spawn(|| compare_all(back));
         let mut all = compare_all(front);
-        all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        all.extend(
+            other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        );
         all
     });
     let mut failures = Vec::new();
     for (case, difference) in cases.iter().zip(differences) {
         let declared = DEVIATIONS.iter().find(|(name, _)| *name == case.name);
         match (difference?, declared) {
-            (Some(difference), None) => failures.push(format!("=== {}\n{case}\n{difference}", case.name)),
-            (None, Some((name, _))) => failures.push(format!("=== {name}: declared as a deviation, but is none")),
+            (Some(difference), None) => {
+                failures.push(format!("=== {}\n{case}\n{difference}", case.name));
+            }
+            (None, Some((name, _))) => {
+                failures.push(format!("=== {name}: declared as a deviation, but is none"));
+            }
             _ => {}
         }
     }
-    ensure!(failures.is_empty(), "{} of {} differ\n{}", failures.len(), cases.len(), failures.join("\n"));
+    ensure!(
+        failures.is_empty(),
+        "{} of {} differ\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n")
+    );
     Ok(())
 }
 

@@ -8,22 +8,22 @@ use fpmd_tests::Result;
 
 /// A configuration to check. `@DIR@` in its files, arguments and environment stands for the directory it lies in.
 #[derive(Debug, Clone, Default)]
-pub struct Case {
+pub(crate) struct Case {
     /// Says what is special about it; unique.
-    pub name: String,
+    pub(crate) name: String,
     /// Files by name; the main one is `php-fpm.conf`. A name that ends in a slash is an empty directory.
-    pub files: Vec<(String, Vec<u8>)>,
+    pub(crate) files: Vec<(String, Vec<u8>)>,
     /// Further arguments, after `-n -tt -y php-fpm.conf`.
-    pub arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     /// Variables in the environment.
-    pub environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// Starts every configuration: a log in the case's own directory.
-pub const GLOBAL: &str = "[global]\nerror_log = @DIR@/error.log\n";
+pub(crate) const GLOBAL: &str = "[global]\nerror_log = @DIR@/error.log\n";
 
 /// A pool with nothing wrong in it.
-pub const POOL: &str = "[www]
+pub(crate) const POOL: &str = "[www]
 user = www-data
 listen = @DIR@/www.sock
 pm = dynamic
@@ -35,30 +35,35 @@ pm.max_spare_servers = 3
 
 impl Case {
     /// Returns a case with only a main file.
-    pub fn new(name: impl Into<String>, text: impl Into<Vec<u8>>) -> Self {
-        Self { name: name.into(), files: vec![("php-fpm.conf".into(), text.into())], ..Self::default() }
+    pub(crate) fn new(name: impl Into<String>, text: impl Into<Vec<u8>>) -> Self {
+        Self {
+            name: name.into(),
+            files: vec![("php-fpm.conf".into(), text.into())],
+            ..Self::default()
+        }
     }
 
     /// Adds a file.
-    pub fn file(mut self, name: &str, text: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn file(mut self, name: &str, text: impl Into<Vec<u8>>) -> Self {
         self.files.push((name.into(), text.into()));
         self
     }
 
     /// Adds arguments.
-    pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments.extend(arguments.iter().map(ToString::to_string));
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments
+            .extend(arguments.iter().map(ToString::to_string));
         self
     }
 
     /// Adds a variable to the environment.
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self
     }
 
     /// Writes the files.
-    pub fn write(&self, directory: &Path) -> Result {
+    pub(crate) fn write(&self, directory: &Path) -> Result {
         for (name, text) in &self.files {
             let path = directory.join(name);
             if name.ends_with('/') {
@@ -75,7 +80,7 @@ impl Case {
 }
 
 /// Puts the directory's path where `@DIR@` stands.
-pub fn placed(text: &[u8], directory: &Path) -> Vec<u8> {
+pub(crate) fn placed(text: &[u8], directory: &Path) -> Vec<u8> {
     const MARK: &[u8] = b"@DIR@";
     let mut placed = Vec::new();
     let mut rest = text;
@@ -97,6 +102,10 @@ impl fmt::Display for Case {
                 writeln!(f, "    {}", line.chars().take(200).collect::<String>())?;
             }
         }
-        writeln!(f, "arguments {:?}, environment {:?}", self.arguments, self.environment)
+        writeln!(
+            f,
+            "arguments {:?}, environment {:?}",
+            self.arguments, self.environment
+        )
     }
 }

@@ -20,7 +20,10 @@ enum Kind {
     Format,
 }
 
-use Kind::{Address, Boolean, CoreLimit, Facility, Folder, Format, Level, Number, Page, Path, Pm, Text, Time};
+use Kind::{
+    Address, Boolean, CoreLimit, Facility, Folder, Format, Level, Number, Page, Path, Pm, Text,
+    Time,
+};
 
 const GLOBAL_DIRECTIVES: &[(&str, Kind)] = &[
     ("pid", Path),
@@ -97,37 +100,150 @@ const POOL_DIRECTIVES: &[(&str, Kind)] = &[
 
 fn values_of(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Text => &["", "abc", "\"a b\"", "'a b'", "x$pool", "${ONE}", "${MISSING}", "www-data", "33", "0600", "on", "E_ALL"],
-        Path => &["", "log", "@DIR@/x.log", "@DIR@/none/x.log", "@DIR@", "$pool.log", "syslog", "SysLog", "/dev/null"],
-        Folder => &["", "/", "sub", "@DIR@", "@DIR@/none", "@DIR@/php-fpm.conf", "\"$prefix\"", "\"$prefix/x\"", "\"x$prefix\""],
-        Address => &["", "9000", "127.0.0.1:9000", "\"[::1]:9000\"", "sock", "@DIR@/$pool.sock", "*:9000", ":9000", "a:b:c", "69002"],
-        Page => &["", "/", "/x", "x", "/a-b_c.d~e/", "\"/a b\"", "/a?b", "/$pool", "/é", "\"/a=b\"", "on"],
+        Text => &[
+            "",
+            "abc",
+            "\"a b\"",
+            "'a b'",
+            "x$pool",
+            "${ONE}",
+            "${MISSING}",
+            "www-data",
+            "33",
+            "0600",
+            "on",
+            "E_ALL",
+        ],
+        Path => &[
+            "",
+            "log",
+            "@DIR@/x.log",
+            "@DIR@/none/x.log",
+            "@DIR@",
+            "$pool.log",
+            "syslog",
+            "SysLog",
+            "/dev/null",
+        ],
+        Folder => &[
+            "",
+            "/",
+            "sub",
+            "@DIR@",
+            "@DIR@/none",
+            "@DIR@/php-fpm.conf",
+            "\"$prefix\"",
+            "\"$prefix/x\"",
+            "\"x$prefix\"",
+        ],
+        Address => &[
+            "",
+            "9000",
+            "127.0.0.1:9000",
+            "\"[::1]:9000\"",
+            "sock",
+            "@DIR@/$pool.sock",
+            "*:9000",
+            ":9000",
+            "a:b:c",
+            "69002",
+        ],
+        Page => &[
+            "",
+            "/",
+            "/x",
+            "x",
+            "/a-b_c.d~e/",
+            "\"/a b\"",
+            "/a?b",
+            "/$pool",
+            "/é",
+            "\"/a=b\"",
+            "on",
+        ],
         Number => &[
-            "", "0", "1", "2", "-1", "-", "007", "5k", "64", "21", "-20", "512", "511", "2147483648", "99999999999999999999",
-            "1.5", "on", "off", "0x10", "'12'", "\"3\"", "1|6", "~0", "!5", "(2)", "1 2", "5;x", "+5", "${ONE}", "E_ALL", "'4 '",
+            "",
+            "0",
+            "1",
+            "2",
+            "-1",
+            "-",
+            "007",
+            "5k",
+            "64",
+            "21",
+            "-20",
+            "512",
+            "511",
+            "2147483648",
+            "99999999999999999999",
+            "1.5",
+            "on",
+            "off",
+            "0x10",
+            "'12'",
+            "\"3\"",
+            "1|6",
+            "~0",
+            "!5",
+            "(2)",
+            "1 2",
+            "5;x",
+            "+5",
+            "${ONE}",
+            "E_ALL",
+            "'4 '",
         ],
-        Time => &["", "0", "10", "10s", "2m", "1h", "1d", "10S", "s", "-5s", "10 s", "1e5", "99999d", "5w", "on", "'7m'", "${ONE}"],
+        Time => &[
+            "", "0", "10", "10s", "2m", "1h", "1d", "10S", "s", "-5s", "10 s", "1e5", "99999d",
+            "5w", "on", "'7m'", "${ONE}",
+        ],
         Boolean => &[
-            "", "yes", "no", "on", "off", "true", "false", "none", "null", "YES", "On", "NULL", "1", "0", "2", "'yes'", "'Yes'",
-            "\"none\"", "maybe", "${ONE}", "${YES}", "y",
+            "", "yes", "no", "on", "off", "true", "false", "none", "null", "YES", "On", "NULL",
+            "1", "0", "2", "'yes'", "'Yes'", "\"none\"", "maybe", "${ONE}", "${YES}", "y",
         ],
-        Level => &["", "debug", "notice", "warning", "warn", "error", "alert", "DEBUG", "Alert", "info", "5", "'error'"],
-        Facility => &["", "daemon", "LOCAL7", "auth", "AUTHPRIV", "cron", "kern", "ftp", "user", "local8", "24"],
+        Level => &[
+            "", "debug", "notice", "warning", "warn", "error", "alert", "DEBUG", "Alert", "info",
+            "5", "'error'",
+        ],
+        Facility => &[
+            "", "daemon", "LOCAL7", "auth", "AUTHPRIV", "cron", "kern", "ftp", "user", "local8",
+            "24",
+        ],
         CoreLimit => &["", "0", "1024", "unlimited", "Unlimited", "-1", "10M", "on"],
-        Pm => &["", "static", "dynamic", "ondemand", "STATIC", "OnDemand", "auto", "1", "'static'"],
+        Pm => &[
+            "", "static", "dynamic", "ondemand", "STATIC", "OnDemand", "auto", "1", "'static'",
+        ],
         Format => &[
-            "", "%R", "'%R - %u %t \"%m %r%Q%q\" %s %f %{milli}d %{kilo}M %C%%'", "'%z'", "'%{x}m'", "'%e'", "'%{A}e'", "'%{a}o%o'",
-            "'%{x'", "'%{x}'", "'%'", "'%{total}C %{bad}C'", "'%{bad}d'", "'%{bad}M'", "\"%m $pool\"",
+            "",
+            "%R",
+            "'%R - %u %t \"%m %r%Q%q\" %s %f %{milli}d %{kilo}M %C%%'",
+            "'%z'",
+            "'%{x}m'",
+            "'%e'",
+            "'%{A}e'",
+            "'%{a}o%o'",
+            "'%{x'",
+            "'%{x}'",
+            "'%'",
+            "'%{total}C %{bad}C'",
+            "'%{bad}d'",
+            "'%{bad}M'",
+            "\"%m $pool\"",
         ],
     }
 }
 
 /// Returns each directive with each value of its kind, and a name in odd case.
-pub fn values() -> Vec<Case> {
+pub(crate) fn values() -> Vec<Case> {
     let mut cases = Vec::new();
     for (directive, kind) in GLOBAL_DIRECTIVES {
         for value in values_of(*kind) {
-            cases.push(case(directive, value, format!("{GLOBAL}{directive} = {value}\n{POOL}")));
+            cases.push(case(
+                directive,
+                value,
+                format!("{GLOBAL}{directive} = {value}\n{POOL}"),
+            ));
         }
     }
     for (directive, kind) in POOL_DIRECTIVES {
@@ -135,26 +251,46 @@ pub fn values() -> Vec<Case> {
         let beside = match *directive {
             "access.format" => "access.log = @DIR@/access.log\n",
             "ping.response" => "ping.path = /ping\n",
-            "request_slowlog_trace_depth" | "request_slowlog_timeout" => "slowlog = @DIR@/slow.log\n",
+            "request_slowlog_trace_depth" | "request_slowlog_timeout" => {
+                "slowlog = @DIR@/slow.log\n"
+            }
             "pm.process_idle_timeout" | "listen.backlog" => "pm = ondemand\n",
             _ => "",
         };
         for value in values_of(*kind) {
-            cases.push(case(directive, value, format!("{GLOBAL}{POOL}{beside}{directive} = {value}\n")));
+            cases.push(case(
+                directive,
+                value,
+                format!("{GLOBAL}{POOL}{beside}{directive} = {value}\n"),
+            ));
         }
         let odd: String = directive
             .chars()
             .enumerate()
-            .map(|(index, c)| if index % 2 == 0 { c.to_ascii_uppercase() } else { c })
+            .map(|(index, c)| {
+                if index % 2 == 0 {
+                    c.to_ascii_uppercase()
+                } else {
+                    c
+                }
+            })
             .collect();
-        cases.push(Case::new(format!("{odd} in odd case"), format!("{GLOBAL}{POOL}{odd} = 1\n")));
-        cases.push(Case::new(format!("{directive} in [global]"), format!("{GLOBAL}{directive} = 1\n{POOL}")));
+        cases.push(Case::new(
+            format!("{odd} in odd case"),
+            format!("{GLOBAL}{POOL}{odd} = 1\n"),
+        ));
+        cases.push(Case::new(
+            format!("{directive} in [global]"),
+            format!("{GLOBAL}{directive} = 1\n{POOL}"),
+        ));
     }
     cases
 }
 
 fn case(directive: &str, value: &str, text: String) -> Case {
-    Case::new(format!("{directive} = {value}"), text).variable("ONE", "1").variable("YES", "yes")
+    Case::new(format!("{directive} = {value}"), text)
+        .variable("ONE", "1")
+        .variable("YES", "yes")
 }
 
 const LINES: &[&str] = &[
@@ -223,7 +359,7 @@ const LINES: &[&str] = &[
 ];
 
 /// Returns configurations of which each is a handful of lines drawn at random, in an order drawn at random.
-pub fn mixtures() -> Vec<Case> {
+pub(crate) fn mixtures() -> Vec<Case> {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     let mixtures = (0..400).map(|number| {
         let mut text = GLOBAL.to_owned();
@@ -236,7 +372,9 @@ pub fn mixtures() -> Vec<Case> {
             text.push_str(if random.below(12) == 0 { "\r\n" } else { "\n" });
         }
         let more = format!("{}\n{}\n", random.pick(LINES), random.pick(LINES));
-        Case::new(format!("mixture {number}"), text).file("more/one.conf", more).variable("HOME", "/root")
+        Case::new(format!("mixture {number}"), text)
+            .file("more/one.conf", more)
+            .variable("HOME", "/root")
     });
     mixtures.collect()
 }

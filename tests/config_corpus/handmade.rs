@@ -12,22 +12,43 @@ use crate::case::{Case, GLOBAL, POOL};
 const LINES: &str = include_str!("lines.conf");
 
 /// Returns one case for each line of `lines.conf`, and those with bytes that no text file should have.
-pub fn lines() -> Vec<Case> {
+pub(crate) fn lines() -> Vec<Case> {
     let mut lines: Vec<Vec<u8>> = LINES.lines().map(|line| line.as_bytes().to_vec()).collect();
     lines.extend(BYTES.iter().map(|line| line.to_vec()));
     lines.push([b"ping.response = ".as_slice(), &[b'x'; 3000]].concat());
     lines.push([b"ping.response = '".as_slice(), &[b'y'; 100_000], b"'"].concat());
-    lines.push([b"ping.response = ".as_slice(), &b"(".repeat(150), b"7", &b")".repeat(150)].concat());
+    lines.push(
+        [
+            b"ping.response = ".as_slice(),
+            &b"(".repeat(150),
+            b"7",
+            &b")".repeat(150),
+        ]
+        .concat(),
+    );
     let cases = lines.into_iter().enumerate().map(|(number, line)| {
-        let text = [GLOBAL.as_bytes(), POOL.as_bytes(), b"ping.path = /ping\n", &line, b"\n"].concat();
-        let name = format!("line {number}: {}", String::from_utf8_lossy(&line[..line.len().min(60)]));
+        let text = [
+            GLOBAL.as_bytes(),
+            POOL.as_bytes(),
+            b"ping.path = /ping\n",
+            &line,
+            b"\n",
+        ]
+        .concat();
+        let name = format!(
+            "line {number}: {}",
+            String::from_utf8_lossy(&line[..line.len().min(60)])
+        );
         with_variables(Case::new(name, text))
     });
     cases.collect()
 }
 
 fn with_variables(case: Case) -> Case {
-    case.variable("A", "a value").variable("AB", "another").variable("EMPTY", "").variable("N", "6")
+    case.variable("A", "a value")
+        .variable("AB", "another")
+        .variable("EMPTY", "")
+        .variable("N", "6")
 }
 
 const BYTES: &[&[u8]] = &[
@@ -63,14 +84,21 @@ const BYTES: &[&[u8]] = &[
 
 /// Returns the cases in the folder `cases`: a file each, or a folder with a `php-fpm.conf`. Lines that start with
 /// `;; arguments:` or `;; variable:` say what else the case wants.
-pub fn files() -> Result<Vec<Case>> {
+pub(crate) fn files() -> Result<Vec<Case>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config_corpus/cases");
     let mut cases = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let case = if path.is_dir() {
-            let mut case = Case { name, ..Case::default() };
+            let mut case = Case {
+                name,
+                ..Case::default()
+            };
             gather(&path, "", &mut case)?;
             case
         } else {
@@ -97,13 +125,22 @@ fn gather(folder: &Path, prefix: &str, case: &mut Case) -> Result {
 }
 
 fn with_wishes(mut case: Case) -> Case {
-    let texts: Vec<String> = case.files.iter().map(|(_, text)| String::from_utf8_lossy(text).into_owned()).collect();
+    let texts: Vec<String> = case
+        .files
+        .iter()
+        .map(|(_, text)| String::from_utf8_lossy(text).into_owned())
+        .collect();
     for line in texts.iter().flat_map(|text| text.lines()) {
         if let Some(arguments) = line.strip_prefix(";; arguments:") {
-            case.arguments.extend(arguments.split_whitespace().map(ToOwned::to_owned));
+            case.arguments
+                .extend(arguments.split_whitespace().map(ToOwned::to_owned));
         }
-        if let Some((name, value)) = line.strip_prefix(";; variable:").and_then(|line| line.split_once('=')) {
-            case.environment.push((name.trim().to_owned(), value.trim().to_owned()));
+        if let Some((name, value)) = line
+            .strip_prefix(";; variable:")
+            .and_then(|line| line.split_once('='))
+        {
+            case.environment
+                .push((name.trim().to_owned(), value.trim().to_owned()));
         }
     }
     case
@@ -114,9 +151,15 @@ fn strange_files() -> Vec<Case> {
     let good = format!("{GLOBAL}{POOL}");
     let including = |pattern: &str| format!("{GLOBAL}{POOL}include = {pattern}\n");
     let chain = |depth: usize| {
-        let mut case = Case::new(format!("files nested {depth} deep"), format!("include = @DIR@/1.conf\n{good}"));
+        let mut case = Case::new(
+            format!("files nested {depth} deep"),
+            format!("include = @DIR@/1.conf\n{good}"),
+        );
         for number in 1..depth {
-            case = case.file(&format!("{number}.conf"), format!(";\ninclude = @DIR@/{}.conf\n;\n", number + 1));
+            case = case.file(
+                &format!("{number}.conf"),
+                format!(";\ninclude = @DIR@/{}.conf\n;\n", number + 1),
+            );
         }
         case.file(&format!("{depth}.conf"), "; the last\n")
     };
@@ -128,20 +171,40 @@ fn strange_files() -> Vec<Case> {
         Case::new("only carriage returns", good.replace('\n', "\r")),
         Case::new("DOS line ends", good.replace('\n', "\r\n")),
         Case::new("a hundred pools", many_pools(100)),
-        Case::new("a long comment", format!("; {}\n{good}", "c".repeat(1 << 20))),
-        Case::new("a line of 10 MB", format!("{good}ping.response = \"{}\"\n", "x".repeat(10 << 20))),
-        Case::new("a section of 10 MB", format!("{good}[{}\n", "y".repeat(10 << 20))),
+        Case::new(
+            "a long comment",
+            format!("; {}\n{good}", "c".repeat(1 << 20)),
+        ),
+        Case::new(
+            "a line of 10 MB",
+            format!("{good}ping.response = \"{}\"\n", "x".repeat(10 << 20)),
+        ),
+        Case::new(
+            "a section of 10 MB",
+            format!("{good}[{}\n", "y".repeat(10 << 20)),
+        ),
         Case::new("main file missing", "").arguments(&["-y", "@DIR@/none.conf"]),
         Case::new("main file is a directory", "").arguments(&["-y", "@DIR@"]),
         Case::new("main file has an empty name", "").arguments(&["-y", ""]),
-        Case::new("main file by the prefix", "").file("etc/php-fpm.conf", good.as_str()).arguments(&["-y", "@DIR@/etc/php-fpm.conf"]),
+        Case::new("main file by the prefix", "")
+            .file("etc/php-fpm.conf", good.as_str())
+            .arguments(&["-y", "@DIR@/etc/php-fpm.conf"]),
         Case::new("include a directory", including("@DIR@/more")).file("more/", ""),
-        Case::new("include directories among files", including("@DIR@/*.d")).file("a.d/", "").file("b.d", "user = nobody\n"),
-        Case::new("include with a slash at the end", including("@DIR@/more/")).file("more/x.conf", "bogus\n"),
+        Case::new("include directories among files", including("@DIR@/*.d"))
+            .file("a.d/", "")
+            .file("b.d", "user = nobody\n"),
+        Case::new("include with a slash at the end", including("@DIR@/more/"))
+            .file("more/x.conf", "bogus\n"),
         Case::new("include nothing", including("")),
         Case::new("include a missing file", including("@DIR@/none.conf")),
-        Case::new("include from a missing directory", including("@DIR@/none/*.conf")),
-        Case::new("include from a file", including("@DIR@/php-fpm.conf/*.conf")),
+        Case::new(
+            "include from a missing directory",
+            including("@DIR@/none/*.conf"),
+        ),
+        Case::new(
+            "include from a file",
+            including("@DIR@/php-fpm.conf/*.conf"),
+        ),
         Case::new("include a relative path", including("etc/none.d/*.conf")),
         Case::new("include in order", including("@DIR@/more/*.conf"))
             .file("more/b.conf", "user = nobody\n")
@@ -149,14 +212,25 @@ fn strange_files() -> Vec<Case> {
             .file("more/B.conf", "[b]\nuser = sync\n")
             .file("more/.h.conf", "bogus\n")
             .file("more/c.ini", "bogus\n"),
-        Case::new("include by ranges", including("@DIR@/[0-9][!a]*.conf")).file("10-x.conf", "group = nogroup\n").file("1a.conf", "bogus\n"),
-        Case::new("include with braces", including("\"@DIR@/{a,b}.conf\"")).file("a.conf", "group = nogroup\n"),
-        Case::new("include by an open bracket", including("@DIR@/a[.conf")).file("a[.conf", "group = nogroup\n"),
-        Case::new("include by a backslash", including("@DIR@/\\*.conf")).file("*.conf", "group = nogroup\n"),
-        Case::new("include in folders", including("@DIR@/*/x.conf")).file("a/x.conf", "group = nogroup\n").file("b/y.conf", "bogus\n"),
+        Case::new("include by ranges", including("@DIR@/[0-9][!a]*.conf"))
+            .file("10-x.conf", "group = nogroup\n")
+            .file("1a.conf", "bogus\n"),
+        Case::new("include with braces", including("\"@DIR@/{a,b}.conf\""))
+            .file("a.conf", "group = nogroup\n"),
+        Case::new("include by an open bracket", including("@DIR@/a[.conf"))
+            .file("a[.conf", "group = nogroup\n"),
+        Case::new("include by a backslash", including("@DIR@/\\*.conf"))
+            .file("*.conf", "group = nogroup\n"),
+        Case::new("include in folders", including("@DIR@/*/x.conf"))
+            .file("a/x.conf", "group = nogroup\n")
+            .file("b/y.conf", "bogus\n"),
         Case::new("include itself", including("@DIR@/php-fpm.conf")),
-        Case::new("include each other", including("@DIR@/b.conf")).file("b.conf", "include = @DIR@/php-fpm.conf\n"),
-        Case::new("include twice on a line", including("@DIR@/a.conf\rinclude = @DIR@/b.conf")),
+        Case::new("include each other", including("@DIR@/b.conf"))
+            .file("b.conf", "include = @DIR@/php-fpm.conf\n"),
+        Case::new(
+            "include twice on a line",
+            including("@DIR@/a.conf\rinclude = @DIR@/b.conf"),
+        ),
         chain(4),
         chain(5),
         Case::new("socket path too long", long_path),
@@ -164,6 +238,11 @@ fn strange_files() -> Vec<Case> {
 }
 
 fn many_pools(count: usize) -> String {
-    let pools = (0..count).map(|number| format!("[pool{number}]\nuser = www-data\nlisten = {}\npm = static\npm.max_children = 2\n", 9000 + number));
+    let pools = (0..count).map(|number| {
+        format!(
+            "[pool{number}]\nuser = www-data\nlisten = {}\npm = static\npm.max_children = 2\n",
+            9000 + number
+        )
+    });
     format!("{GLOBAL}{}", pools.collect::<String>())
 }

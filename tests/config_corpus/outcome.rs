@@ -12,7 +12,7 @@ use crate::case::{Case, placed};
 
 /// Everything that `-tt` leaves behind, without times and process ids.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     exit_code: Option<i32>,
     output: String,
     log: Option<String>,
@@ -21,26 +21,51 @@ pub struct Outcome {
 
 impl Outcome {
     /// Runs the daemon on a case in `directory`, which is empty before and afterwards.
-    pub fn of(daemon: &Subject, case: &Case, directory: &Path) -> Result<Self> {
+    pub(crate) fn of(daemon: &Subject, case: &Case, directory: &Path) -> Result<Self> {
         case.write(directory)?;
-        let place = |text: &String| String::from_utf8_lossy(&placed(text.as_bytes(), directory)).into_owned();
+        let place = |text: &String| {
+            String::from_utf8_lossy(&placed(text.as_bytes(), directory)).into_owned()
+        };
         let mut command = Command::new(daemon.program());
-        command.args(["-n", "-tt", "-y"]).arg(directory.join("php-fpm.conf")).args(case.arguments.iter().map(place));
-        command.envs(case.environment.iter().map(|(name, value)| (name, place(value))));
-        command.env_remove("NOTIFY_SOCKET").current_dir(directory).stdin(Stdio::null());
-        let output = command.output().with_context(|| format!("cannot run {}", daemon.program().display()))?;
+        command
+            .args(["-n", "-tt", "-y"])
+            .arg(directory.join("php-fpm.conf"))
+            .args(case.arguments.iter().map(place));
+        command.envs(
+            case.environment
+                .iter()
+                .map(|(name, value)| (name, place(value))),
+        );
+        command
+            .env_remove("NOTIFY_SOCKET")
+            .current_dir(directory)
+            .stdin(Stdio::null());
+        let output = command
+            .output()
+            .with_context(|| format!("cannot run {}", daemon.program().display()))?;
 
         let mut text = without_times(&output.stdout);
         text.push_str(&without_times(&output.stderr));
-        let log = fs::read(directory.join("error.log")).ok().map(|log| without_times(&log));
+        let log = fs::read(directory.join("error.log"))
+            .ok()
+            .map(|log| without_times(&log));
         let mut files = Vec::new();
         list(directory, "", &mut files)?;
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
-            if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+            if path.is_dir() {
+                fs::remove_dir_all(path)?;
+            } else {
+                fs::remove_file(path)?;
+            }
         }
         files.sort();
-        Ok(Self { exit_code: output.status.code(), output: text, log, files })
+        Ok(Self {
+            exit_code: output.status.code(),
+            output: text,
+            log,
+            files,
+        })
     }
 }
 
@@ -61,10 +86,17 @@ fn without_times(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let lines = text.split_inclusive('\n').map(|line| {
         let is_log = line.starts_with('[') && line.get(3..4) == Some("-");
-        let line = if is_log { line.split_once("] ").map_or(line, |(_, rest)| rest) } else { line };
+        let line = if is_log {
+            line.split_once("] ").map_or(line, |(_, rest)| rest)
+        } else {
+            line
+        };
         match line.split_once(": pid ") {
             Some((level, rest)) if is_log => {
-                let text = rest.splitn(3, ", ").nth(2).and_then(|rest| rest.split_once(": "));
+                let text = rest
+                    .splitn(3, ", ")
+                    .nth(2)
+                    .and_then(|rest| rest.split_once(": "));
                 format!("{level}: {}", text.map_or(rest, |(_, text)| text))
             }
             _ => line.to_owned(),
