@@ -45,7 +45,7 @@ impl Draft {
 }
 
 /// The `[global]` section.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DraftGlobal {
     pub(crate) pid: Option<BString>,
     pub(crate) error_log: Option<BString>,

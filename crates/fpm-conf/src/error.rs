@@ -13,7 +13,7 @@ pub enum ConfError {
         /// The prefix.
         path: BString,
         /// What to log.
-        report: Report,
+        report: Box<Report>,
     },
     /// A file could not be read, or something in it is not understood.
     #[error("the configuration file '{path}' cannot be read")]
@@ -21,7 +21,7 @@ pub enum ConfError {
         /// The main configuration file.
         path: BString,
         /// What to log.
-        report: Report,
+        report: Box<Report>,
     },
     /// The values are understood but cannot be used.
     #[error("the configuration of '{path}' cannot be used")]
@@ -29,7 +29,7 @@ pub enum ConfError {
         /// The main configuration file.
         path: BString,
         /// What to log.
-        report: Report,
+        report: Box<Report>,
     },
     /// A user, a group or a socket path that `-t` looks at is not usable.
     #[error("the configuration of '{path}' names something that this machine does not have")]
@@ -37,7 +37,7 @@ pub enum ConfError {
         /// The main configuration file.
         path: BString,
         /// What to log.
-        report: Report,
+        report: Box<Report>,
     },
 }
 

@@ -23,7 +23,8 @@ pub(crate) fn finish(
     }
 }
 
-fn global(draft: DraftGlobal, events: EventMechanism) -> Global {
+/// Types the `[global]` section.
+pub(crate) fn global(draft: DraftGlobal, events: EventMechanism) -> Global {
     let error_log = draft.error_log.unwrap_or_default();
     Global {
         pid: draft.pid,

@@ -51,5 +51,5 @@ pub use load::{Loaded, load};
 pub use options::{Background, BuildFolders, Feature, LoadOptions, Purpose, Starter, Surroundings};
 pub use php_version::PhpVersion;
 pub use pool::{Pm, Pool, PoolIndex};
-pub use report::{Message, Report};
+pub use report::{Message, OpenLog, Report};
 pub use vocabulary::Vocabulary;

@@ -51,7 +51,7 @@ pub fn load(
         report.log(LogLevel::Error, complaint);
         return Err(ConfError::Prefix {
             path: prefix.to_owned(),
-            report,
+            report: Box::new(report),
         });
     }
 
@@ -65,7 +65,7 @@ pub fn load(
             );
             return Err(ConfError::Read {
                 path: name.to_owned(),
-                report: source.report,
+                report: Box::new(source.report),
             });
         }
     };
@@ -77,13 +77,13 @@ pub fn load(
             .log(LogLevel::Error, "failed to post process the configuration");
         return Err(ConfError::Check {
             path: name.to_owned(),
-            report: check.report,
+            report: Box::new(check.report),
         });
     }
     if options.purpose != Purpose::Run && check.accounts().is_err() {
         return Err(ConfError::Account {
             path: name.to_owned(),
-            report: check.report,
+            report: Box::new(check.report),
         });
     }
 

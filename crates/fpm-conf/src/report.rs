@@ -9,7 +9,7 @@ use std::io;
 
 use bstr::{BString, ByteSlice};
 
-use crate::LogLevel;
+use crate::{Global, LogLevel};
 
 /// One thing to tell the administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +32,17 @@ pub struct Report {
     pub messages: Vec<Message>,
     /// The level in force at the end; what is logged afterwards is to be filtered by it.
     pub level: LogLevel,
-    /// How many of the messages came before `error_log` was opened: those cannot be in the log file.
-    /// `None` when it was not opened.
-    pub before_log: Option<usize>,
+    /// Set once `error_log` could be opened: what is said from there on belongs into it too.
+    pub log: Option<OpenLog>,
+}
+
+/// The log at the moment when it could be opened, also when loading fails afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenLog {
+    /// How many of the messages came before; they cannot be in the log.
+    pub earlier: usize,
+    /// The `[global]` section, which says where and how to log.
+    pub global: Global,
 }
 
 impl Report {

@@ -6,12 +6,12 @@
 use bstr::{BString, ByteSlice};
 
 use super::{Check, Checked};
-use crate::LogLevel;
 use crate::draft::{NO_PRIORITY, UNSET};
 use crate::global::{EventMechanism, Facility};
 use crate::ini::integer;
 use crate::options::{Background, Feature};
-use crate::report::text;
+use crate::report::{OpenLog, text};
+use crate::{LogLevel, finish};
 
 /// Shortest `log_limit`, in bytes.
 const SHORTEST_LOG_LINE: i32 = 512;
@@ -113,7 +113,10 @@ impl Check<'_> {
             }
             self.draft.global.error_log = Some(path);
         }
-        self.report.before_log = Some(self.report.messages.len());
+        self.report.log = Some(OpenLog {
+            earlier: self.report.messages.len(),
+            global: finish::global(self.draft.global.clone(), self.events),
+        });
         Ok(())
     }
 
