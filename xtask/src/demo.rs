@@ -95,7 +95,8 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
     let mut server = Daemon::start("fpmd", &fpmd, &arguments, root)?;
     server.wait_until(START_DEADLINE, || site.socket_accepts())?;
 
-    let direct = ask_directly(sh, &fpmd, &site)?;
+    let direct =
+        ask_directly(sh, &fpmd, &site).with_context(|| server.complaint("does not answer"))?;
     println!(
         "\nfpmd, asked directly over FastCGI ({}):\n",
         site.socket().display()
@@ -110,10 +111,10 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
     let answer = http::fetch(port, "/index.php")?;
     ensure!(
         answer.status == 200 && answer.body.starts_with(GREETING),
-        "nginx answered {} instead of the page:\n{}\n{}",
+        "{}\nnginx answered {}:\n{}",
+        server.complaint("did not send the page to nginx"),
         answer.status,
-        answer.body,
-        server.last_lines()
+        answer.body
     );
     println!("\nthe same through nginx (http://127.0.0.1:{port}/):\n");
     println!("{}", indented(&answer.body));
@@ -192,8 +193,7 @@ fn ask_directly(sh: &Shell, fpmd: &Path, site: &Site) -> anyhow::Result<String> 
     let (socket, script) = (site.socket(), site.script());
     let answer = cmd!(sh, "{fpmd} request {socket} {script}")
         .quiet()
-        .read()
-        .context("fpmd does not answer over FastCGI")?;
+        .read()?;
     ensure!(
         answer.contains(GREETING),
         "fpmd answered something else than the page:\n{answer}"

@@ -70,11 +70,7 @@ impl Daemon {
         while !is_ready() {
             self.ensure_running()?;
             if start.elapsed() > deadline {
-                bail!(
-                    "{} is not ready after {deadline:?}:\n{}",
-                    self.name,
-                    self.last_lines()
-                );
+                bail!(self.complaint(&format!("is not ready after {deadline:?}")));
             }
             thread::sleep(INTERVAL);
         }
@@ -88,7 +84,7 @@ impl Daemon {
     pub(super) fn ensure_running(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("{} ended ({status}):\n{}", self.name, self.last_lines()),
+            Some(status) => bail!(self.complaint(&format!("ended ({status})"))),
         }
     }
 
@@ -101,23 +97,20 @@ impl Daemon {
         let start = Instant::now();
         while self.child.try_wait()?.is_none() {
             if start.elapsed() > STOP_DEADLINE {
-                bail!(
-                    "{} does not end on SIGQUIT:\n{}",
-                    self.name,
-                    self.last_lines()
-                );
+                bail!(self.complaint("does not end on SIGQUIT"));
             }
             thread::sleep(INTERVAL);
         }
         Ok(())
     }
 
-    /// The end of its output.
-    pub(super) fn last_lines(&self) -> String {
+    /// A sentence about the program with the end of its output.
+    pub(super) fn complaint(&self, verdict: &str) -> String {
         let text = fs::read(&self.output).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+        let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n    ");
+        format!("{} {verdict}; its last words:\n    {last}", self.name)
     }
 
     fn pid(&self) -> anyhow::Result<Pid> {
