@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 fn daemon() -> Daemon {
     Daemon::new()
         .file("crash.php", "<?php echo 'lost'; posix_kill(getmypid(), SIGSEGV); echo 'never';")
-        .file("wait.php", "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';")
+        .file("wait.php", "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/' . ($_GET['gate'] ?? 'gate'), 'r')); echo 'done';")
         .file("pid.php", "<?php echo getmypid();")
         .file("long.php", "<?php for (;;) { echo str_repeat('x', 100000); flush(); }")
 }
@@ -158,20 +158,19 @@ fn death_of_the_zygote_is_not_noticed_by_clients() -> Result {
 #[test]
 fn workers_outlive_a_killed_master_only_for_the_request_they_serve() -> Result {
     let mut fpm = daemon().workers(2).start()?;
-    let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = [
-        fpm.begin(&fpm.request("/wait.php"))?,
-        fpm.begin(&fpm.request("/wait.php"))?,
-    ];
-    for connection in &mut running {
+    let mut running = Vec::new();
+    for name in ["one", "other"] {
+        let gate = Gate::new(fpm.site(), name)?;
+        let mut connection = fpm.begin(&fpm.request(&format!("/wait.php?gate={name}")))?;
         connection.output_until("begun")?;
+        running.push((gate, connection));
     }
     let workers = fpm.processes("php-fpm: pool www")?;
     assert_eq!(workers.len(), 2);
     let zygote = Process::of(workers[0].parent()?)?;
     fpm.signal(Signal::SIGKILL)?;
     fpm.wait()?;
-    for mut connection in running {
+    for (gate, mut connection) in running {
         gate.open()?;
         assert_eq!(connection.answer()?.body, b"done");
     }

@@ -190,17 +190,17 @@ fn user_ini_files_apply_from_the_document_root_down() -> Result {
         .file(&deep.0, deep.1)
         .file(&beside.0, beside.1)
         .file(".user.ini", "precision = 5\nserialize_precision = 5")
-        .file("a/.user.ini", "precision = 6\nassert.exception = 0")
+        .file("a/.user.ini", "precision = 6\narg_separator.output = +")
         .file("a/b/.user.ini", "precision = 7")
         .start()?;
-    let names = "precision+serialize_precision+assert.exception";
+    let names = "precision+serialize_precision+arg_separator.output";
     for _ in 0..2 {
         assert_eq!(
             fpm.get(&format!("/a/b/t.php?{names}"))?.text(),
-            "'7' '5' '0'"
+            "'7' '5' '+'"
         );
-        assert_eq!(fpm.get(&format!("/c/t.php?{names}"))?.text(), "'5' '5' '1'");
-        assert_eq!(fpm.get(&format!("/t.php?{names}"))?.text(), "'5' '5' '1'");
+        assert_eq!(fpm.get(&format!("/c/t.php?{names}"))?.text(), "'5' '5' '&'");
+        assert_eq!(fpm.get(&format!("/t.php?{names}"))?.text(), "'5' '5' '&'");
     }
     Ok(())
 }

@@ -162,9 +162,7 @@ fn preloading_as_root_must_be_allowed_explicitly() -> Result {
         .start_in_vain()?;
     assert_ne!(refusal.code, Some(0));
     assert!(
-        refusal
-            .output
-            .contains("\"opcache.preload_user\" has not been defined"),
+        refusal.output.contains("\"opcache.preload_user\""),
         "{}",
         refusal.output
     );

@@ -115,24 +115,22 @@ fn eight_workers_on_tcp() -> Result {
 fn as_many_requests_run_at_once_as_there_are_workers() -> Result {
     let fpm = Daemon::new()
         .workers(8)
-        .file("t.php", "<?php echo getmypid(), ';'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';")
+        .file("t.php", "<?php echo getmypid(), ';'; flush(); fgets(fopen(__DIR__ . '/../var/' . $_GET['gate'], 'r')); echo 'done';")
         .file("pid.php", "<?php echo getmypid();")
         .start()?;
-    let gate = Gate::new(fpm.site(), "gate")?;
     let mut running = Vec::new();
     let mut pids = HashSet::new();
-    for _ in 0..8 {
-        let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+    for number in 0..8 {
+        let gate = Gate::new(fpm.site(), &number.to_string())?;
+        let mut connection = fpm.begin(&fpm.request(&format!("/t.php?gate={number}")))?;
         pids.insert(connection.output_until(";")?);
-        running.push(connection);
+        running.push((gate, connection));
     }
     assert_eq!(pids.len(), 8);
     let mut queued = fpm.begin(&fpm.request("/pid.php"))?;
     assert!(queued.is_silent_for(std::time::Duration::from_millis(200))?);
-    for _ in 0..8 {
+    for (gate, mut connection) in running {
         gate.open()?;
-    }
-    for mut connection in running {
         assert_eq!(connection.answer()?.body, b"done");
     }
     queued.answer()?;
