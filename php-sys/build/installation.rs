@@ -19,10 +19,6 @@ pub(crate) struct Installation {
     pub(crate) version: String,
     /// Folders of the headers.
     pub(crate) include_dirs: Vec<PathBuf>,
-    /// Folder of libphp.
-    pub(crate) library_dir: PathBuf,
-    /// Name of libphp as the linker wants it: `php`, or `php8.2` on Debian.
-    pub(crate) library: String,
     /// Whether PHP was built with thread safety.
     thread_safe: bool,
     /// The program that was asked.
@@ -31,15 +27,25 @@ pub(crate) struct Installation {
     chosen_by: &'static str,
     /// The folder that holds `main/` and `Zend/`.
     include_root: PathBuf,
+    /// The prefix PHP is installed below.
+    prefix: PathBuf,
+}
+
+/// The shared libphp of an installation.
+pub(crate) struct Library {
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    /// Its name as the linker wants it: `php`, or `php8.2` on Debian.
+    pub(crate) name: String,
 }
 
 impl Installation {
     /// Asks `php-config` and reads the headers.
     ///
     /// # Errors
-    /// A `php-config` that does not run, missing headers, or no shared libphp.
+    /// A `php-config` that does not run, or missing headers.
     pub(crate) fn ask(found: &Found) -> Result<Self, String> {
-        let ask = |option: &str| answer(&found.php_config, option);
+        let ask = |option: &str| answer(found, option);
         let include_root = PathBuf::from(ask("--include-dir")?);
         let include_dirs = ask("--includes")?
             .split_whitespace()
@@ -50,17 +56,14 @@ impl Installation {
             .ok_or_else(|| format!("{} does not define PHP_VERSION", include_root.display()))?;
         let thread_safe = define(&include_root.join("main/php_config.h"), "ZTS")?
             .is_some_and(|value| value == "1");
-        let (library_dir, library) =
-            shared_library(Path::new(&ask("--prefix")?), minor(&version), found)?;
         Ok(Self {
             version,
             include_dirs,
-            library_dir,
-            library,
             thread_safe,
             php_config: found.php_config.clone(),
             chosen_by: found.chosen_by,
             include_root,
+            prefix: PathBuf::from(ask("--prefix")?),
         })
     }
 
@@ -91,6 +94,36 @@ impl Installation {
         Ok(())
     }
 
+    /// Finds the shared libphp: our builds call it libphp.so, Debian libphp8.2.so.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn library(&self) -> Result<Library, String> {
+        let minor = minor(&self.version);
+        let names = [format!("php{minor}"), "php".to_owned()];
+        let folders = [
+            "lib",
+            "lib64",
+            "lib/x86_64-linux-gnu",
+            "lib/aarch64-linux-gnu",
+        ];
+        for folder in folders.map(|folder| self.prefix.join(folder)) {
+            for name in &names {
+                if folder.join(format!("lib{name}.so")).is_file() {
+                    let name = name.clone();
+                    return Ok(Library { folder, name });
+                }
+            }
+        }
+        Err(format!(
+            "{} ({}) has no libphp.so below {}: configure PHP with --enable-embed=shared, \
+             install Debian's libphp{minor}-embed, or run `cargo xtask build-php`",
+            self.php_config.display(),
+            self.chosen_by,
+            self.prefix.display(),
+        ))
+    }
+
     /// The files whose change makes another build necessary.
     pub(crate) fn inputs(&self) -> Vec<PathBuf> {
         vec![
@@ -98,7 +131,6 @@ impl Installation {
             self.include_root.join("main/php_version.h"),
             self.include_root.join("main/php_config.h"),
             self.include_root.join("main/build-defs.h"),
-            self.library_dir.join(format!("lib{}.so", self.library)),
         ]
     }
 }
@@ -108,15 +140,16 @@ fn minor(version: &str) -> &str {
     version.rsplit_once('.').map_or(version, |(minor, _)| minor)
 }
 
-fn answer(php_config: &Path, option: &str) -> Result<String, String> {
-    let output = Command::new(php_config)
+/// Asks `php-config` for one of its answers.
+fn answer(found: &Found, option: &str) -> Result<String, String> {
+    let who = format!("{} ({})", found.php_config.display(), found.chosen_by);
+    let output = Command::new(&found.php_config)
         .arg(option)
         .output()
-        .map_err(|error| format!("{} {option}: {error}", php_config.display()))?;
+        .map_err(|error| format!("{who} does not run: {error}"))?;
     if !output.status.success() {
         return Err(format!(
-            "{} {option}: {}",
-            php_config.display(),
+            "{who} does not answer {option} as a php-config does ({})",
             output.status
         ));
     }
@@ -142,30 +175,4 @@ fn define(header: &Path, name: &str) -> Result<Option<String>, String> {
                 .to_owned()
         })
     }))
-}
-
-/// Finds the shared libphp of a prefix: our builds call it libphp.so, Debian libphp8.2.so.
-fn shared_library(prefix: &Path, minor: &str, found: &Found) -> Result<(PathBuf, String), String> {
-    let names = [format!("php{minor}"), "php".to_owned()];
-    let folders = [
-        "lib",
-        "lib64",
-        "lib/x86_64-linux-gnu",
-        "lib/aarch64-linux-gnu",
-    ];
-    for folder in folders.map(|folder| prefix.join(folder)) {
-        if let Some(name) = names
-            .iter()
-            .find(|name| folder.join(format!("lib{name}.so")).is_file())
-        {
-            return Ok((folder, name.clone()));
-        }
-    }
-    Err(format!(
-        "{} ({}) has no libphp.so below {}: configure PHP with --enable-embed=shared, install Debian's libphp{minor}-embed, \
-         or run `cargo xtask build-php`",
-        found.php_config.display(),
-        found.chosen_by,
-        prefix.display(),
-    ))
 }

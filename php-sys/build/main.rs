@@ -36,6 +36,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     let found = locate::php_config()?;
     let php = Installation::ask(&found)?;
     php.check()?;
+    let library = php.library()?;
     for path in php.inputs() {
         println!("cargo::rerun-if-changed={}", path.display());
     }
@@ -43,12 +44,11 @@ fn build() -> Result<(), Box<dyn Error>> {
     shim::compile(&php)?;
     bindings::generate()?;
 
-    println!(
-        "cargo::rustc-link-search=native={}",
-        php.library_dir.display()
-    );
-    println!("cargo::rustc-link-lib=dylib={}", php.library);
-    println!("cargo::metadata=libdir={}", php.library_dir.display());
+    let folder = library.folder.display();
+    println!("cargo::rerun-if-changed={folder}/lib{}.so", library.name);
+    println!("cargo::rustc-link-search=native={folder}");
+    println!("cargo::rustc-link-lib=dylib={}", library.name);
+    println!("cargo::metadata=libdir={folder}");
     println!("cargo::metadata=version={}", php.version);
     Ok(())
 }

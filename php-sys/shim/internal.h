@@ -75,9 +75,15 @@ void fpmd_user_ini_stop(void);
 int fpmd_user_ini_activate(void);
 
 /* signals.c */
+void fpmd_signals_start(void);
 void fpmd_signals_after_fork(void);
 void fpmd_signals_started(void);
 void fpmd_signals_ended(void);
+
+/* fork.c */
+void fpmd_fork_after_fork(void);
+/* Does not return in a process that the script has forked. */
+void fpmd_fork_check(void);
 
 /* directory.c */
 void fpmd_directory_after_fork(void);

@@ -85,6 +85,7 @@ static void print_info(void)
 {
 	sapi_module.phpinfo_as_text = 1;
 	php_print_info(PHP_INFO_ALL);
+	sapi_module.phpinfo_as_text = 0;
 }
 
 /* Runs `print` as the whole of a request without headers. */

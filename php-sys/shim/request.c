@@ -77,7 +77,9 @@ static void answer(const fpmd_running *running, const fpmd_action *action)
 		line.line_len = action->headers[i].length;
 		sapi_header_op(SAPI_HEADER_REPLACE, &line);
 	}
-	php_output_write(action->body.at, action->body.length);
+	if (action->body.length > 0) {
+		php_output_write(action->body.at, action->body.length);
+	}
 }
 
 static void act(const fpmd_running *running, const fpmd_action *action)
@@ -183,6 +185,7 @@ void fpmd_run(const fpmd_request *request, const fpmd_action *action, void *host
 		act(&running, action);
 	} zend_end_try();
 	fpmd_directory_leave();
+	fpmd_fork_check();
 	zend_try {
 		set_error_header();
 	} zend_end_try();

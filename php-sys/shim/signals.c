@@ -14,9 +14,30 @@
 
 #include "zend_signal.h"
 
-#ifdef ZEND_SIGNALS
-
 #include <signal.h>
+
+/* Rust's runtime gives its main thread a signal stack of a few KiB and handles SIGSEGV and SIGBUS there. PHP 8.4 lets its own handlers
+ * run on whatever signal stack there is, and the one of hard_timeout does not fit. And a worker that overruns its stack is to end with
+ * SIGSEGV, as the supervisor of a PHP process expects. */
+static void leave_rust_handlers(void)
+{
+	static const int handled[] = { SIGSEGV, SIGBUS };
+	for (size_t i = 0; i < sizeof(handled) / sizeof(*handled); i++) {
+		signal(handled[i], SIG_DFL);
+	}
+	stack_t none = { .ss_flags = SS_DISABLE };
+	sigaltstack(&none, NULL);
+}
+
+void fpmd_signals_start(void)
+{
+	leave_rust_handlers();
+#ifdef ZEND_SIGNALS
+	zend_signal_startup();
+#endif
+}
+
+#ifdef ZEND_SIGNALS
 
 /* The signals that Zend defers, but SIGPROF: that one belongs to max_execution_time, which sets it up for every request. */
 static const int deferred[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };

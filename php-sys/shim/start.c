@@ -5,8 +5,6 @@
  */
 #include "internal.h"
 
-#include "zend_signal.h"
-
 #include <stdlib.h>
 
 /* PHP takes other scan directories only from the environment, and keeps a pointer to what it finds there. Workers must not inherit
@@ -41,7 +39,7 @@ fpmd_started fpmd_start(const fpmd_options *options, const fpmd_calls *calls)
 		return FPMD_WRONG_LIBRARY;
 	}
 	fpmd_call = calls;
-	zend_signal_startup();
+	fpmd_signals_start();
 	sapi_startup(&fpmd_sapi_module);
 	fpmd_sapi_module.php_ini_path_override = (char *) options->ini_path;
 	fpmd_sapi_module.php_ini_ignore = options->ignore_ini;
@@ -64,6 +62,7 @@ void fpmd_after_fork(void)
 {
 	fpmd_signals_after_fork();
 	fpmd_directory_after_fork();
+	fpmd_fork_after_fork();
 }
 
 void fpmd_stop(void)

@@ -1,10 +1,14 @@
 //! Scripts that die: what the client gets, and that the next request does not notice.
 
-use sapi::Completion;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
+use sapi::{Completion, IniAccess, StartOptions};
 
 use crate::cases;
 use crate::php::{Answer, Php};
-use crate::suite::Case;
+use crate::suite::{Case, Suite, in_child};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
@@ -25,7 +29,16 @@ pub(crate) fn cases() -> Vec<Case> {
         error_header_after_output,
         death_inside_a_fiber,
         trigger_error_user,
+        hard_timeout,
     ]
+}
+
+pub(crate) fn suites() -> Vec<Suite> {
+    vec![Suite {
+        name: "unbounded stack",
+        options: unbounded_stack,
+        cases: cases![stack_overflow],
+    }]
 }
 
 /// The script died of an error that contains `message`, and the next one is fine.
@@ -59,7 +72,7 @@ fn uncaught_exception(php: &mut Php) {
     );
     assert_died(php, &answer, "Uncaught RuntimeException: boom");
     php.engine
-        .set_ini(b"display_errors", b"0", sapi::IniAccess::User)
+        .set_ini(b"display_errors", b"0", IniAccess::User)
         .expect("an ini entry");
     let answer = php.get("throw new RuntimeException('boom');");
     assert_eq!((answer.head().status, answer.body()), (500, ""));
@@ -100,10 +113,10 @@ fn memory_limit(php: &mut Php) {
 
 fn memory_limit_while_starting(php: &mut Php) {
     php.engine
-        .set_ini(b"memory_limit", b"4M", sapi::IniAccess::System)
+        .set_ini(b"memory_limit", b"4M", IniAccess::System)
         .expect("an ini entry");
     php.engine
-        .set_ini(b"post_max_size", b"0", sapi::IniAccess::System)
+        .set_ini(b"post_max_size", b"0", IniAccess::System)
         .expect("an ini entry");
     let body: String = (0..900)
         .map(|n| format!("v{n}={}&", "x".repeat(9000)))
@@ -196,11 +209,11 @@ fn error_header(php: &mut Php) {
         .set_ini(
             b"fastcgi.error_header",
             b"HTTP/1.1 550 PHP Error",
-            sapi::IniAccess::System,
+            IniAccess::System,
         )
         .expect("an ini entry");
     php.engine
-        .set_ini(b"output_buffering", b"4096", sapi::IniAccess::System)
+        .set_ini(b"output_buffering", b"4096", IniAccess::System)
         .expect("an ini entry");
     let answer = php.get("no_such_function();");
     assert_eq!(answer.head().status, 550);
@@ -220,7 +233,7 @@ fn error_header_after_output(php: &mut Php) {
         .set_ini(
             b"fastcgi.error_header",
             b"HTTP/1.1 550 PHP Error",
-            sapi::IniAccess::System,
+            IniAccess::System,
         )
         .expect("an ini entry");
     let answer = php.get("fastcgi_finish_request(); no_such_function();");
@@ -247,4 +260,29 @@ fn trigger_error_user(php: &mut Php) {
     // E_USER_ERROR ends the script (deprecated in 8.4, still fatal).
     let answer = php.get("error_reporting(E_ALL & ~E_DEPRECATED); trigger_error('mine', E_USER_ERROR); echo 'after';");
     assert_died(php, &answer, "mine");
+}
+
+fn hard_timeout(php: &mut Php) {
+    let ended = in_child(|| {
+        php.engine.after_fork();
+        php.get("ini_set('max_execution_time', '1'); ini_set('hard_timeout', '1'); hash_pbkdf2('sha512', 'a', 'b', 2000000000);");
+        true
+    });
+    assert!(matches!(ended, WaitStatus::Exited(_, 124)), "{ended:?}");
+}
+
+fn unbounded_stack(_: &Path) -> StartOptions {
+    // Since 8.3 PHP bounds the use of the C stack.
+    crate::with(&["zend.max_allowed_stack_size=-1"])
+}
+
+fn stack_overflow(php: &mut Php) {
+    let ended = in_child(|| {
+        php.engine.after_fork();
+        let endless = "function g($n) { return array_map('g', [$n + 1]); } g(0);";
+        php.get(&format!("ini_set('memory_limit', -1); {endless}"));
+        true
+    });
+    let by_the_kernel = matches!(ended, WaitStatus::Signaled(_, Signal::SIGSEGV, _));
+    assert!(by_the_kernel, "{ended:?}");
 }

@@ -27,6 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
         authorization_does_not_leak,
         memory_peak_is_per_request,
         there_is_no_second_start,
+        a_script_that_forks,
     ]
 }
 
@@ -240,4 +241,20 @@ fn memory_peak_is_per_request(php: &mut Php) {
 fn there_is_no_second_start(_: &mut Php) {
     let again = sapi::Engine::start(&crate::with(&[]), |_| ());
     assert!(matches!(again, Err(sapi::SapiError::AlreadyStarted)));
+}
+
+fn a_script_that_forks(php: &mut Php) {
+    let answer = php.get(
+        "register_shutdown_function(function () { file_put_contents(__DIR__ . '/trace', getmypid() . ' ', FILE_APPEND); }); \
+         echo 'before '; $child = pcntl_fork(); \
+         if ($child == 0) { ob_start(); echo 'of the child'; exit(3); } \
+         pcntl_waitpid($child, $status); echo 'status ', pcntl_wexitstatus($status), ' ', $child;",
+    );
+    let child = answer
+        .body()
+        .strip_prefix("before status 3 ")
+        .expect("the child's id");
+    let trace = fs::read_to_string(php.folder.join("trace")).expect("read");
+    assert_eq!(trace, format!("{child} {} ", std::process::id()));
+    assert_eq!(answer.host.calls.last(), Some(&Call::Answered));
 }

@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         options: plain,
         cases: plain_cases.into_iter().flatten().collect(),
     }];
+    suites.extend(fatal::suites());
     suites.extend(ini_files::suites());
     suites.extend(opcache::suites());
     suite::run(suites)

@@ -28,6 +28,11 @@ pub(crate) fn suites() -> Vec<Suite> {
             cases: cases![jit_is_on, scripts_are_cached],
         },
         Suite {
+            name: "opcache huge pages",
+            options: huge_pages,
+            cases: cases![scripts_are_cached],
+        },
+        Suite {
             name: "opcache preload",
             options: preload,
             cases: cases![preloaded_class, scripts_are_cached],
@@ -50,6 +55,10 @@ fn plain(_: &Path) -> StartOptions {
 
 fn jit(_: &Path) -> StartOptions {
     options(&["opcache.jit=tracing", "opcache.jit_buffer_size=16M"])
+}
+
+fn huge_pages(_: &Path) -> StartOptions {
+    options(&["opcache.huge_code_pages=1"])
 }
 
 fn preload(folder: &Path) -> StartOptions {

@@ -1,5 +1,7 @@
 //! Settings from outside: php_value, php_admin_value, PHP_VALUE, PHP_ADMIN_VALUE.
 
+use std::fs::{self, File};
+
 use sapi::{IniAccess, IniError, IniFault};
 
 use crate::cases;
@@ -113,22 +115,35 @@ fn disabled_classes(php: &mut Php) {
     assert_eq!(php.get("echo count(new SplQueue);").body(), "0");
 }
 
-fn an_extension(php: &mut Php) {
-    assert_eq!(
-        php.get("echo json_encode(extension_loaded('dl_test'));")
-            .body(),
-        "false"
+/// An extension that lies there but is not loaded: that of PHP's own tests, or one of Debian's.
+fn loadable(php: &mut Php) -> String {
+    let answer = php.get(
+        "foreach (['dl_test', 'posix', 'ctype'] as $name) \
+         if (!extension_loaded($name) && is_file(ini_get('extension_dir') . \"/$name.so\")) exit($name);",
     );
+    assert!(!answer.body().is_empty(), "none of the extensions is there");
+    answer.body().to_owned()
+}
+
+fn an_extension(php: &mut Php) {
+    let name = loadable(php);
     php.engine
-        .set_ini(b"extension", b"dl_test", IniAccess::System)
+        .set_ini(b"extension", name.as_bytes(), IniAccess::System)
         .expect("loads or warns");
     php.engine.finish_ini();
-    // Its request start-up prints when asked to, which shows that PHP calls it.
+    // The extension of PHP's tests tells when PHP calls it.
+    // SAFETY: the case has its process for itself and one thread.
+    unsafe { std::env::set_var("PHP_DL_TEST_MODULE_DEBUG", "1") };
+    let trace = php.folder.join("stderr");
+    nix::unistd::dup2_stderr(File::create(&trace).expect("create")).expect("dup2");
     for _ in 0..2 {
-        let answer = php.get(
-            "echo json_encode([extension_loaded('dl_test'), function_exists('dl_test_test1')]);",
-        );
-        assert_eq!(answer.body(), "[true,true]");
+        let answer = php.get(&format!("echo json_encode(extension_loaded('{name}'));"));
+        assert_eq!(answer.body(), "true");
+    }
+    if name == "dl_test" {
+        let trace = fs::read_to_string(trace).expect("read");
+        assert_eq!(trace.matches("DL TEST RINIT").count(), 2, "{trace}");
+        assert_eq!(trace.matches("DL TEST RSHUTDOWN").count(), 2, "{trace}");
     }
 }
 

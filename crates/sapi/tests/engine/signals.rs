@@ -44,7 +44,7 @@ fn quits() -> u32 {
 fn quit_in_every_request(php: &mut Php) {
     handle_quit(php);
     for n in 1..=5 {
-        let answer = php.get("echo 'before '; posix_kill(getmypid(), SIGQUIT); echo 'after';");
+        let answer = php.get("echo 'before '; exec('kill -QUIT ' . getmypid()); echo 'after';");
         assert_eq!((answer.body(), quits()), ("before after", n));
     }
 }
@@ -66,7 +66,7 @@ fn quit_after_a_script_took_it(php: &mut Php) {
         kill(Pid::this(), Signal::SIGQUIT).expect("kill");
         assert_eq!(quits(), n, "{handler}");
     }
-    let answer = php.get("pcntl_async_signals(true); pcntl_signal(SIGQUIT, function () { echo 'mine '; }); posix_kill(getmypid(), SIGQUIT); echo 'end';");
+    let answer = php.get("pcntl_async_signals(true); pcntl_signal(SIGQUIT, function () { echo 'mine '; }); exec('kill -QUIT ' . getmypid()); echo 'end';");
     assert_eq!((answer.body(), quits()), ("mine end", 3));
 }
 
@@ -74,7 +74,7 @@ fn sleep_is_interrupted_not_the_script(php: &mut Php) {
     handle_quit(php);
     php.get("echo 1;");
     let answer = php.get(
-        "$me = getmypid(); if (pcntl_fork() == 0) { usleep(50000); posix_kill($me, SIGQUIT); posix_kill(getmypid(), SIGKILL); } \
+        "$me = getmypid(); if (pcntl_fork() == 0) { usleep(50000); exec('kill -QUIT ' . $me); exec('kill -KILL ' . getmypid()); } \
          sleep(20); echo 'woken';",
     );
     assert_eq!((answer.body(), quits()), ("woken", 1));

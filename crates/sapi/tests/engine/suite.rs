@@ -52,8 +52,7 @@ pub(crate) fn run(suites: Vec<Suite>) -> ExitCode {
             .cases
             .retain(|case| full_name(suite.name, case).contains(&filter));
         if !suite.cases.is_empty() {
-            let in_child = || run_suite(&suite);
-            passed &= forked(suite.name, in_child);
+            passed &= forked(suite.name, || run_suite(&suite));
         }
     }
     if passed {
@@ -79,26 +78,42 @@ fn run_suite(suite: &Suite) -> bool {
     let mut passed = true;
     for case in &suite.cases {
         let name = full_name(suite.name, case);
-        let in_child = || {
+        let run_case = || {
             alarm::set(DEADLINE);
             php.engine.after_fork();
             php.folder = folder.path().join(case.name.replace("::", "/"));
             std::fs::create_dir_all(&php.folder).expect("mkdir");
+            // SAFETY: this process ends with the case, so the original is never used again.
+            let mut php = unsafe { std::ptr::read(&php) };
             (case.run)(&mut php);
+            php.engine.shutdown();
             true
         };
-        let case_passed = forked(&name, in_child);
+        let case_passed = forked(&name, run_case);
         println!(
             "test {name} ... {}",
             if case_passed { "ok" } else { "FAILED" }
         );
         passed &= case_passed;
     }
+    php.engine.shutdown();
     passed
 }
 
 /// Runs `work` in a forked process. Returns whether it returned true.
 fn forked(name: &str, work: impl FnOnce() -> bool) -> bool {
+    match in_child(work) {
+        WaitStatus::Exited(_, status) => status == 0,
+        other => {
+            println!("test {name}: {other:?}");
+            false
+        }
+    }
+}
+
+/// Runs `work` in a forked process and returns how that ended: with status 0 when `work` returned
+/// true.
+pub(crate) fn in_child(work: impl FnOnce() -> bool) -> WaitStatus {
     // SAFETY: this process has one thread, and the child leaves by _exit.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Child => {
@@ -106,12 +121,6 @@ fn forked(name: &str, work: impl FnOnce() -> bool) -> bool {
             // SAFETY: ends the process without running what belongs to the parent.
             unsafe { nix::libc::_exit(i32::from(!done)) }
         }
-        ForkResult::Parent { child } => match waitpid(child, None).expect("waitpid") {
-            WaitStatus::Exited(_, status) => status == 0,
-            other => {
-                println!("test {name}: {other:?}");
-                false
-            }
-        },
+        ForkResult::Parent { child } => waitpid(child, None).expect("waitpid"),
     }
 }

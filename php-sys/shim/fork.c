@@ -1,0 +1,44 @@
+/*
+ * Scripts that fork (pcntl_fork). The child comes out of the script like its parent. It must not answer the client a second time,
+ * nor go on as a worker that nobody supervises: it runs its shutdown functions and destructors, without output, and ends.
+ *
+ * php-fpm lets such a child go on accepting connections.
+ */
+#include "internal.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+/* This process was forked by a script. */
+static bool strayed;
+
+static void in_child(void)
+{
+	strayed = true;
+}
+
+/* From here on a fork makes a stray. What only forks to execute a program never gets to see the difference. */
+void fpmd_fork_after_fork(void)
+{
+	static bool watching;
+	strayed = false;
+	if (!watching) {
+		watching = pthread_atfork(NULL, NULL, in_child) == 0;
+	}
+}
+
+void fpmd_fork_check(void)
+{
+	if (!strayed) {
+		return;
+	}
+	volatile int status = EG(exit_status);
+	zend_try {
+		php_output_set_status(PHP_OUTPUT_DISABLED);
+		SG(headers_sent) = 1;
+		/* The connection, and what is left of the body, belong to the parent. */
+		SG(server_context) = NULL;
+		php_request_shutdown(NULL);
+	} zend_end_try();
+	_exit(status);
+}
