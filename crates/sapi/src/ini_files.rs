@@ -1,16 +1,16 @@
-//! Where PHP looks for php.ini and the scan directory when libphp is a distribution's `embed`
-//! build.
+//! Where PHP looks for php.ini and the scan directory when libphp is a distribution's.
 //!
-//! Debian compiles `/etc/php/8.2/embed` into libphp, but an administrator keeps the settings of
-//! php-fpm in `/etc/php/8.2/fpm`. When that folder stands beside the compiled one, it is used in
-//! its place; everything else of PHP's search stays as it is.
+//! Debian keeps a folder of settings for each SAPI: `/etc/php/8.2/embed` is compiled into libphp
+//! (and `/etc/php/8.2/cli` into the headers that go with it), but an administrator keeps the
+//! settings of php-fpm in `/etc/php/8.2/fpm`. When that folder stands beside the compiled one, it is
+//! used in its place; everything else of PHP's search stays as it is.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// The folder name of the SAPI that libphp was packaged for.
-const EMBED: &str = "embed";
+/// The folder names of the SAPIs that libphp and its headers are packaged for.
+const PACKAGED: [&str; 2] = ["embed", "cli"];
 /// The folder name that php-fpm would use.
 const FPM: &str = "fpm";
 
@@ -31,7 +31,7 @@ pub(crate) struct Search<'a> {
 
 /// Returns the search path for php.ini that replaces PHP's own, or `None` when that one is right.
 pub(crate) fn ini_path(search: Search<'_>, is_dir: impl Fn(&Path) -> bool) -> Option<PathBuf> {
-    let fpm = beside_embed(search.compiled, &is_dir)?;
+    let fpm = beside_packaged(search.compiled, &is_dir)?;
     let mut path = Vec::new();
     for folder in [search.phprc, search.program.parent().map(Path::as_os_str)]
         .into_iter()
@@ -49,7 +49,7 @@ pub(crate) fn ini_path(search: Search<'_>, is_dir: impl Fn(&Path) -> bool) -> Op
 /// Returns the value that PHP_INI_SCAN_DIR must have while PHP starts, or `None` when PHP's own
 /// rule is right. An empty part of the variable stands for the compiled folder.
 pub(crate) fn scan_path(search: Search<'_>, is_dir: impl Fn(&Path) -> bool) -> Option<PathBuf> {
-    let fpm = beside_embed(search.compiled_scan, &is_dir)?;
+    let fpm = beside_packaged(search.compiled_scan, &is_dir)?;
     let Some(given) = search.scan_dir else {
         return Some(fpm);
     };
@@ -64,15 +64,17 @@ pub(crate) fn scan_path(search: Search<'_>, is_dir: impl Fn(&Path) -> bool) -> O
 }
 
 /// Returns `…/fpm/rest` for `…/embed/rest` when `…/fpm` exists.
-fn beside_embed(compiled: &Path, is_dir: impl Fn(&Path) -> bool) -> Option<PathBuf> {
-    let embed = compiled
-        .ancestors()
-        .find(|folder| folder.file_name() == Some(OsStr::new(EMBED)))?;
-    let fpm = embed.with_file_name(FPM);
+pub(crate) fn beside_packaged(compiled: &Path, is_dir: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let is_packaged = |folder: &&Path| {
+        let name = folder.file_name().unwrap_or_default();
+        PACKAGED.iter().any(|packaged| name == *packaged)
+    };
+    let packaged = compiled.ancestors().find(is_packaged)?;
+    let fpm = packaged.with_file_name(FPM);
     if !is_dir(&fpm) {
         return None;
     }
-    let rest = compiled.strip_prefix(embed).ok()?;
+    let rest = compiled.strip_prefix(packaged).ok()?;
     Some(if rest.as_os_str().is_empty() {
         fpm
     } else {
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fpm_folder_beside_embed_is_used() {
+    fn the_fpm_folder_beside_packaged_is_used() {
         assert_eq!(
             ini_path(debian(), has_fpm),
             Some("/usr/sbin:/etc/php/8.2/fpm".into())
@@ -107,6 +109,14 @@ mod tests {
         assert_eq!(
             scan_path(debian(), has_fpm),
             Some("/etc/php/8.2/fpm/conf.d".into())
+        );
+        let headers = Search {
+            compiled: Path::new("/etc/php/8.2/cli"),
+            ..debian()
+        };
+        assert_eq!(
+            ini_path(headers, has_fpm),
+            Some("/usr/sbin:/etc/php/8.2/fpm".into())
         );
     }
 

@@ -33,5 +33,7 @@ pub use error::{IniError, SapiError};
 pub use host::{BodyRead, ClientGone, Executed, FinishRequest, Host, ResponseHead};
 pub use request::{Action, Completion, Outcome, Param, RequestInfo};
 pub use settings::{IniAccess, IniFault};
-pub use start::{BuiltPaths, StartOptions, built_paths, built_version, built_version_id};
+pub use start::{
+    BuiltPaths, StartOptions, built_paths, built_version, built_version_id, distribution_folder,
+};
 pub use text::CSlice;

@@ -4,9 +4,11 @@
 //! Original: the option loop of sapi/fpm/fpm/fpm_main.c, main/php_ini_builder.c.
 
 use std::ffi::{CStr, CString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bstr::BString;
+
+use crate::ini_files;
 
 /// How PHP is to be started.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,14 @@ pub fn built_paths() -> BuiltPaths {
         sysconfdir: text_of(facts.sysconf_directory),
         localstatedir: text_of(facts.localstate_directory),
     }
+}
+
+/// Returns a distribution's folder of php-fpm settings, `/etc/php/8.2/fpm` on Debian: it stands
+/// beside the one that libphp was packaged with. php.ini is looked for there, and php-fpm.conf lies
+/// there too.
+pub fn distribution_folder() -> Option<PathBuf> {
+    let compiled = Path::new(text_of(build_facts().ini_directory));
+    ini_files::beside_packaged(compiled, Path::is_dir)
 }
 
 /// The facts of the build.
