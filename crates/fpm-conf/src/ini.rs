@@ -8,6 +8,8 @@
 mod parser;
 mod rules;
 mod scanner;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use bstr::BString;

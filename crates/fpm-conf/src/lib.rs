@@ -3,9 +3,9 @@
 //! Everything here is a value: text and look-ups come in through traits, the configuration and the log lines go out.
 //! A changer must know: the order of checks and every text are php-fpm's interface; administrators and scripts grep for them.
 //!
-//! The way of a file: [`source`] reads lines and follows includes, [`ini`] says what a line means, [`items`] feeds that
-//! through `serde_ini` to [`sections`], which write a [`draft`] with the help of the table in [`directive`]. [`check`]
-//! validates the draft, [`dump`] shows it, [`finish`] types it.
+//! The way of a file: `source` reads lines and follows includes, `ini` says what a line means, `items` feeds that
+//! through `serde_ini` to `sections`, which write a `draft` with the help of the table in `directive`. `check`
+//! validates the draft, `dump` shows it, `finish` types it.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,8 @@ mod dump;
 mod error;
 mod files;
 mod finish;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod glob;
 mod global;
 mod ini;
@@ -27,7 +29,7 @@ mod items;
 mod level;
 mod listen;
 mod load;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 mod memory;
 mod options;
 mod pattern;

@@ -2,6 +2,9 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_conf.c (`fpm_conf_init_main`)
 
+#[cfg(test)]
+mod tests;
+
 use bstr::{BStr, ByteSlice};
 
 use crate::check::Check;

@@ -1,6 +1,6 @@
 //! Cuts a line into tokens; knows in which state (section, key, value, quotes …) it is.
 //!
-//! A changer must know: `text` ends with a NUL that is not part of the line, see [`rules`](super::rules).
+//! A changer must know: `text` ends with a NUL that is not part of the line, see [`rules`].
 
 use bstr::{BString, ByteSlice};
 
