@@ -1,5 +1,28 @@
-//! A FastCGI process manager for PHP.
+//! fpmd: a FastCGI process manager for PHP.
+//!
+//! The first argument is the role: `zygote` (started by the master only), `request` (a FastCGI client); anything else is
+//! php-fpm's command line and means the master.
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+mod accounts;
+mod background;
+mod cli;
+mod configuration;
+mod daemon;
+mod executable;
+mod exit;
+mod log;
+mod php;
+mod pid_file;
+mod role;
+mod serve;
+mod vocabulary;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    ExitCode::from(role::run(&arguments))
+}

@@ -1,0 +1,70 @@
+//! PHP as fpmd was built for it, and PHP in this process for the roles that ask it something: `-v`, `-m`, `-i`, and the
+//! child that knows its settings.
+//!
+//! Rule: PHP is never started in the master.
+
+use std::ffi::{CString, NulError, OsStr};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use fpm_channel::PhpOptions;
+use fpm_conf::{BuildFolders, PhpVersion};
+use sapi::{Engine, SapiError, StartOptions};
+
+use crate::exit;
+
+/// Starts PHP as the command line says.
+///
+/// # Errors
+/// When PHP does not start.
+pub(crate) fn start(options: &PhpOptions, log: fn(&[u8])) -> Result<Engine, SapiError> {
+    let argv0: Result<CString, NulError> = CString::new(options.argv0.as_slice());
+    let options = StartOptions {
+        argv0: argv0.map_err(|_| SapiError::NulByte { option: "argv[0]" })?,
+        ini_path: options
+            .ini_path
+            .as_ref()
+            .map(|path| PathBuf::from(OsStr::from_bytes(path))),
+        ignore_ini: options.ignore_ini,
+        defines: options.defines.clone(),
+        extended_info: options.extended_info,
+    };
+    Engine::start(&options, log)
+}
+
+/// Returns the folders that the PHP of this build was configured for.
+pub(crate) fn folders() -> BuildFolders {
+    let paths = sapi::built_paths();
+    BuildFolders {
+        prefix: paths.prefix.into(),
+        localstatedir: paths.localstatedir.into(),
+        sysconfdir: paths.sysconfdir.into(),
+    }
+}
+
+/// Returns the version of the PHP of this build.
+pub(crate) fn version() -> PhpVersion {
+    PhpVersion::from_id(sapi::built_version_id())
+}
+
+/// Starts PHP, lets it print something and ends it; returns the exit code.
+pub(crate) fn print(options: &PhpOptions, printed: fn(&mut Engine) -> Result<(), SapiError>) -> u8 {
+    let outcome = start(options, to_stderr).and_then(|mut engine| {
+        printed(&mut engine)?;
+        engine.shutdown();
+        Ok(())
+    });
+    match outcome {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            tracing::error!("{error}");
+            exit::SOFTWARE
+        }
+    }
+}
+
+/// PHP's messages, for a person at a terminal.
+fn to_stderr(message: &[u8]) {
+    let _ = io::stderr().write_all(&[message, b"\n"].concat());
+}

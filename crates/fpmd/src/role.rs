@@ -1,0 +1,74 @@
+//! What this process is to be: the first argument decides, then php-fpm's command line.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use bstr::BStr;
+use fpm_os::seqpacket;
+use sapi::Engine;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::cli::{self, Asked, Command};
+use crate::log::Log;
+use crate::{exit, php, serve};
+
+/// Runs the role that the command line asks for and returns the exit code. `arguments` begin with the program's name.
+pub(crate) fn run(arguments: &[OsString]) -> u8 {
+    match arguments.get(1).map(|first| first.as_bytes()) {
+        Some(b"zygote") => as_zygote(),
+        _ => as_php_fpm(arguments),
+    }
+}
+
+/// Forks workers for the master that has started this process.
+fn as_zygote() -> u8 {
+    let channel = match seqpacket::inherited() {
+        Ok(channel) => channel,
+        Err(error) => {
+            eprintln!(
+                "fpmd zygote: descriptor 3 is no channel to a master ({error}); only fpmd itself starts this role"
+            );
+            return exit::USAGE;
+        }
+    };
+    match fpm_zygote::run(channel) {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            eprintln!("fpmd zygote: {error}");
+            exit::SOFTWARE
+        }
+    }
+}
+
+/// Does what php-fpm's command line means.
+fn as_php_fpm(arguments: &[OsString]) -> u8 {
+    let log = Log::to_stderr();
+    let subscriber = tracing_subscriber::registry().with(log.clone());
+    tracing::subscriber::set_global_default(subscriber).expect("nothing has set one before");
+    match cli::parse(arguments.iter().cloned()) {
+        Command::Usage(asked) => {
+            let argv0 = arguments.first().map_or(&b""[..], |argv0| argv0.as_bytes());
+            usage(BStr::new(argv0), asked)
+        }
+        Command::Version(options) => php::print(&options, Engine::print_version),
+        Command::Modules(options) => php::print(&options, Engine::print_modules),
+        Command::Information(options) => php::print(&options, Engine::print_info),
+        Command::Serve(options) => serve::run(&options, &log),
+    }
+}
+
+fn usage(argv0: &BStr, asked: Asked) -> u8 {
+    let folders = php::folders();
+    let text = cli::usage(
+        cli::program(argv0),
+        BStr::new(&folders.prefix),
+        BStr::new(&folders.default_file(None)),
+    );
+    // Whoever closes our standard output does not want to read it.
+    let _ = io::stdout().write_all(text.as_bytes());
+    match asked {
+        Asked::Yes => exit::OK,
+        Asked::No => exit::USAGE,
+    }
+}

@@ -1,0 +1,235 @@
+//! The master's role: from the command line to the running daemon and its end.
+//!
+//! Rule: the order of steps is php-fpm's, because it decides which message comes first and which exit code: what fails
+//! before the daemon goes into the background is seen by whoever starts it.
+//!
+//! Original: sapi/fpm/fpm/fpm.c (`fpm_init`), fpm_unix.c (`fpm_unix_init_main`)
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use fpm_conf::{Config, Message, Purpose, Report};
+use fpm_master::error::MasterError;
+use fpm_master::owner::Starter;
+use fpm_master::program;
+use fpm_master::run::Prepared;
+use fpm_os::error::described;
+use fpm_os::limits::{self, Limit};
+use fpm_os::process::start_session;
+use fpm_os::stdio::{StandardStream, open_null};
+use fpm_os::title::ProcessTitle;
+use nix::errno::Errno;
+use nix::unistd::{Uid, getuid};
+
+use crate::background::{Readiness, into_background};
+use crate::cli::{Options, Root};
+use crate::configuration::load;
+use crate::daemon::Daemon;
+use crate::log::{Destination, Log};
+use crate::{executable, exit};
+
+/// Serves, or tests the configuration; returns the exit code.
+pub(crate) fn run(options: &Options, log: &Log) -> u8 {
+    if let Err(error) = silence() {
+        tracing::error!(
+            "failed to init stdio: open(\"/dev/null\"): {}",
+            cause(&error)
+        );
+        return given_up(exit::CONFIG);
+    }
+    let config = match load(options) {
+        Ok(loaded) => {
+            report_to(log, &loaded.report, options);
+            loaded.config
+        }
+        Err(error) => {
+            report_to(log, error.report(), options);
+            return given_up(exit::CONFIG);
+        }
+    };
+    if options.purpose != Purpose::Run {
+        return exit::OK;
+    }
+    if !set_limits(&config) {
+        return given_up(exit::CONFIG);
+    }
+    // To be found out before the working directory or the title change.
+    let executable = match executable::path(OsStr::from_bytes(&options.php.argv0)) {
+        Ok(executable) => executable,
+        Err(error) => {
+            tracing::error!("failed to find the executable: {}", cause(&error));
+            return given_up(exit::CONFIG);
+        }
+    };
+    let around = program::Options {
+        executable,
+        php: options.php.clone(),
+        starter: starter(options.root),
+    };
+    if !config.global.daemonize {
+        return work(config, around, log, None);
+    }
+    into_background(|readiness| work(config, around, log, Some(readiness))).unwrap_or_else(
+        |error| {
+            tracing::error!("failed to daemonize: {error}");
+            given_up(exit::CONFIG)
+        },
+    )
+}
+
+/// Is the daemon; returns its exit code.
+fn work(config: Config, options: program::Options, log: &Log, readiness: Option<Readiness>) -> u8 {
+    // The leader of a process group, as a shell's foreground job is, has to stay in its session.
+    let _ = start_session();
+    set_title(&config);
+    let mut daemon = Daemon::new(&config, log.clone(), readiness);
+    if !set_priority(&config) {
+        daemon.failed();
+        return given_up(exit::CONFIG);
+    }
+    match Prepared::new(config, options).and_then(|prepared| prepared.run(&mut daemon)) {
+        Ok(()) => {
+            daemon.ended();
+            exit::OK
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            daemon.failed();
+            match exit_code(&error) {
+                exit::CONFIG => given_up(exit::CONFIG),
+                code => code,
+            }
+        }
+    }
+}
+
+/// Says that the daemon cannot start, as php-fpm does after whatever the reason was.
+fn given_up(code: u8) -> u8 {
+    tracing::error!("FPM initialization failed");
+    code
+}
+
+/// Sorts out whether the configuration or something else is to blame.
+fn exit_code(error: &MasterError) -> u8 {
+    match error {
+        MasterError::Php { .. }
+        | MasterError::ZygoteEnded { .. }
+        | MasterError::Zygote { .. }
+        | MasterError::Channel(_)
+        | MasterError::Events(_) => exit::SOFTWARE,
+        _ => exit::CONFIG,
+    }
+}
+
+/// Replaces standard input and output by /dev/null.
+fn silence() -> io::Result<()> {
+    let null = open_null()?;
+    StandardStream::Input.replace(&null)?;
+    StandardStream::Output.replace(&null)
+}
+
+/// Writes what there is to say about the configuration. What was said after `error_log` could be opened belongs there.
+fn report_to(log: &Log, report: &Report, options: &Options) {
+    let earlier = report
+        .log
+        .as_ref()
+        .map_or(report.messages.len(), |log| log.earlier);
+    let (earlier, later) = report.messages.split_at(earlier.min(report.messages.len()));
+    show(log, earlier);
+    log.set_level(report.level);
+    if let Some(opened) = &report.log
+        && let Err(error) = log.open(
+            &opened.global,
+            Destination::of(&opened.global, options.stderr),
+        )
+    {
+        tracing::error!("failed to open error_log: {}", cause(&error));
+    }
+    show(log, later);
+}
+
+/// Writes messages that were filtered by level when they were made.
+fn show(log: &Log, messages: &[Message]) {
+    for message in messages {
+        match message {
+            Message::Log { level, text } => log.show(*level, text.as_ref()),
+            // Nobody else would hear of it.
+            Message::Stderr(line) => drop(io::stderr().write_all(line)),
+        }
+    }
+}
+
+/// Sets the limits of the master, which its children inherit.
+fn set_limits(config: &Config) -> bool {
+    let limits = [
+        (
+            "rlimit_files",
+            "RLIMIT_NOFILE",
+            config.global.rlimit_files,
+            limits::set_open_files as fn(Limit) -> io::Result<()>,
+        ),
+        (
+            "rlimit_core",
+            "RLIMIT_CORE",
+            config.global.rlimit_core,
+            limits::set_core_size,
+        ),
+    ];
+    for (directive, limit, value, set) in limits.into_iter().filter(|(_, _, value, _)| *value != 0)
+    {
+        if let Err(error) = set(Limit(value)) {
+            tracing::error!(
+                "failed to set {directive} for this pool. Please check your system limits or decrease {directive}. \
+                 setrlimit({limit}, {value}): {}",
+                cause(&error)
+            );
+            return false;
+        }
+    }
+    true
+}
+
+/// Sets the priority of the master.
+fn set_priority(config: &Config) -> bool {
+    let Some(priority) = config.global.process_priority else {
+        return true;
+    };
+    if !Uid::effective().is_root() {
+        tracing::info!("'process.priority' directive is ignored when FPM is not running as root");
+        return true;
+    }
+    match limits::set_priority(priority) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(
+                "Unable to set priority for the master process: {}",
+                cause(&error)
+            );
+            false
+        }
+    }
+}
+
+fn set_title(config: &Config) {
+    match ProcessTitle::claim() {
+        Ok(mut title) => title.set(format!("php-fpm: master process ({})", config.name).as_bytes()),
+        Err(error) => tracing::debug!("{error}"),
+    }
+}
+
+fn starter(root: Root) -> Starter {
+    match root {
+        _ if !Uid::effective().is_root() => Starter::Unprivileged(getuid()),
+        Root::Refused => Starter::Root,
+        Root::Allowed => Starter::RootAllowed,
+    }
+}
+
+/// Formats an error as php-fpm does.
+fn cause(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(
+        || error.to_string(),
+        |errno| described(Errno::from_raw(errno)),
+    )
+}
