@@ -6,6 +6,7 @@
 
 use bstr::BString;
 use fpm_conf::Pool;
+use fpm_os::environment::Inherited;
 
 /// What becomes of the environment that was inherited.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,15 +15,6 @@ pub struct Plan {
     pub inherited: Inherited,
     /// Variables to set, in order; a later one of the same name wins.
     pub set: Vec<(BString, BString)>,
-}
-
-/// `clear_env`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inherited {
-    /// `yes`, the default: removed.
-    Cleared,
-    /// `no`: kept.
-    Kept,
 }
 
 /// Who the worker is, as far as the system's user database knows.
@@ -53,9 +45,9 @@ pub fn plan(pool: &Pool, account: &Account, master: impl Fn(&[u8]) -> Option<BSt
     }
     Plan {
         inherited: if pool.clear_env {
-            Inherited::Cleared
+            Inherited::Clear
         } else {
-            Inherited::Kept
+            Inherited::Keep
         },
         set,
     }
@@ -126,8 +118,8 @@ mod tests {
     fn clear_env() {
         let mut pool = Pool::new("www", "/run/x.sock");
         let inherited = |pool: &Pool| plan(pool, &Account::default(), |_| None).inherited;
-        assert_eq!(inherited(&pool), Inherited::Cleared);
+        assert_eq!(inherited(&pool), Inherited::Clear);
         pool.clear_env = false;
-        assert_eq!(inherited(&pool), Inherited::Kept);
+        assert_eq!(inherited(&pool), Inherited::Keep);
     }
 }

@@ -1,0 +1,220 @@
+//! How a forked process becomes a worker of its pool: everything between the fork and the first request, in the original's order.
+//!
+//! The order is a matter of security: limits and root directory while the process may still set them, then the identity, and only
+//! then anything that runs foreign code (extensions of `php_admin_value`) or reads what clients send. A step that fails ends the
+//! process with [`exit::SOFTWARE`].
+//!
+//! Original: fpm_child_init in sapi/fpm/fpm/fpm_children.c, fpm_unix_init_child in sapi/fpm/fpm/fpm_unix.c.
+
+mod apparmor;
+mod confinement;
+mod error;
+pub mod words;
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use bstr::{BStr, BString, ByteSlice};
+use fpm_conf::{ListenAddress, LogLevel, Pool};
+use fpm_os::identity::Identity;
+use fpm_os::signal::Signal;
+use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
+use fpm_os::stdio::{StandardStream, open_null};
+use fpm_os::title::ProcessTitle;
+use fpm_os::{clock, environment as process_environment, process};
+use fpm_scoreboard::{Birth, PoolBoard};
+use sapi::{Engine, IniAccess};
+
+pub use self::error::BirthError;
+use self::words::FirstWords;
+use crate::allowed_clients::{self, AllowedClients};
+use crate::environment::{self, Account};
+use crate::exit;
+use crate::log::Log;
+use crate::php_messages;
+use crate::serve::Worker;
+use crate::watch::Watch;
+
+/// What a zygote gives to a worker.
+#[derive(Debug)]
+pub struct Assignment<'a> {
+    /// The pool it works for.
+    pub pool: &'a Pool,
+    /// The pool's part of the scoreboard.
+    pub board: PoolBoard,
+    /// Its slot there.
+    pub slot: u32,
+    /// The generation of the configuration.
+    pub generation: u64,
+    /// The pool's listening socket.
+    pub listener: OwnedFd,
+    /// The read end of its control pipe.
+    pub control: OwnedFd,
+    /// Where its output goes (`catch_workers_output`); nothing means /dev/null.
+    pub output: Option<Output>,
+    /// Whom it runs as; nothing means as it is.
+    pub identity: Option<Identity>,
+    /// For USER and HOME.
+    pub account: Account,
+    /// `log_level` and `log_limit`.
+    pub log: Log,
+    /// Takes what goes wrong before the first request, when the worker's output is not caught.
+    pub first_words: io::PipeWriter,
+}
+
+/// The write ends of the pipes that take a worker's output.
+#[derive(Debug)]
+pub struct Output {
+    /// For its standard output.
+    pub stdout: OwnedFd,
+    /// For its standard error.
+    pub stderr: OwnedFd,
+}
+
+/// Lives the life of a worker in the process that was just forked, with all signals blocked and none caught. Returns its exit
+/// code.
+///
+/// The caller has closed what is not the worker's.
+pub fn live(assignment: Assignment<'_>, engine: Engine, title: Option<&mut ProcessTitle>) -> u8 {
+    let (pool, log) = (assignment.pool, assignment.log);
+    let zygote = match assignment.output {
+        Some(_) => None,
+        None => assignment.first_words.try_clone().ok(),
+    };
+    let mut words = FirstWords::new(log, zygote);
+    match be_born(assignment, engine, title, &mut words) {
+        Ok(worker) => {
+            drop(words);
+            worker.serve()
+        }
+        Err(error) => {
+            words.say(LogLevel::Error, &said_of(pool, &error.to_string()));
+            words.say(
+                LogLevel::Error,
+                &said_of(pool, "child failed to initialize"),
+            );
+            exit::SOFTWARE
+        }
+    }
+}
+
+fn be_born<'a>(
+    assignment: Assignment<'a>,
+    mut engine: Engine,
+    title: Option<&mut ProcessTitle>,
+    words: &mut FirstWords,
+) -> Result<Worker<'a>, BirthError> {
+    let pool = assignment.pool;
+    let slot = assignment.board.claim(
+        assignment.slot,
+        Birth {
+            pid: process::id(),
+            generation: assignment.generation,
+            started: clock::realtime(),
+        },
+    )?;
+    replace_stdio(assignment.output).map_err(BirthError::Stdio)?;
+    confinement::confine(pool, assignment.identity.as_ref(), words)?;
+    set_signals().map_err(BirthError::Signals)?;
+    if let Some(title) = title {
+        title.set(&[b"php-fpm: pool ", pool.name.as_slice()].concat());
+    }
+    set_environment(pool, &assignment.account)?;
+    set_php_values(pool, &mut engine, words);
+    for message in php_messages::collected() {
+        words.say(LogLevel::Notice, &message);
+    }
+    php_messages::write_to_stderr(assignment.log);
+    let allowed = allowed_clients(pool, words);
+    let watch = Watch::new(assignment.listener, assignment.control).map_err(BirthError::Watch)?;
+    SignalSet::empty().set_mask().map_err(BirthError::Signals)?;
+    engine.after_fork();
+    Ok(Worker {
+        pool,
+        engine,
+        watch,
+        slot,
+        allowed,
+        log: assignment.log,
+    })
+}
+
+/// Puts the pool's name in front of a message.
+fn said_of(pool: &Pool, text: &str) -> Vec<u8> {
+    [b"[pool ", pool.name.as_slice(), b"] ", text.as_bytes()].concat()
+}
+
+fn replace_stdio(output: Option<Output>) -> io::Result<()> {
+    match output {
+        Some(output) => {
+            StandardStream::Output.replace(output.stdout)?;
+            StandardStream::Error.replace(output.stderr)
+        }
+        None => StandardStream::Error.replace(open_null()?),
+    }
+}
+
+/// What ends a process by default does so again, whatever the daemon was started with.
+fn set_signals() -> io::Result<()> {
+    for signal in [
+        Signal::TERM,
+        Signal::INT,
+        Signal::HUP,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::CHLD,
+    ] {
+        set_disposition(signal, Disposition::Default)?;
+    }
+    Ok(())
+}
+
+fn set_environment(pool: &Pool, account: &Account) -> Result<(), BirthError> {
+    let master = |name: &[u8]| {
+        let value = std::env::var_os(OsStr::from_bytes(name))?;
+        Some(BString::from(value.into_vec()))
+    };
+    let plan = environment::plan(pool, account, master);
+    let variables = plan
+        .set
+        .iter()
+        .map(|(name, value)| (name.as_slice(), value.as_slice()));
+    process_environment::replace(plan.inherited, variables)?;
+    Ok(())
+}
+
+/// `php_value` and `php_admin_value`; what PHP does not know is told and ignored.
+fn set_php_values(pool: &Pool, engine: &mut Engine, words: &mut FirstWords) {
+    for (values, access, directive) in [
+        (&pool.php_value, IniAccess::User, "php_value"),
+        (&pool.php_admin_value, IniAccess::System, "php_admin_value"),
+    ] {
+        for (key, value) in values {
+            if engine.set_ini(key, value, access).is_err() {
+                let text = format!("Unable to set {directive} '{key}'");
+                words.say(LogLevel::Error, text.as_bytes());
+            }
+        }
+    }
+    engine.finish_ini();
+}
+
+/// `listen.allowed_clients`, which only means something for TCP.
+fn allowed_clients(pool: &Pool, words: &mut FirstWords) -> AllowedClients {
+    if let ListenAddress::Unix(_) = pool.listen {
+        return AllowedClients::Anybody;
+    }
+    let directive = pool
+        .listen_allowed_clients
+        .as_ref()
+        .map(|list| list.as_bstr());
+    let allowed = AllowedClients::parse(directive, |entry: &BStr| {
+        words.say(LogLevel::Error, &allowed_clients::wrong_address(entry));
+    });
+    if allowed == AllowedClients::Only(Vec::new()) {
+        words.say(LogLevel::Error, allowed_clients::NO_ADDRESSES.as_bytes());
+    }
+    allowed
+}

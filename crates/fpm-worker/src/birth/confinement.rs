@@ -1,0 +1,109 @@
+//! Limits, root and working directory, priority, identity: what cannot be taken back.
+//!
+//! Original: fpm_unix_init_child in sapi/fpm/fpm/fpm_unix.c.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use bstr::{BStr, ByteSlice};
+use fpm_conf::{LogLevel, Pool};
+use fpm_os::identity::{self, Identity};
+use fpm_os::limits::{self, Limit};
+use fpm_os::process;
+use nix::errno::Errno;
+use nix::unistd::geteuid;
+
+use super::apparmor;
+use super::words::FirstWords;
+use super::{BirthError, said_of};
+
+/// Confines the process as the pool says and takes on its identity.
+pub(super) fn confine(
+    pool: &Pool,
+    who: Option<&Identity>,
+    words: &mut FirstWords,
+) -> Result<(), BirthError> {
+    set_limits(pool, words);
+    let is_root = geteuid().is_root();
+    change_directories(pool, is_root, words)?;
+    if is_root {
+        if let Some(nice) = pool.process_priority {
+            limits::set_priority(nice).map_err(BirthError::Priority)?;
+        }
+        if let Some(who) = who {
+            identity::assume(who)?;
+        }
+    }
+    if pool.process_dumpable
+        && let Err(error) = process::make_dumpable()
+    {
+        let text = with_errno("failed to prctl(PR_SET_DUMPABLE)", &error);
+        words.say(LogLevel::Error, &said_of(pool, &text));
+    }
+    match &pool.apparmor_hat {
+        Some(hat) => apparmor::change_hat(hat.as_bstr()),
+        None => Ok(()),
+    }
+}
+
+/// Limits that cannot be set are told and otherwise ignored.
+fn set_limits(pool: &Pool, words: &mut FirstWords) {
+    let attempts: [(i32, &str, fn(Limit) -> io::Result<()>, &str); 2] = [
+        (
+            pool.rlimit_files,
+            "rlimit_files",
+            limits::set_open_files,
+            "RLIMIT_NOFILE",
+        ),
+        (
+            pool.rlimit_core,
+            "rlimit_core",
+            limits::set_core_size,
+            "RLIMIT_CORE",
+        ),
+    ];
+    for (value, directive, set, resource) in attempts {
+        if value == 0 {
+            continue;
+        }
+        if let Err(error) = set(Limit(value)) {
+            let text = format!(
+                "failed to set {directive} for this pool. Please check your system limits or decrease {directive}. \
+                 setrlimit({resource}, {value})"
+            );
+            words.say(LogLevel::Error, &said_of(pool, &with_errno(&text, &error)));
+        }
+    }
+}
+
+fn change_directories(
+    pool: &Pool,
+    is_root: bool,
+    words: &mut FirstWords,
+) -> Result<(), BirthError> {
+    let root = pool.chroot.as_ref().filter(|_| is_root);
+    if let Some(root) = root {
+        identity::change_root(path(root.as_bstr()))?;
+    }
+    match &pool.chdir {
+        Some(directory) => identity::change_directory(path(directory.as_bstr()))?,
+        None if root.is_some() => {
+            if identity::change_directory(Path::new("/")).is_err() {
+                words.say(LogLevel::Warning, &said_of(pool, "failed to chdir(/)"));
+            }
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+fn path(bytes: &BStr) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+fn with_errno(text: &str, error: &io::Error) -> String {
+    let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+    format!("{text}: {}", fpm_os::error::described(errno))
+}

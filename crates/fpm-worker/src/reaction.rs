@@ -1,0 +1,100 @@
+//! What a worker does with a request: run the script, or refuse.
+//!
+//! Pure. The order of the checks is the original's; a status or ping page (section 8 of the behaviour specification) would be
+//! looked for right after the method.
+//!
+//! Original: the accept loop of main() in sapi/fpm/fpm/fpm_main.c.
+
+use bstr::BString;
+use fpm_conf::LogLevel;
+
+use crate::limit_extensions;
+
+/// What is done with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reaction {
+    /// The script is opened and run.
+    Run,
+    /// Only the default headers: a request without a method is no HTTP.
+    HeadersOnly,
+    /// A short answer instead of the script.
+    Refuse(Refusal),
+}
+
+/// Why and how a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) body: &'static [u8],
+    pub(crate) level: LogLevel,
+    pub(crate) text: BString,
+}
+
+/// Decides about a request by its method, its script and the pool's `security.limit_extensions`.
+pub(crate) fn reaction(
+    method: Option<&[u8]>,
+    script: Option<&[u8]>,
+    extensions: &[BString],
+) -> Reaction {
+    if method.is_none() {
+        return Reaction::HeadersOnly;
+    }
+    let Some(script) = script else {
+        return Reaction::Refuse(Refusal {
+            status: 404,
+            body: b"File not found.\n",
+            level: LogLevel::Debug,
+            text: "Primary script unknown".into(),
+        });
+    };
+    if !limit_extensions::allows(extensions, script) {
+        return Reaction::Refuse(Refusal {
+            status: 403,
+            body: b"Access denied.\n",
+            level: LogLevel::Notice,
+            text: limit_extensions::denied(script),
+        });
+    }
+    Reaction::Run
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decided(method: Option<&str>, script: Option<&str>) -> Reaction {
+        let extensions = [".php".into()];
+        reaction(
+            method.map(str::as_bytes),
+            script.map(str::as_bytes),
+            &extensions,
+        )
+    }
+
+    fn refused(method: Option<&str>, script: Option<&str>) -> (u16, String) {
+        match decided(method, script) {
+            Reaction::Refuse(refusal) => (refusal.status, refusal.text.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_method_comes_first_then_the_script_then_its_extension() {
+        assert_eq!(decided(Some("GET"), Some("/w/x.php")), Reaction::Run);
+        for script in [None, Some("/w/x.txt"), Some("/w/x.php")] {
+            assert_eq!(decided(None, script), Reaction::HeadersOnly);
+        }
+        assert_eq!(
+            refused(Some("GET"), None),
+            (404, "Primary script unknown".to_owned())
+        );
+        assert_eq!(
+            refused(Some("GET"), Some("/w/x.txt")),
+            (
+                403,
+                "Access to the script '/w/x.txt' has been denied (see security.limit_extensions)"
+                    .to_owned()
+            )
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! The life of a worker: take a client, answer its requests, take the next one.
+//!
+//! Whatever a client does, and whatever a script leaves behind, ends here as a closed connection; only PHP itself can end the
+//! worker early.
+//!
+//! Original: the accept loop of main() in sapi/fpm/fpm/fpm_main.c, fcgi_accept_request in main/fastcgi.c.
+
+mod answer;
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use fcgi_proto::Limits;
+use fcgi_proto::params::Params;
+use fcgi_proto::server::{Connection as Protocol, Progress};
+use fpm_conf::{LogLevel, Pool};
+use fpm_os::clock;
+use fpm_scoreboard::SlotWriter;
+use sapi::Engine;
+
+use crate::allowed_clients::{self, AllowedClients};
+use crate::client::Client;
+use crate::exit::{SOFTWARE, SUCCESS};
+use crate::log::Log;
+use crate::output::Output;
+use crate::settings::Settings;
+use crate::watch::Watch;
+
+/// How long a client may take for its first byte, as in the original.
+const FIRST_BYTE: Duration = Duration::from_secs(5);
+
+/// How long it may take from its first byte to the last of its variables. The original waits for ever.
+const VARIABLES: Duration = Duration::from_secs(60);
+
+/// A worker that is ready to serve.
+pub(crate) struct Worker<'a> {
+    pub(crate) pool: &'a Pool,
+    pub(crate) engine: Engine,
+    pub(crate) watch: Watch,
+    pub(crate) slot: SlotWriter,
+    pub(crate) allowed: AllowedClients,
+    pub(crate) log: Log,
+}
+
+/// What is kept from request to request: memory, counters, and what PHP's settings say.
+struct Kept {
+    protocol: Protocol,
+    output: Output,
+    params: Params,
+    head: Vec<u8>,
+    settings: Settings,
+    /// Requests served.
+    served: u32,
+    /// CPU time of the process at the end of the last script.
+    cpu: Duration,
+}
+
+/// What follows a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// Another request on the same connection.
+    SameClient,
+    /// Another client.
+    NextClient,
+    /// The end of the worker: `pm.max_requests` is reached.
+    End,
+    /// The end of the worker: PHP cannot serve any more.
+    Fail,
+}
+
+impl Worker<'_> {
+    /// Serves until the worker is to end; returns its exit code.
+    pub(crate) fn serve(mut self) -> u8 {
+        let mut kept = Kept {
+            protocol: Protocol::new(Limits::default()),
+            output: Output::default(),
+            params: Params::new(),
+            head: Vec::new(),
+            settings: Settings::of(&self.engine),
+            served: 0,
+            cpu: clock::process_cpu(),
+        };
+        let code = loop {
+            self.slot.accepting(clock::monotonic());
+            let Some(client) = self.watch.next_client(&self.slot, &self.log) else {
+                break SUCCESS;
+            };
+            let address = client.address();
+            if let (false, Some(address)) = (self.allowed.allows(address), address) {
+                self.log
+                    .message(LogLevel::Error, &allowed_clients::refused(address));
+                continue;
+            }
+            match self.converse(client, &mut kept) {
+                Then::SameClient | Then::NextClient => {}
+                Then::End => break SUCCESS,
+                Then::Fail => break SOFTWARE,
+            }
+        };
+        self.engine.shutdown();
+        code
+    }
+
+    /// Answers all requests of one client.
+    fn converse(&mut self, client: Client, kept: &mut Kept) -> Then {
+        kept.protocol.reset();
+        let mut client = Some(client);
+        let mut limit = Some(FIRST_BYTE);
+        let then = loop {
+            let Some(connected) = &client else {
+                break Then::NextClient;
+            };
+            let Some(begun) = self.next_request(connected, &mut kept.protocol, limit) else {
+                break Then::NextClient;
+            };
+            let then = self.answer(&mut client, kept, begun);
+            if then != Then::SameClient {
+                break then;
+            }
+            // A kept connection may rest for as long as its client likes.
+            limit = None;
+            self.slot.accepting(clock::monotonic());
+        };
+        if let Some(client) = client {
+            client.hang_up(&mut kept.protocol);
+        }
+        then
+    }
+
+    /// Reads until the variables of a request are complete; returns when the request has begun (monotonic), or nothing when
+    /// there is none that could be answered and the connection is to be closed.
+    ///
+    /// `limit` is for the first byte. Without one the connection rests: nothing is expected at once.
+    fn next_request(
+        &mut self,
+        client: &Client,
+        protocol: &mut Protocol,
+        mut limit: Option<Duration>,
+    ) -> Option<Duration> {
+        let mut begun = None;
+        loop {
+            match protocol.poll() {
+                Ok(Progress::Request) => return Some(begun.unwrap_or_else(|| self.begin())),
+                Ok(Progress::NeedInput) => {}
+                Ok(Progress::Reply(reply)) => {
+                    (&*client).write_all(reply.as_bytes()).ok()?;
+                    continue;
+                }
+                Err(error) => {
+                    if let Some(reply) = error.reply() {
+                        let _unsent = (&*client).write_all(reply.as_bytes());
+                    }
+                    return None;
+                }
+            }
+            if begun.is_some() && protocol.is_between_requests() {
+                // What came was no request, and it was answered.
+                begun = None;
+                limit = None;
+                self.slot.accepting(clock::monotonic());
+            }
+            let deadline = begun.map(|begun| begun + VARIABLES);
+            let received = self.receive(client, protocol.space(), limit, deadline);
+            protocol.filled(received.ok()?);
+            begun = begun.or_else(|| Some(self.begin()));
+        }
+    }
+
+    /// Notes that a request has begun to arrive; returns the time.
+    fn begin(&mut self) -> Duration {
+        let now = clock::monotonic();
+        self.slot.reading_headers(now, clock::realtime());
+        now
+    }
+
+    /// Waits for bytes as long as the client may take for them.
+    fn receive(
+        &mut self,
+        client: &Client,
+        space: &mut [u8],
+        limit: Option<Duration>,
+        deadline: Option<Duration>,
+    ) -> io::Result<usize> {
+        if limit.is_none() && deadline.is_none() {
+            self.watch.client(client, None, &self.slot)?;
+        }
+        loop {
+            match client.read(space) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match deadline {
+                    None => self.watch.client(client, limit, &self.slot)?,
+                    Some(deadline) => client.wait(deadline.saturating_sub(clock::monotonic()))?,
+                },
+                other => return other,
+            }
+        }
+    }
+}

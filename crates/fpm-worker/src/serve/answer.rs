@@ -1,0 +1,241 @@
+//! One request: from its variables to its end.
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use fcgi_proto::params::Params;
+use fcgi_proto::record::AfterRequest;
+use fpm_conf::LogLevel;
+use fpm_scoreboard::Description;
+use sapi::{Action, Completion, Engine, IniAccess, IniFault, Outcome, Param, RequestInfo};
+
+use super::{Kept, Then, Worker};
+use crate::client::Client;
+use crate::host::{Exchange, Request, Tools};
+use crate::reaction::{Reaction, reaction};
+use crate::script::{self, Files, Named, Target, value};
+use crate::settings::Settings;
+use crate::watch::Course;
+
+/// The file system as PHP sees it.
+struct PhpFiles<'a>(&'a Engine);
+
+impl Files for PhpFiles<'_> {
+    fn exists(&self, path: &CStr) -> bool {
+        // PHP remembers what it has found: a script that is requested often costs no system call.
+        self.0.path_exists(path)
+    }
+
+    fn is_regular(&self, path: &[u8]) -> bool {
+        Path::new(OsStr::from_bytes(path)).is_file()
+    }
+}
+
+impl Worker<'_> {
+    /// Answers the request that has arrived on `client`.
+    ///
+    /// It has begun to arrive at `begun` (monotonic).
+    pub(super) fn answer(
+        &mut self,
+        client: &mut Option<Client>,
+        kept: &mut Kept,
+        begun: Duration,
+    ) -> Then {
+        if client.as_ref().is_none_or(Client::is_gone) {
+            // Nobody waits for the answer any more.
+            self.slot.abandoned();
+            return Then::NextClient;
+        }
+        kept.protocol.swap_params(&mut kept.params);
+        if value(&kept.params, b"SCRIPT_FILENAME").is_some_and(is_relative) {
+            // The script before may have left the process in its own directory.
+            self.engine.return_home();
+        }
+        let rules = kept.settings.rules();
+        let target = script::locate(&mut kept.params, &rules, &PhpFiles(&self.engine));
+        let faults = self.apply_settings(&kept.params);
+        if faults.is_some() {
+            kept.settings = Settings::of(&self.engine);
+        }
+        let (outcome, after) = self.run(client, kept, &target, begun, faults.unwrap_or_default());
+        kept.served += 1;
+        match outcome.completion {
+            Completion::Finished => {}
+            Completion::StartupFailed | Completion::ShutdownFailed => return Then::Fail,
+        }
+        if kept.served == self.pool.pm_max_requests {
+            return Then::End;
+        }
+        match (after, self.watch.course(&self.slot)) {
+            (AfterRequest::Keep, Course::Serving) => {
+                kept.protocol.finish_request();
+                Then::SameClient
+            }
+            // Right behind an answer is the best moment to close a kept connection: no request is on the way.
+            _ => Then::NextClient,
+        }
+    }
+
+    /// Applies PHP_VALUE and PHP_ADMIN_VALUE; `None` when there is neither.
+    fn apply_settings(&mut self, params: &Params) -> Option<Vec<IniFault>> {
+        let mut faults = None;
+        for (name, access) in [
+            (&b"PHP_VALUE"[..], IniAccess::User),
+            (b"PHP_ADMIN_VALUE", IniAccess::System),
+        ] {
+            if let Some(text) = value(params, name) {
+                let found = self.engine.apply_ini_text(text.to_bytes(), access);
+                faults.get_or_insert_with(Vec::new).extend(found);
+            }
+        }
+        faults
+    }
+
+    /// Lets PHP answer.
+    fn run(
+        &mut self,
+        client: &mut Option<Client>,
+        kept: &mut Kept,
+        target: &Target,
+        begun: Duration,
+        faults: Vec<IniFault>,
+    ) -> (Outcome, AfterRequest) {
+        let params = &kept.params;
+        let php_self = script::php_self(
+            params,
+            target.uri.as_deref(),
+            kept.settings.rules().path_info,
+        );
+        let pairs: Vec<Param<'_>> = params
+            .iter()
+            .map(|param| Param::new(param.name(), param.value()))
+            .collect();
+        let info = request_info(params, &pairs, target, &php_self);
+        let reaction = reaction(
+            info.method.map(CStr::to_bytes),
+            target.script.as_ref().map(|script| script.to_bytes()),
+            &self.pool.security_limit_extensions,
+        );
+        let tools = Tools {
+            protocol: &mut kept.protocol,
+            output: &mut kept.output,
+            head: &mut kept.head,
+            slot: &mut self.slot,
+            cpu: &mut kept.cpu,
+            log: self.log,
+        };
+        let request = Request {
+            params,
+            description: description(&info),
+            begun,
+            mirror: kept.settings.mirror,
+        };
+        let mut exchange = Exchange::new(client, tools, request);
+        for fault in faults {
+            exchange.message(LogLevel::Error, fault.to_string().as_bytes());
+        }
+        let action = match &reaction {
+            Reaction::Run => Action::Script,
+            Reaction::HeadersOnly => Action::HeadersOnly,
+            Reaction::Refuse(refusal) => {
+                exchange.log_when_started(refusal.level, refusal.text.clone());
+                Action::Answer {
+                    status: refusal.status,
+                    headers: &[],
+                    body: refusal.body,
+                }
+            }
+        };
+        let outcome = self.engine.run(&info, action, &mut exchange);
+        exchange.complete();
+        (outcome, exchange.after())
+    }
+}
+
+fn is_relative(path: &CStr) -> bool {
+    !path.to_bytes().starts_with(b"/")
+}
+
+/// Gathers what PHP is told of a request. One that names no script has neither query string nor body nor user.
+fn request_info<'a>(
+    params: &'a Params,
+    pairs: &'a [Param<'a>],
+    target: &'a Target,
+    php_self: &'a [u8],
+) -> RequestInfo<'a> {
+    let named = |name: &[u8]| match target.named {
+        Named::Script => value(params, name),
+        Named::Nothing => None,
+    };
+    RequestInfo {
+        params: pairs,
+        method: value(params, b"REQUEST_METHOD"),
+        query_string: named(b"QUERY_STRING"),
+        request_uri: target.uri.as_deref(),
+        path_translated: target.script.as_deref(),
+        content_type: match target.named {
+            Named::Script => Some(named(b"CONTENT_TYPE").unwrap_or_default()),
+            Named::Nothing => None,
+        },
+        content_length: named(b"CONTENT_LENGTH").map_or(0, |text| leading_number(text.to_bytes())),
+        authorization: named(b"HTTP_AUTHORIZATION"),
+        php_self,
+        status: target.status,
+    }
+}
+
+/// Says what the scoreboard shows of a request. The user is added when PHP has read it.
+fn description<'a>(info: &RequestInfo<'a>) -> Description<'a> {
+    let text = |text: Option<&'a CStr>| text.map(CStr::to_bytes).unwrap_or_default();
+    Description {
+        method: text(info.method),
+        uri: text(info.request_uri),
+        query: text(info.query_string),
+        script: text(info.path_translated),
+        user: b"",
+        content_length: info.content_length,
+    }
+}
+
+/// Reads the number at the start of `text` as C's `atol` does: blanks and a sign before it, anything after it.
+fn leading_number(text: &[u8]) -> i64 {
+    let text = text.trim_ascii_start();
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    digits
+        .iter()
+        .map_while(|&byte| char::from(byte).to_digit(10))
+        .fold(0i64, |number, digit| {
+            let digit = if negative {
+                -i64::from(digit)
+            } else {
+                i64::from(digit)
+            };
+            number.saturating_mul(10).saturating_add(digit)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_lengths() {
+        for (text, number) in [
+            ("", 0),
+            ("42", 42),
+            (" \t+7x", 7),
+            ("-5", -5),
+            ("x1", 0),
+            ("99999999999999999999", i64::MAX),
+            ("-99999999999999999999", i64::MIN),
+        ] {
+            assert_eq!(leading_number(text.as_bytes()), number, "{text}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What a worker waits for between requests: clients, and being told to end.
+//!
+//! It is told to end in three ways: a byte in its control pipe (look at your slot), the end of that pipe (the master is gone),
+//! and SIGQUIT. All three mean the same, and all three are only looked at here: a request that has begun is finished. The master
+//! uses the pipe alone, which interrupts nothing that a script does; SIGQUIT from outside cuts a `sleep()`, as with php-fpm.
+//!
+//! Original: fcgi_accept_request in main/fastcgi.c, sig_soft_quit in sapi/fpm/fpm/fpm_signals.c.
+
+mod accept_error;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use fpm_os::clock;
+use fpm_os::connection::Connection as Socket;
+use fpm_os::descriptor::set_nonblocking;
+use fpm_os::epoll::{Ready, WaitSet, Wake};
+use fpm_os::poll;
+use fpm_os::signal::Signal;
+use fpm_os::signal::quit::QuitFlag;
+use fpm_scoreboard::SlotWriter;
+
+use self::accept_error::{Remedy, remedy};
+use crate::client::Client;
+use crate::log::Log;
+
+const LISTENER: u64 = 0;
+const CONTROL: u64 = 1;
+const QUIT: u64 = 2;
+
+/// How long a client on a kept connection may still begin a request after the worker was told to end.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How long to leave the system alone when it is short of descriptors or memory.
+const SHORTAGE: Duration = Duration::from_millis(500);
+
+/// How often in a row; then the worker ends, for a new one has none of what this one may have leaked.
+const SHORTAGES: u32 = 4;
+
+/// Whether the worker goes on after what it is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// Yes.
+    Serving,
+    /// No.
+    Ending,
+}
+
+/// The descriptors a worker waits on.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    events: WaitSet,
+    listener: OwnedFd,
+    control: File,
+    quit: QuitFlag,
+    course: Course,
+}
+
+impl Watch {
+    /// Takes over a worker's listening socket and control pipe; from here on SIGQUIT no longer ends the process.
+    ///
+    /// # Errors
+    /// When the kernel is short of what this takes.
+    pub(crate) fn new(listener: OwnedFd, control: OwnedFd) -> io::Result<Watch> {
+        let quit = QuitFlag::install(Signal::QUIT)?;
+        let events = WaitSet::create()?;
+        set_nonblocking(&control)?;
+        events.add(&listener, LISTENER, Wake::One)?;
+        events.add(&control, CONTROL, Wake::All)?;
+        events.add(quit, QUIT, Wake::All)?;
+        Ok(Watch {
+            events,
+            listener,
+            control: File::from(control),
+            quit,
+            course: Course::Serving,
+        })
+    }
+
+    /// Returns whether the worker was told to end, as far as that can be told without a system call.
+    pub(crate) fn course(&self, slot: &SlotWriter) -> Course {
+        if self.quit.is_set() || slot.is_draining() {
+            return Course::Ending;
+        }
+        self.course
+    }
+
+    /// Waits for a client; `None` means that the worker is to end.
+    pub(crate) fn next_client(&mut self, slot: &SlotWriter, log: &Log) -> Option<Client> {
+        let mut shortages = 0;
+        loop {
+            let ready = self.events.wait(None).ok()?;
+            self.look(&ready, slot);
+            if self.course == Course::Ending {
+                return None;
+            }
+            if !ready.contains(LISTENER) {
+                continue;
+            }
+            let error = match Socket::accept(&self.listener) {
+                Ok(socket) => return Some(Client::new(socket)),
+                Err(error) => error,
+            };
+            match remedy(&error) {
+                Remedy::TryAgain => {}
+                Remedy::End => {
+                    log.system_error(b"failed to accept a connection", &error);
+                    return None;
+                }
+                Remedy::Pause => {
+                    shortages += 1;
+                    if shortages == 1 {
+                        log.system_error(b"failed to accept a connection, trying again", &error);
+                    }
+                    if shortages == SHORTAGES || self.pause(slot) == Course::Ending {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until a client has sent something, at most for `limit`.
+    ///
+    /// A client that has not begun a request when the worker is told to end gets a short grace: its request may be on the way.
+    ///
+    /// # Errors
+    /// `TimedOut`, and what poll(2) answers.
+    pub(crate) fn client(
+        &mut self,
+        client: &Client,
+        limit: Option<Duration>,
+        slot: &SlotWriter,
+    ) -> io::Result<()> {
+        let deadline = limit.map(|limit| clock::monotonic() + limit);
+        while self.course == Course::Serving {
+            let left = deadline.map(|deadline| deadline.saturating_sub(clock::monotonic()));
+            let watched = [client.as_fd(), self.control.as_fd(), self.quit.as_fd()];
+            let [readable, control, quit] = poll::wait_any(watched, left)?;
+            if control || quit {
+                self.take(slot);
+            }
+            if readable {
+                return Ok(());
+            }
+            if !(control || quit) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        let left = deadline.map_or(GRACE, |deadline| {
+            deadline.saturating_sub(clock::monotonic()).min(GRACE)
+        });
+        client.wait(left)
+    }
+
+    /// Leaves everything alone for a while but being told to end.
+    fn pause(&mut self, slot: &SlotWriter) -> Course {
+        let watched = [self.control.as_fd(), self.quit.as_fd()];
+        if let Ok([true, _] | [_, true]) = poll::wait_any(watched, Some(SHORTAGE)) {
+            self.take(slot);
+        }
+        self.course
+    }
+
+    fn look(&mut self, ready: &Ready, slot: &SlotWriter) {
+        if ready.contains(CONTROL) || ready.contains(QUIT) {
+            self.take(slot);
+        }
+    }
+
+    /// Takes in what came through the control pipe and as a signal.
+    fn take(&mut self, slot: &SlotWriter) {
+        let master_is_gone = loop {
+            match self.control.read(&mut [0; 16]) {
+                Ok(0) => break true,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break false,
+            }
+        };
+        self.course = match master_is_gone {
+            true => Course::Ending,
+            false => self.course(slot),
+        };
+    }
+}

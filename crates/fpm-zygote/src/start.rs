@@ -1,0 +1,98 @@
+//! The first conversation: what is to be served, and whether PHP can serve it.
+
+use std::ffi::{CString, OsString};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+
+use bstr::BString;
+use fpm_channel::{FromZygote, Next, Parameters, PhpOptions, Start, ToZygote, ZygoteEnd};
+use fpm_conf::LogLevel;
+use fpm_os::process;
+use fpm_scoreboard::{Board, PoolBoard};
+use fpm_worker::php_messages;
+use sapi::{Engine, StartOptions};
+
+use crate::error::ZygoteError;
+
+/// Everything that is served from.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) parameters: Parameters,
+    /// One for each pool, in the order of the configuration.
+    pub(crate) boards: Vec<PoolBoard>,
+    pub(crate) listeners: Vec<OwnedFd>,
+    pub(crate) engine: Engine,
+}
+
+/// Waits for the master's first message.
+pub(crate) fn receive(channel: &mut ZygoteEnd) -> Result<Start, ZygoteError> {
+    match channel.wait()? {
+        Next::Message(ToZygote::Start(start)) => Ok(*start),
+        _ => Err(ZygoteError::NotStarted),
+    }
+}
+
+/// Starts PHP and tells the master how that went.
+pub(crate) fn start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError> {
+    let started = try_start(start, channel);
+    match &started {
+        Ok(stage) => channel.send(&FromZygote::Ready {
+            php_version: stage.engine.version().to_owned(),
+        })?,
+        Err(error) => {
+            channel.send(&FromZygote::Failed {
+                reason: error.to_string().into(),
+            })?;
+            channel.flush_wait()?;
+        }
+    }
+    started
+}
+
+fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError> {
+    let board = Board::adopt(start.scoreboard)?;
+    let boards = start
+        .parameters
+        .pools
+        .iter()
+        .map(|pool| board.map(pool.area))
+        .collect::<Result<_, _>>()?;
+    let engine = Engine::start(&options(&start.parameters.php), php_messages::take);
+    for text in php_messages::collected() {
+        tell(channel, LogLevel::Notice, text)?;
+    }
+    let engine = engine?;
+    if let Ok(threads) = process::threads()
+        && threads > 1
+    {
+        let text = format!(
+            "PHP's extensions have started {} threads; they do not exist in workers",
+            threads - 1
+        );
+        tell(channel, LogLevel::Warning, text.into())?;
+    }
+    Ok(Stage {
+        parameters: start.parameters,
+        boards,
+        listeners: start.listeners,
+        engine,
+    })
+}
+
+fn tell(channel: &mut ZygoteEnd, level: LogLevel, text: BString) -> Result<(), ZygoteError> {
+    channel.send(&FromZygote::Log { level, text })?;
+    Ok(())
+}
+
+fn options(php: &PhpOptions) -> StartOptions {
+    // An argument that a process was started with holds no NUL byte.
+    let argv0 = CString::new(php.argv0.to_vec()).unwrap_or_default();
+    let path = |path: &BString| OsString::from_vec(path.to_vec()).into();
+    StartOptions {
+        argv0,
+        ini_path: php.ini_path.as_ref().map(path),
+        ignore_ini: php.ignore_ini,
+        defines: php.defines.clone(),
+        extended_info: php.extended_info,
+    }
+}

@@ -1,0 +1,121 @@
+//! From the zygote to a worker: what the child of a fork keeps, and what it gives up before anything else happens.
+//!
+//! A worker runs foreign code as another user. It must not be able to speak for the zygote, to take connections or watch the
+//! statistics of other pools, or to find their configuration (passwords in `env[…]`) in its memory.
+
+use std::ffi::CString;
+use std::io::PipeWriter;
+use std::os::fd::OwnedFd;
+
+use fpm_channel::{Output, Parameters, PoolStart, Spawn};
+use fpm_conf::{Pool, PoolIndex};
+use fpm_os::identity::Identity;
+use fpm_os::title::ProcessTitle;
+use fpm_scoreboard::PoolBoard;
+use fpm_worker::birth::{self, Assignment};
+use fpm_worker::environment::Account;
+use fpm_worker::log::Log;
+use nix::unistd::{Gid, Uid};
+
+use crate::start::Stage;
+
+/// What a worker of a pool takes out of the zygote's things.
+struct Share {
+    pool: Pool,
+    start: PoolStart,
+    board: PoolBoard,
+    listener: OwnedFd,
+}
+
+/// Lives the life of the worker that `spawn` orders, in the process that was forked for it; returns its exit code.
+pub(crate) fn live(
+    stage: Stage,
+    spawn: Spawn,
+    first_words: PipeWriter,
+    title: Option<&mut ProcessTitle>,
+) -> u8 {
+    let log = log(&stage.parameters);
+    let generation = stage.parameters.generation.0;
+    let index = usize::try_from(spawn.pool.0).unwrap_or(usize::MAX);
+    let Some(share) = share(index, stage.parameters, stage.boards, stage.listeners) else {
+        // The zygote has asked `has_pool` before it forked.
+        return fpm_worker::exit::SOFTWARE;
+    };
+    let assignment = Assignment {
+        pool: &share.pool,
+        board: share.board,
+        slot: spawn.slot.0,
+        generation,
+        listener: share.listener,
+        control: spawn.control,
+        output: spawn
+            .output
+            .map(|Output { stdout, stderr }| birth::Output { stdout, stderr }),
+        identity: identity(&share.start),
+        account: account(&share.start),
+        log,
+        first_words,
+    };
+    birth::live(assignment, stage.engine, title)
+}
+
+/// Tells whether a worker of this pool can be made.
+pub(crate) fn has_pool(stage: &Stage, pool: PoolIndex) -> bool {
+    let known = usize::try_from(pool.0).ok().and_then(|index| {
+        stage
+            .parameters
+            .pools
+            .get(index)
+            .map(|start| (index, start))
+    });
+    known.is_some_and(|(index, start)| {
+        let listener = usize::try_from(start.listener).unwrap_or(usize::MAX);
+        index < stage.parameters.config.pools.len() && listener < stage.listeners.len()
+    })
+}
+
+/// Takes one pool's things out; the others' are dropped.
+fn share(
+    index: usize,
+    parameters: Parameters,
+    boards: Vec<PoolBoard>,
+    listeners: Vec<OwnedFd>,
+) -> Option<Share> {
+    let start = parameters.pools.into_iter().nth(index)?;
+    Some(Share {
+        pool: parameters.config.pools.into_iter().nth(index)?,
+        board: boards.into_iter().nth(index)?,
+        listener: listeners
+            .into_iter()
+            .nth(usize::try_from(start.listener).ok()?)?,
+        start,
+    })
+}
+
+fn log(parameters: &Parameters) -> Log {
+    let global = &parameters.config.global;
+    Log {
+        level: global.log_level,
+        limit: usize::try_from(global.log_limit).unwrap_or(usize::MAX),
+    }
+}
+
+fn identity(start: &PoolStart) -> Option<Identity> {
+    let run_as = start.run_as.as_ref()?;
+    Some(Identity {
+        // A name with a NUL byte is in no database: it has no supplementary groups.
+        user: CString::new(run_as.user.to_vec()).unwrap_or_default(),
+        uid: Uid::from_raw(run_as.uid),
+        gid: Gid::from_raw(run_as.gid),
+    })
+}
+
+fn account(start: &PoolStart) -> Account {
+    match &start.login {
+        Some(login) => Account {
+            user: Some(login.user.clone()),
+            home: Some(login.home.clone()),
+        },
+        None => Account::default(),
+    }
+}

@@ -1,0 +1,283 @@
+//! The zygote's process: its event loop and what it does about each event.
+
+use std::io::{self, PipeReader, PipeWriter, Read};
+use std::os::fd::OwnedFd;
+
+use bstr::BString;
+use fpm_channel::{ChannelError, FromZygote, Next, Spawn, ToZygote, ZygoteEnd};
+use fpm_conf::LogLevel;
+use fpm_events::{Event, EventLoop, Interest};
+use fpm_os::descriptor::set_nonblocking;
+use fpm_os::error::OsError;
+use fpm_os::fork::{OtherThreads, fork};
+use fpm_os::signal::Signal;
+use fpm_os::signal::set::SignalSet;
+use fpm_os::title::ProcessTitle;
+use fpm_os::{process, wait};
+use fpm_worker::birth::words::Listener;
+use fpm_worker::exit;
+use nix::errno::Errno;
+
+use crate::children::Children;
+use crate::error::ZygoteError;
+use crate::start::{self, Stage};
+use crate::worker;
+
+/// What the event loop watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Channel,
+    FirstWords,
+}
+
+/// A zygote whose PHP is up. All of it is given up in a forked child.
+#[derive(Debug)]
+struct Zygote {
+    channel: ZygoteEnd,
+    events: EventLoop<Source>,
+    /// Whether the channel may hold a message.
+    readable: bool,
+    children: Children,
+    /// No more workers are asked for.
+    quitting: bool,
+    /// The master is gone.
+    orphaned: bool,
+    /// What workers say that cannot begin their work.
+    first_words: PipeReader,
+    /// The other end, for the workers.
+    for_workers: PipeWriter,
+    listener: Listener,
+    stage: Stage,
+    /// `None` where the kernel does not tell where the title is.
+    title: Option<ProcessTitle>,
+}
+
+/// Serves the master behind `channel` until it is told to end, or the master is gone, and the last worker has ended.
+///
+/// To be called in a process with a single thread, before anything keeps a pointer into the environment.
+///
+/// # Errors
+/// When PHP does not start, when the master makes no sense, or when the kernel is short of what a zygote needs.
+pub fn run(channel: OwnedFd) -> Result<(), ZygoteError> {
+    let mut place = Some(Zygote::start(ZygoteEnd::adopt(channel))?);
+    while let Some(zygote) = &mut place {
+        let Some(spawn) = zygote.next_order()? else {
+            break;
+        };
+        fork_worker(&mut place, spawn);
+    }
+    if let Some(zygote) = place {
+        zygote.end();
+    }
+    Ok(())
+}
+
+/// Forks a worker. In the child, whose process ends in here, nothing is left in `place`.
+fn fork_worker(place: &mut Option<Zygote>, spawn: Spawn) {
+    let (worker, pool) = (spawn.worker, spawn.pool);
+    let known = place
+        .as_ref()
+        .is_some_and(|zygote| worker::has_pool(&zygote.stage, pool));
+    let forked = if known {
+        fork(OtherThreads::LeaveBehind, || match place.take() {
+            Some(zygote) => zygote.become_worker(spawn),
+            None => exit::SOFTWARE,
+        })
+    } else {
+        Err(OsError::Call {
+            call: "fork()",
+            errno: Errno::EINVAL,
+        })
+    };
+    let Some(zygote) = place else {
+        return;
+    };
+    match forked {
+        Ok(pid) => {
+            zygote.children.add(pid, worker);
+            zygote.report(&FromZygote::Spawned { worker, pid });
+        }
+        Err(error) => {
+            let errno = match error {
+                OsError::Call { errno, .. } => errno,
+                _ => Errno::EAGAIN,
+            };
+            zygote.report(&FromZygote::SpawnFailed {
+                worker,
+                errno: errno as i32,
+            });
+        }
+    }
+}
+
+impl Zygote {
+    fn start(mut channel: ZygoteEnd) -> Result<Zygote, ZygoteError> {
+        // A terminal's signals come here too; what they mean is the master's to say.
+        let signals: SignalSet = [
+            Signal::CHLD,
+            Signal::INT,
+            Signal::QUIT,
+            Signal::TERM,
+            Signal::HUP,
+            Signal::USR1,
+            Signal::USR2,
+        ]
+        .into_iter()
+        .collect();
+        let mut events = EventLoop::create(&signals)?;
+        let mut title = ProcessTitle::claim().ok();
+        let start = start::receive(&mut channel)?;
+        if let Some(title) = &mut title {
+            let generation = start.parameters.generation.0;
+            title.set(format!("php-fpm: zygote process (generation {generation})").as_bytes());
+        }
+        let (first_words, for_workers) = io::pipe().map_err(ZygoteError::call("pipe()"))?;
+        set_nonblocking(&first_words).map_err(ZygoteError::call("fcntl()"))?;
+        let stage = start::start(start, &mut channel)?;
+        events.add(&channel, Interest::Both, Source::Channel)?;
+        events.add(&first_words, Interest::Readable, Source::FirstWords)?;
+        Ok(Zygote {
+            channel,
+            events,
+            readable: true,
+            children: Children::default(),
+            quitting: false,
+            orphaned: false,
+            first_words,
+            for_workers,
+            listener: Listener::default(),
+            stage,
+            title,
+        })
+    }
+
+    /// Goes about everything else until there is a worker to fork; `None` when there is nothing left to do.
+    fn next_order(&mut self) -> Result<Option<Spawn>, ZygoteError> {
+        let mut told = Vec::new();
+        loop {
+            if self.readable {
+                if let Some(spawn) = self.receive()? {
+                    return Ok(Some(spawn));
+                }
+                self.readable = false;
+            }
+            if self.quitting && self.children.is_empty() {
+                return Ok(None);
+            }
+            self.events.wait(&mut told)?;
+            for event in told.drain(..) {
+                match event {
+                    Event::Readable(Source::Channel) => self.readable = true,
+                    Event::Writable(Source::Channel) => self.flush(),
+                    Event::Signal(caught) if caught.signal == Signal::CHLD => self.reap()?,
+                    Event::Readable(Source::FirstWords) => self.hear(),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Obeys the master up to the next order to fork.
+    fn receive(&mut self) -> Result<Option<Spawn>, ZygoteError> {
+        loop {
+            match self.channel.receive()? {
+                Next::Message(ToZygote::Spawn(spawn)) => return Ok(Some(spawn)),
+                Next::Message(ToZygote::Kill { worker, signal }) => {
+                    if let Some(pid) = self.children.process(worker) {
+                        // It may have ended, which is about to be noticed.
+                        let _ended = process::kill(pid, signal);
+                    }
+                }
+                Next::Message(ToZygote::Quit) => self.quitting = true,
+                Next::Message(ToZygote::Start(_)) => return Err(ZygoteError::NotStarted),
+                Next::Nothing => return Ok(None),
+                Next::Closed => {
+                    self.orphan();
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Reports every worker that has ended, after what it had to say.
+    fn reap(&mut self) -> Result<(), ZygoteError> {
+        self.hear();
+        while let Some(exit) = wait::reap().map_err(ZygoteError::call("waitpid()"))? {
+            if let Some(worker) = self.children.remove(exit.pid) {
+                self.report(&FromZygote::Exited {
+                    worker,
+                    pid: exit.pid,
+                    status: exit.status,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes on what workers say that cannot begin their work.
+    fn hear(&mut self) {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = self.first_words.read(&mut buffer) {
+            for (level, text) in self.listener.hear(&buffer[..count]) {
+                self.log(level, text);
+            }
+        }
+    }
+
+    fn log(&mut self, level: LogLevel, text: BString) {
+        self.report(&FromZygote::Log { level, text });
+    }
+
+    /// Tells the master something, as long as there is one.
+    fn report(&mut self, message: &FromZygote) {
+        if !self.orphaned {
+            let sent = self.channel.send(message);
+            self.judge(sent);
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.orphaned {
+            let flushed = self.channel.flush();
+            self.judge(flushed.map(drop));
+        }
+    }
+
+    /// A master that cannot be told anything is gone.
+    fn judge(&mut self, sent: Result<(), ChannelError>) {
+        if sent.is_err() {
+            self.orphan();
+        }
+    }
+
+    /// The master is gone. Its ends of the workers' control pipes are gone with it, so they end after their requests.
+    fn orphan(&mut self) {
+        self.orphaned = true;
+        self.quitting = true;
+    }
+
+    /// Turns the forked child into a worker.
+    fn become_worker(self, spawn: Spawn) -> u8 {
+        // In this order: the worker's own things stay, channel and events go at once.
+        let Zygote {
+            stage,
+            mut title,
+            for_workers,
+            channel,
+            events,
+            first_words,
+            ..
+        } = self;
+        drop((channel, events, first_words));
+        worker::live(stage, spawn, for_workers, title.as_mut())
+    }
+
+    /// Ends the process's work: the last report is sent, then PHP goes.
+    fn end(mut self) {
+        if !self.orphaned {
+            // If it cannot be told, the master sees the end of the channel instead.
+            let _untold = self.channel.flush_wait();
+        }
+        self.stage.engine.shutdown();
+    }
+}

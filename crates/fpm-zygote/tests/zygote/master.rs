@@ -1,0 +1,250 @@
+//! The master's part: starts the zygote, asks for workers, hears what becomes of them.
+
+use std::ffi::OsStr;
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use bstr::BString;
+use fpm_channel::{
+    FromZygote, Generation, MasterEnd, Next, Output, Parameters, PhpOptions, PoolStart, SlotIndex,
+    Spawn, Start, ToZygote, WorkerId,
+};
+use fpm_conf::{Config, Global, LogLevel, PoolIndex};
+use fpm_os::descriptor::set_nonblocking;
+use fpm_os::exec;
+use fpm_os::poll::{self, Interest, Waited};
+use fpm_os::signal::Signal;
+use fpm_os::wait::{self, ExitStatus};
+use fpm_scoreboard::{Board, Counters, PoolBoard};
+use nix::unistd::Pid;
+
+use crate::site::Site;
+
+/// The argument that makes this program a zygote.
+pub(crate) const ROLE: &str = "zygote";
+
+/// How long anything may take before a test has failed.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A master with one zygote and one pool.
+pub(crate) struct Master {
+    channel: MasterEnd,
+    pub(crate) zygote: Pid,
+    pub(crate) board: PoolBoard,
+    stderr: PipeReader,
+    workers: u64,
+    /// What the zygote has logged.
+    pub(crate) logged: Vec<(LogLevel, BString)>,
+}
+
+/// A worker as the master knows it. When it is dropped the worker loses its master.
+#[must_use]
+pub(crate) struct Worker {
+    pub(crate) id: WorkerId,
+    pub(crate) pid: Pid,
+    pub(crate) slot: u32,
+    control: Option<PipeWriter>,
+    stderr: Option<PipeReader>,
+}
+
+impl Master {
+    /// Starts a zygote for the site and waits until its PHP is up.
+    pub(crate) fn start(site: &Site) -> Master {
+        let mut master = Master::launch(site, |start| start);
+        match master.hear() {
+            FromZygote::Ready { php_version } => assert!(php_version.starts_with("8.")),
+            other => panic!("{other:?}"),
+        }
+        master
+    }
+
+    /// Starts a zygote with an altered `Start`.
+    pub(crate) fn launch(site: &Site, alter: impl FnOnce(Parameters) -> Parameters) -> Master {
+        let board = Board::create().expect("memory");
+        let area = board
+            .add_pool(site.pool.pm_max_children, &Counters::default())
+            .expect("memory");
+        let parameters = Parameters {
+            generation: Generation(7),
+            config: Config {
+                name: "test.conf".into(),
+                global: Global::default(),
+                pools: vec![site.pool.clone()],
+                heartbeat: None,
+            },
+            php: PhpOptions {
+                argv0: "fpmd".into(),
+                ignore_ini: true,
+                ..PhpOptions::default()
+            },
+            pools: vec![PoolStart {
+                area,
+                listener: 0,
+                run_as: None,
+                login: None,
+            }],
+        };
+        let listener = site.listen();
+        let (mut channel, theirs) = MasterEnd::create().expect("a socket pair");
+        let (stderr, stderr_writer) = std::io::pipe().expect("a pipe");
+        set_nonblocking(&stderr).expect("fcntl");
+        let program = std::env::current_exe().expect("/proc");
+        let padding = OsStr::new("                                                        ");
+        let arguments = [program.as_os_str(), OsStr::new(ROLE), padding];
+        let zygote = exec::spawn(&program, &arguments, theirs.as_fd(), stderr_writer.as_fd())
+            .expect("this program can be executed");
+        let start = Start {
+            parameters: alter(parameters),
+            scoreboard: board.as_fd(),
+            listeners: vec![listener.as_fd()],
+        };
+        channel
+            .send(&ToZygote::Start(Box::new(start)))
+            .expect("the zygote listens");
+        Master {
+            channel,
+            zygote,
+            board: board.map(area).expect("just made"),
+            stderr,
+            workers: 0,
+            logged: Vec::new(),
+        }
+    }
+
+    /// Returns the next message that is no log line.
+    pub(crate) fn hear(&mut self) -> FromZygote {
+        loop {
+            match self.channel.receive().expect("the zygote makes sense") {
+                Next::Message(FromZygote::Log { level, text }) => self.logged.push((level, text)),
+                Next::Message(message) => return message,
+                Next::Nothing => self.wait(),
+                Next::Closed => panic!("the zygote is gone: {}", self.stderr()),
+            }
+        }
+    }
+
+    fn wait(&self) {
+        let waited = poll::wait(&self.channel, Interest::Readable, Some(DEADLINE)).expect("poll");
+        assert_eq!(
+            waited,
+            Waited::Ready,
+            "the zygote says nothing: {}",
+            self.stderr()
+        );
+    }
+
+    /// Returns what the zygote has written to its stderr so far.
+    fn stderr(&self) -> String {
+        drain(&self.stderr)
+    }
+
+    /// Has a worker made.
+    pub(crate) fn spawn(&mut self) -> Worker {
+        self.spawn_with(None)
+    }
+
+    /// Has a worker made whose output is caught.
+    pub(crate) fn spawn_caught(&mut self) -> Worker {
+        let (stdout, stdout_writer) = std::io::pipe().expect("a pipe");
+        let (stderr, stderr_writer) = std::io::pipe().expect("a pipe");
+        drop(stdout);
+        set_nonblocking(&stderr).expect("fcntl");
+        let output = Output {
+            stdout: OwnedFd::from(stdout_writer),
+            stderr: OwnedFd::from(stderr_writer),
+        };
+        let mut worker = self.spawn_with(Some(output));
+        worker.stderr = Some(stderr);
+        worker
+    }
+
+    fn spawn_with(&mut self, output: Option<Output>) -> Worker {
+        self.workers += 1;
+        let id = WorkerId(self.workers);
+        let slot = self.board.reserve().expect("a free slot");
+        let (control, control_writer) = std::io::pipe().expect("a pipe");
+        let spawn = Spawn {
+            worker: id,
+            pool: PoolIndex(0),
+            slot: SlotIndex(slot),
+            control: OwnedFd::from(control),
+            output,
+        };
+        self.channel
+            .send(&ToZygote::Spawn(spawn))
+            .expect("the zygote listens");
+        match self.hear() {
+            FromZygote::Spawned { worker, pid } if worker == id => Worker {
+                id,
+                pid,
+                slot,
+                control: Some(control_writer),
+                stderr: None,
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn kill(&mut self, worker: &Worker, signal: Signal) {
+        let kill: ToZygote<BorrowedFd<'_>> = ToZygote::Kill {
+            worker: worker.id,
+            signal,
+        };
+        self.channel.send(&kill).expect("the zygote listens");
+    }
+
+    pub(crate) fn quit(&mut self) {
+        let quit: ToZygote<BorrowedFd<'_>> = ToZygote::Quit;
+        self.channel.send(&quit).expect("the zygote listens");
+    }
+
+    /// Tells a worker to end after its request.
+    pub(crate) fn drain(&self, worker: &mut Worker) {
+        self.board.drain(worker.slot);
+        let control = worker.control.as_mut().expect("not given up");
+        control.write_all(b"!").expect("the worker lives");
+    }
+
+    /// Waits for a worker's end.
+    pub(crate) fn exit_of(&mut self, worker: &Worker) -> ExitStatus {
+        match self.hear() {
+            FromZygote::Exited {
+                worker: ended,
+                pid,
+                status,
+            } if ended == worker.id && pid == worker.pid => status,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Is gone; returns how the zygote ended then.
+    pub(crate) fn die(self) -> ExitStatus {
+        drop(self.channel);
+        wait::wait(self.zygote).expect("it is our child")
+    }
+
+    /// Waits for the zygote's end.
+    pub(crate) fn zygote_exit(self) -> ExitStatus {
+        wait::wait(self.zygote).expect("it is our child")
+    }
+}
+
+impl Worker {
+    /// Closes the master's end of the control pipe.
+    pub(crate) fn give_up(&mut self) {
+        self.control = None;
+    }
+
+    /// Returns what the worker has written to its stderr so far.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.as_ref().map(drain).unwrap_or_default()
+    }
+}
+
+fn drain(mut pipe: &PipeReader) -> String {
+    let mut text = Vec::new();
+    // WouldBlock is the end of what is there.
+    let _end = pipe.read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
