@@ -86,6 +86,7 @@ void fpmd_fork_after_fork(void);
 void fpmd_fork_check(void);
 
 /* directory.c */
+void fpmd_directory_start(void);
 void fpmd_directory_after_fork(void);
 void fpmd_directory_enter(const char *script);
 void fpmd_directory_leave(void);

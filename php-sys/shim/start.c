@@ -55,6 +55,7 @@ fpmd_started fpmd_start(const fpmd_options *options, const fpmd_calls *calls)
 		CG(compiler_options) |= ZEND_COMPILE_EXTENDED_INFO;
 	}
 	fpmd_environment_hook();
+	fpmd_directory_start();
 	return FPMD_STARTED;
 }
 

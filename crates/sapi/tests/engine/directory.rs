@@ -1,7 +1,8 @@
 //! The working directory, in the script and after it.
 
-use std::env;
 use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use crate::cases;
 use crate::php::{Php, Request};
@@ -14,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
         relative_include,
         a_folder_replaced_under_its_name,
         a_script_that_changes_it,
+        folders_with_a_common_beginning,
         a_relative_script,
         without_a_way_home,
     ]
@@ -71,6 +73,7 @@ fn relative_include(php: &mut Php) {
     }
 }
 
+/// A folder's name is believed for a second, so the other one is seen after a second at most.
 fn a_folder_replaced_under_its_name(php: &mut Php) {
     for release in ["one", "two"] {
         php.file(
@@ -79,21 +82,38 @@ fn a_folder_replaced_under_its_name(php: &mut Php) {
         );
     }
     let current = php.folder.join("current");
+    let ask = |php: &mut Php| {
+        let answer = Request::new(&current.join("x.php")).run(php);
+        answer.body().to_owned()
+    };
     symlink(php.folder.join("one"), &current).expect("symlink");
-    assert_eq!(Request::new(&current.join("x.php")).run(php).body(), "one");
+    assert_eq!(ask(php), "one");
     symlink(php.folder.join("two"), php.folder.join("next")).expect("symlink");
-    std::fs::rename(php.folder.join("next"), &current).expect("rename");
-    assert_eq!(Request::new(&current.join("x.php")).run(php).body(), "two");
+    fs::rename(php.folder.join("next"), &current).expect("rename");
+    let replaced = Instant::now();
+    while ask(php) == "one" {
+        assert!(replaced.elapsed() < Duration::from_secs(5), "never noticed");
+    }
+    assert_eq!(ask(php), "two");
 }
 
 fn a_script_that_changes_it(php: &mut Php) {
-    let script = php.file("a/x.php", "<?php chdir('/'); echo getcwd();");
+    let script = php.file("a/x.php", "<?php echo getcwd(); chdir('/'); echo getcwd();");
     let other = php.file("a/y.php", "<?php echo getcwd();");
-    assert_eq!(Request::new(&script).run(php).body(), "/");
-    assert_eq!(
-        Request::new(&other).run(php).body(),
-        format!("{}/a", php.path())
-    );
+    let folder = format!("{}/a", php.path());
+    for _ in 0..3 {
+        assert_eq!(Request::new(&script).run(php).body(), format!("{folder}/"));
+        assert_eq!(Request::new(&other).run(php).body(), folder);
+    }
+}
+
+fn folders_with_a_common_beginning(php: &mut Php) {
+    let folders = ["a", "a/b", "a/bc", "a", "a/bc", "a/b"];
+    for folder in folders {
+        let script = php.file(&format!("{folder}/x.php"), "<?php echo getcwd();");
+        let expected = format!("{}/{folder}", php.path());
+        assert_eq!(Request::new(&script).run(php).body(), expected);
+    }
 }
 
 fn a_relative_script(php: &mut Php) {
@@ -114,9 +134,9 @@ fn a_relative_script(php: &mut Php) {
 
 fn without_a_way_home(php: &mut Php) {
     let gone = php.folder.join("gone");
-    std::fs::create_dir(&gone).expect("mkdir");
+    fs::create_dir(&gone).expect("mkdir");
     env::set_current_dir(&gone).expect("chdir");
-    std::fs::remove_dir(&gone).expect("rmdir");
+    fs::remove_dir(&gone).expect("rmdir");
     php.engine.after_fork();
     let script = php.file("a/x.php", "<?php echo getcwd(); register_shutdown_function(function () { echo ' ', var_export(getcwd(), true); });");
     let answer = Request::new(&script).run(php);
