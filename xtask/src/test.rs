@@ -123,12 +123,21 @@ fn test_with(
 
     for subject in [kept, build.prefix.join("sbin/php-fpm")] {
         eprintln!("the daemon's tests against {}", subject.display());
-        Cargo::new(sh, &["test", "--package", "fpmd-tests", "--tests"])
-            .args(["--"])
-            .args(filter)
-            .with(&php)
-            .env("FPM_UNDER_TEST", &subject)
-            .count(tally)?;
+        Cargo::new(
+            sh,
+            &[
+                "test",
+                "--package",
+                "fpmd-tests",
+                "--tests",
+                "--no-fail-fast",
+            ],
+        )
+        .args(["--"])
+        .args(filter)
+        .with(&php)
+        .env("FPM_UNDER_TEST", &subject)
+        .count(tally)?;
     }
     Ok(())
 }
