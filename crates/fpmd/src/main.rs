@@ -18,6 +18,7 @@ mod exit;
 mod log;
 mod php;
 mod pid_file;
+mod request;
 mod role;
 mod serve;
 mod vocabulary;
