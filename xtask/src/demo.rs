@@ -123,7 +123,7 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
         println!("\nOpen http://127.0.0.1:{port}/ in a browser. Ctrl-C ends the demo.");
         println!(
             "Page: {}  Logs: {}",
-            root.join("demo/index.php").display(),
+            site.script().display(),
             root.join("log").display()
         );
         stay(&interrupted, &mut [&mut server, &mut web])?;

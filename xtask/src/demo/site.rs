@@ -1,6 +1,6 @@
 //! The demo's folder: conf/'s files, copied and fitted to this machine.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,9 @@ use xshell::{Shell, cmd};
 
 /// The address in conf/nginx.conf that the demo's port replaces.
 const EXAMPLE_ADDRESS: &str = "127.0.0.1:8080";
+
+/// The page, relative to conf/ and to the demo's folder.
+const PAGE: &str = "demo/index.php";
 
 /// Directives that need root and are mandatory for nobody else.
 const FOR_ROOT: [&str; 4] = ["user", "group", "listen.owner", "listen.group"];
@@ -33,10 +36,16 @@ impl Site {
         for folder in ["run", "log", "pool.d", "demo"] {
             fs::create_dir(root.join(folder))?;
         }
-        for file in ["php-fpm.conf", "php.ini", "fastcgi.conf", "demo/index.php"] {
-            fs::copy(examples.join(file), root.join(file))
-                .with_context(|| format!("cannot copy conf/{file}"))?;
+        for file in ["php-fpm.conf", "php.ini", "fastcgi.conf", PAGE] {
+            let copied = fs::copy(examples.join(file), root.join(file));
+            copied.with_context(|| format!("cannot copy conf/{file}"))?;
         }
+        // opcache leaves out what was written this moment; the page is as old as its original.
+        let age = fs::metadata(examples.join(PAGE))?.modified()?;
+        File::options()
+            .append(true)
+            .open(root.join(PAGE))?
+            .set_modified(age)?;
         let fitted = |file: &str, fit: &dyn Fn(&str) -> String| -> anyhow::Result<()> {
             let text = fs::read_to_string(examples.join(file))
                 .with_context(|| format!("cannot read conf/{file}"))?;
@@ -68,7 +77,7 @@ impl Site {
 
     /// The page.
     pub(super) fn script(&self) -> PathBuf {
-        self.root().join("demo/index.php")
+        self.root().join(PAGE)
     }
 
     /// Says whether fpmd takes connections.
