@@ -4,18 +4,20 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
 use crate::cases;
 use crate::php::Php;
-use crate::suite::Case;
+use crate::suite::{Case, in_child};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
         quit_in_every_request,
         quit_between_requests,
         quit_after_a_script_took_it,
-        sleep_is_interrupted_not_the_script
+        sleep_is_interrupted_not_the_script,
+        term_ends_the_worker,
     ]
 }
 
@@ -78,4 +80,26 @@ fn sleep_is_interrupted_not_the_script(php: &mut Php) {
          sleep(20); echo 'woken';",
     );
     assert_eq!((answer.body(), quits()), ("woken", 1));
+}
+
+fn term_ends_the_worker(php: &mut Php) {
+    // In the first request, in a later one, and between two.
+    for requests in [0, 1, 5] {
+        for in_script in [true, false] {
+            let ended = in_child(|| {
+                handle_quit(php);
+                for _ in 0..requests {
+                    assert_eq!(php.get("echo 'alive';").body(), "alive");
+                }
+                if in_script {
+                    php.get("exec('kill -TERM ' . getmypid());");
+                } else {
+                    kill(Pid::this(), Signal::SIGTERM).expect("kill");
+                }
+                true
+            });
+            let by_signal = matches!(ended, WaitStatus::Signaled(_, Signal::SIGTERM, _));
+            assert!(by_signal, "{requests} {in_script}: {ended:?}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
         argv_from_the_query,
         values_end_at_nul_in_server_only,
         long_names,
+        odd_parameters,
         request_time,
     ]
 }
@@ -182,4 +183,21 @@ fn long_names(php: &mut Php) {
 fn request_time(php: &mut Php) {
     let script = php.file("time.php", "<?php echo abs($_SERVER['REQUEST_TIME'] - time()) < 2 ? 'now' : 'off', is_float($_SERVER['REQUEST_TIME_FLOAT']) ? '' : '?';");
     assert_eq!(Request::new(&script).run(php).body(), "now");
+}
+
+fn odd_parameters(php: &mut Php) {
+    let script = php.file("odd.php", "<?php echo count($_SERVER) > 5000 ? 'many' : 'few', count(getallheaders()), strlen($_SERVER['LARGE']);");
+    let mut request = Request::new(&script)
+        .with("", "nameless")
+        .with("=", "x")
+        .with("a[b", "x")
+        .with("a[]", "x")
+        .with("\u{e4} .[", "x")
+        .with("HTTP__", "x")
+        .with("HTTP_\0X", "x")
+        .with("LARGE", vec![b'x'; 3_000_000]);
+    for n in 0..5000 {
+        request = request.with(&format!("P{n}"), n.to_string());
+    }
+    assert_eq!(request.run(php).body(), "many23000000");
 }
