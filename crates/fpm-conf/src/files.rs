@@ -78,3 +78,62 @@ impl Files for OsFiles {
 
 /// "File too large" on Linux (asm-generic/errno-base.h).
 const EFBIG: i32 = 27;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_directory_reads_as_an_empty_file() {
+        let home = tempfile::tempdir().unwrap();
+        let path = BString::from(home.path().as_os_str().as_encoded_bytes());
+        assert_eq!(OsFiles.read(path.as_bstr()).unwrap(), b"");
+        assert_eq!(
+            OsFiles.read("/none".into()).unwrap_err().raw_os_error(),
+            Some(2)
+        );
+    }
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let error = OsFiles.read("/dev/zero".into()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(EFBIG));
+    }
+
+    #[test]
+    fn names_are_bytes_and_dangling_links_exist() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &[u8]| {
+            let mut path = BString::from(home.path().as_os_str().as_encoded_bytes());
+            path.push(b'/');
+            path.extend_from_slice(name);
+            path
+        };
+        let odd = path(b"\xff");
+        fs::write(odd.to_path_lossy(), "text").unwrap();
+        symlink("/none", path(b"link").to_path_lossy()).unwrap();
+
+        let mut names = OsFiles.entries(path(b"").as_bstr()).unwrap();
+        names.sort();
+        assert_eq!(names, [b"link".as_slice(), b"\xff"]);
+        assert_eq!(OsFiles.read(odd.as_bstr()).unwrap(), b"text");
+        assert!(OsFiles.exists(path(b"link").as_bstr()) && !OsFiles.exists(path(b"x").as_bstr()));
+        assert!(OsFiles.is_dir(path(b"").as_bstr()) && !OsFiles.is_dir(odd.as_bstr()));
+        assert!(OsFiles.entries(odd.as_bstr()).unwrap_err().kind() == io::ErrorKind::NotADirectory);
+    }
+
+    #[test]
+    fn logs_are_private_and_keep_what_is_in_them() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("log");
+        let path = BString::from(file.as_os_str().as_encoded_bytes());
+        OsFiles.touch_log(path.as_bstr()).unwrap();
+        // The umask of whoever runs this may only take bits away.
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o177, 0);
+        fs::write(&file, "kept").unwrap();
+        OsFiles.touch_log(path.as_bstr()).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"kept");
+    }
+}
