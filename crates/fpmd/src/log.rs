@@ -181,28 +181,23 @@ impl Log {
 impl Inner {
     /// Composes and writes a line. A log that cannot be written to has nobody to tell.
     fn write(&mut self, level: LogLevel, text: &BStr, place: Place<'_>) {
-        let line = compose(
-            level,
-            self.level,
-            clock::realtime(),
-            place,
-            text,
-            self.limit,
-        );
-        let to_stderr = match &mut self.sink {
-            Sink::Stderr => true,
-            Sink::File { file, path } => {
-                let _ = file.write_all(&line);
-                self.phase == Phase::Starting
-                    && level >= LogLevel::Notice
-                    && !is_stderr(path.as_bstr())
-            }
+        let now = clock::realtime();
+        let shown = self.phase == Phase::Starting && level >= LogLevel::Notice;
+        let line = match &mut self.sink {
             Sink::Syslog(syslog) => {
-                syslog.send(level, self.level, text, place);
-                self.phase == Phase::Starting && level >= LogLevel::Notice
+                let mut line = line::for_syslog(level, self.level, place, text);
+                syslog.send(self.level, &line);
+                line.push(b'\n');
+                shown.then_some(line)
+            }
+            Sink::Stderr => Some(compose(level, self.level, now, place, text, self.limit)),
+            Sink::File { file, path } => {
+                let line = compose(level, self.level, now, place, text, self.limit);
+                let _ = file.write_all(&line);
+                (shown && !is_stderr(path.as_bstr())).then_some(line)
             }
         };
-        if to_stderr {
+        if let Some(line) = line {
             let _ = io::stderr().write_all(&line);
         }
     }

@@ -5,7 +5,7 @@
 
 use std::ffi::{CString, NulError, OsStr};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use fpm_channel::PhpOptions;
@@ -33,13 +33,17 @@ pub(crate) fn start(options: &PhpOptions, log: fn(&[u8])) -> Result<Engine, Sapi
     Engine::start(&options, log)
 }
 
-/// Returns the folders that the PHP of this build was configured for.
+/// Returns the folders that the PHP of this build was configured for. A distribution keeps php-fpm's files in a folder of
+/// their own, not where its libphp was configured to look.
 pub(crate) fn folders() -> BuildFolders {
     let paths = sapi::built_paths();
     BuildFolders {
         prefix: paths.prefix.into(),
         localstatedir: paths.localstatedir.into(),
-        sysconfdir: paths.sysconfdir.into(),
+        sysconfdir: match sapi::distribution_folder() {
+            Some(folder) => folder.into_os_string().into_vec().into(),
+            None => paths.sysconfdir.into(),
+        },
     }
 }
 

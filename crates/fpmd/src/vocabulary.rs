@@ -91,8 +91,15 @@ impl<'a> Words<'a> {
 impl Vocabulary for Words<'_> {
     fn variable(&self, name: &BStr) -> Option<BString> {
         let environment =
-            env::var_os(OsStr::from_bytes(name)).map(|value| BString::from(value.into_vec()));
-        environment.or_else(|| self.ask(Kind::Setting, name))
+            || env::var_os(OsStr::from_bytes(name)).map(|value| BString::from(value.into_vec()));
+        let setting = || self.ask(Kind::Setting, name);
+        // php-fpm asks php.ini first. Settings have small letters in their names, variables nearly never: PHP need not be
+        // started for `${HOSTNAME}`.
+        if name.iter().any(u8::is_ascii_lowercase) {
+            setting().or_else(environment)
+        } else {
+            environment().or_else(setting)
+        }
     }
 
     fn constant(&self, name: &BStr) -> Option<BString> {
@@ -110,7 +117,10 @@ impl Vocabulary for Words<'_> {
 impl Oracle {
     fn start(options: &PhpOptions) -> Option<Oracle> {
         let (ours, theirs) = seqpacket::pair().ok()?;
+        let mut ours = Some(ours);
         let pid = fork(OtherThreads::Refuse, || {
+            // With a copy of this end in its own hands the child would wait for ever.
+            ours = None;
             // What PHP has to say about its start is said by the zygote's.
             if open_null()
                 .and_then(|null| StandardStream::Error.replace(&null))
@@ -124,7 +134,7 @@ impl Oracle {
             }
         })
         .ok()?;
-        Some(Oracle { socket: ours, pid })
+        Some(Oracle { socket: ours?, pid })
     }
 
     fn ask(&self, kind: Kind, name: &BStr) -> Option<BString> {

@@ -54,6 +54,21 @@ pub(super) fn compose(
     line
 }
 
+/// Puts a line for syslog together, which adds the time itself.
+pub(super) fn for_syslog(
+    level: LogLevel,
+    configured: LogLevel,
+    place: Place<'_>,
+    text: &BStr,
+) -> Vec<u8> {
+    let mut line = format!("[{}] ", level.name()).into_bytes();
+    if configured == LogLevel::Debug {
+        line.extend_from_slice(format!("{}(), line {}: ", place.function, place.line).as_bytes());
+    }
+    line.extend_from_slice(text);
+    line
+}
+
 /// Returns what stands in front of the text: time and level, and when debugging who wrote it.
 pub(super) fn prefix(
     level: LogLevel,
@@ -130,6 +145,21 @@ mod tests {
         let long = line(LogLevel::Debug, LogLevel::Debug, "text", 1024);
         let expected = format!(" .........012345] DEBUG: pid {pid}, workers(), line 17: text\n");
         assert_eq!(&without_time(&long)[12..], expected);
+    }
+
+    #[test]
+    fn lines_for_syslog_have_no_time() {
+        let place = Place {
+            function: "workers",
+            line: 17,
+        };
+        let line = |configured| {
+            for_syslog(LogLevel::Error, configured, place, "no".into())
+                .as_bstr()
+                .to_owned()
+        };
+        assert_eq!(line(LogLevel::Notice), "[ERROR] no");
+        assert_eq!(line(LogLevel::Debug), "[ERROR] workers(), line 17: no");
     }
 
     #[test]

@@ -9,8 +9,6 @@ use std::os::unix::net::UnixDatagram;
 use bstr::{BStr, BString};
 use fpm_conf::{Facility, LogLevel};
 
-use super::line::Place;
-
 /// Where syslog listens (`_PATH_LOG` of the C library).
 const SOCKET: &str = "/dev/log";
 
@@ -32,20 +30,12 @@ impl Syslog {
     }
 
     /// Sends a line. Its priority is that of the configured level, not its own: so does the original.
-    pub(super) fn send(
-        &mut self,
-        level: LogLevel,
-        configured: LogLevel,
-        text: &BStr,
-        place: Place<'_>,
-    ) {
+    pub(super) fn send(&mut self, configured: LogLevel, line: &[u8]) {
         let packet = packet(
             self.ident.as_ref(),
             self.facility,
-            level,
             configured,
-            text,
-            place,
+            line,
             std::process::id(),
         );
         for _ in 0..2 {
@@ -72,18 +62,13 @@ fn connect() -> Option<UnixDatagram> {
 fn packet(
     ident: &BStr,
     facility: Facility,
-    level: LogLevel,
     configured: LogLevel,
-    text: &BStr,
-    place: Place<'_>,
+    line: &[u8],
     pid: u32,
 ) -> Vec<u8> {
     let priority = facility.0 | severity(configured);
-    let mut packet = format!("<{priority}>{ident}[{pid}]: [{}] ", level.name()).into_bytes();
-    if configured == LogLevel::Debug {
-        packet.extend_from_slice(format!("{}(), line {}: ", place.function, place.line).as_bytes());
-    }
-    packet.extend_from_slice(text);
+    let mut packet = format!("<{priority}>{ident}[{pid}]: ").into_bytes();
+    packet.extend_from_slice(line);
     packet
 }
 
@@ -105,25 +90,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_carry_the_configured_priority_and_the_level_as_text() {
+    fn packets_carry_the_configured_priority() {
         for (configured, expected) in [
             (LogLevel::Notice, "<29>php-fpm[42]: [ERROR] no"),
-            (
-                LogLevel::Debug,
-                "<31>php-fpm[42]: [ERROR] master(), line 7: no",
-            ),
+            (LogLevel::Debug, "<31>php-fpm[42]: [ERROR] no"),
         ] {
-            let place = Place {
-                function: "master",
-                line: 7,
-            };
             let packet = packet(
                 "php-fpm".into(),
                 Facility::DAEMON,
-                LogLevel::Error,
                 configured,
-                "no".into(),
-                place,
+                b"[ERROR] no",
                 42,
             );
             assert_eq!(packet.as_bstr(), expected);
