@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header (16 words) · busy bits (one per slot, rounded up to 8 words) · slot · slot · …
-//! slot: control (8 words) · state A (16) · state B (16) · texts A (118) · texts B (118) · padding
+//! slot: control (8 words) · state A (16) · state B (16) · texts (118) · padding
 //! ```
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
@@ -15,28 +15,26 @@ pub(crate) mod header {
     pub(crate) const VERSION: usize = 0;
     /// Number of slots.
     pub(crate) const SLOTS: usize = 1;
-    /// Odd while the master moves a slot's counters into the header, else even.
-    pub(crate) const RELEASES: usize = 2;
     /// When the pool was started first, in seconds since 1970.
-    pub(crate) const STARTED: usize = 3;
-    /// Requests accepted by workers that are gone.
-    pub(crate) const ACCEPTED: usize = 4;
+    pub(crate) const STARTED: usize = 2;
+    /// Requests accepted in other areas of the pool, before this one was made.
+    pub(crate) const ACCEPTED: usize = 3;
+    /// The same of requests not run because nobody waited for the answer.
+    pub(crate) const ABANDONED: usize = 4;
+    /// The same of the highest memory peak, in bytes.
+    pub(crate) const MEMORY_PEAK: usize = 5;
     /// Most workers that were busy at once. Written by all.
-    pub(crate) const MAX_ACTIVE: usize = 5;
+    pub(crate) const MAX_ACTIVE: usize = 6;
     /// How often `pm.max_children` was reached.
-    pub(crate) const MAX_CHILDREN_REACHED: usize = 6;
+    pub(crate) const MAX_CHILDREN_REACHED: usize = 7;
     /// Requests slower than `request_slowlog_timeout`.
-    pub(crate) const SLOW_REQUESTS: usize = 7;
+    pub(crate) const SLOW_REQUESTS: usize = 8;
     /// Connections waiting now.
-    pub(crate) const LISTEN_QUEUE: usize = 8;
+    pub(crate) const LISTEN_QUEUE: usize = 9;
     /// Most connections that waited at once.
-    pub(crate) const MAX_LISTEN_QUEUE: usize = 9;
+    pub(crate) const MAX_LISTEN_QUEUE: usize = 10;
     /// How many connections can wait.
-    pub(crate) const LISTEN_QUEUE_LEN: usize = 10;
-    /// Highest memory peak of workers that are gone, in bytes.
-    pub(crate) const MEMORY_PEAK: usize = 11;
-    /// Requests that workers that are gone did not run because nobody waited for the answer.
-    pub(crate) const ABANDONED: usize = 12;
+    pub(crate) const LISTEN_QUEUE_LEN: usize = 11;
     /// Length of the header.
     pub(crate) const LEN: usize = 16;
 }
@@ -65,7 +63,7 @@ pub(crate) mod state {
     pub(crate) const STAGE: usize = 3;
     /// Last change between idle and busy or to finished, in microseconds of the monotonic clock.
     pub(crate) const SINCE: usize = 4;
-    /// Requests accepted.
+    /// Requests accepted by the worker.
     pub(crate) const REQUESTS: usize = 5;
     /// When the present or last request was accepted, in microseconds of the monotonic clock.
     pub(crate) const ACCEPTED: usize = 6;
@@ -77,42 +75,82 @@ pub(crate) mod state {
     pub(crate) const CPU: usize = 9;
     /// Memory peak of the last request, in bytes.
     pub(crate) const MEMORY: usize = 10;
-    /// Memory peak of all requests, in bytes.
-    pub(crate) const MEMORY_PEAK: usize = 11;
     /// Length of the request's body, as the client says.
-    pub(crate) const CONTENT_LENGTH: usize = 12;
-    /// Lengths of method, URI, query and script in 16 bits each.
-    pub(crate) const LENGTHS: usize = 13;
-    /// Length of the user in the low 16 bits, above them which copy of the texts is in force.
-    pub(crate) const USER_LENGTH_AND_TEXTS: usize = 14;
-    /// Requests not run because nobody waited for the answer.
-    pub(crate) const ABANDONED: usize = 15;
+    pub(crate) const CONTENT_LENGTH: usize = 11;
+    /// Lengths of the texts: 8 bits method, 8 URI, 16 query, 16 script, 16 user.
+    pub(crate) const LENGTHS: usize = 12;
+    /// Requests accepted by all workers that this slot ever had.
+    pub(crate) const SLOT_REQUESTS: usize = 13;
+    /// Those of them not run because nobody waited for the answer.
+    pub(crate) const SLOT_ABANDONED: usize = 14;
+    /// The highest memory peak of all of them, in bytes.
+    pub(crate) const SLOT_MEMORY_PEAK: usize = 15;
     /// Length of one copy.
     pub(crate) const LEN: usize = 16;
 }
 
 /// The texts of a request. The original's buffers, which end with a NUL: one byte less is shown.
 pub(crate) mod texts {
-    /// First word and most bytes of the method.
-    pub(crate) const METHOD: (usize, usize) = (0, 15);
-    /// First word and most bytes of the request URI.
-    pub(crate) const URI: (usize, usize) = (2, 127);
-    /// First word and most bytes of the query string.
-    pub(crate) const QUERY: (usize, usize) = (18, 511);
-    /// First word and most bytes of the script's path.
-    pub(crate) const SCRIPT: (usize, usize) = (82, 255);
-    /// First word and most bytes of the user.
-    pub(crate) const USER: (usize, usize) = (114, 31);
-    /// Length of one copy, in words.
+    use super::Text;
+
+    /// The method.
+    pub(crate) const METHOD: Text = Text {
+        word: 0,
+        most: 15,
+        shift: 0,
+        bits: 8,
+    };
+    /// The request URI.
+    pub(crate) const URI: Text = Text {
+        word: 2,
+        most: 127,
+        shift: 8,
+        bits: 8,
+    };
+    /// The query string.
+    pub(crate) const QUERY: Text = Text {
+        word: 18,
+        most: 511,
+        shift: 16,
+        bits: 16,
+    };
+    /// The script's path.
+    pub(crate) const SCRIPT: Text = Text {
+        word: 82,
+        most: 255,
+        shift: 32,
+        bits: 16,
+    };
+    /// The user.
+    pub(crate) const USER: Text = Text {
+        word: 114,
+        most: 31,
+        shift: 48,
+        bits: 16,
+    };
+    /// Length of all, in words.
     pub(crate) const LEN: usize = 118;
+}
+
+/// Where one text of a request is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text {
+    /// Its first word in the texts.
+    pub(crate) word: usize,
+    /// The most bytes it has.
+    pub(crate) most: usize,
+    /// The lowest bit of its length in [`state::LENGTHS`].
+    pub(crate) shift: u32,
+    /// How many bits its length has there.
+    pub(crate) bits: u32,
 }
 
 /// First word of the two states in a slot.
 pub(crate) const STATES: usize = control::LEN;
-/// First word of the two copies of the texts in a slot.
+/// First word of the texts in a slot.
 pub(crate) const TEXTS: usize = STATES + 2 * state::LEN;
 /// Length of a slot: whole cache lines.
-pub(crate) const SLOT_LEN: usize = (TEXTS + 2 * texts::LEN).next_multiple_of(8);
+pub(crate) const SLOT_LEN: usize = (TEXTS + texts::LEN).next_multiple_of(8);
 
 /// Returns the length of a pool's busy bits, in words.
 pub(crate) fn busy_len(slots: u32) -> usize {
@@ -135,19 +173,20 @@ mod tests {
 
     #[test]
     fn texts_have_room_and_do_not_overlap() {
-        let mut next = 0;
-        for (start, most) in [
+        let (mut word, mut bit) = (0, 0);
+        for text in [
             texts::METHOD,
             texts::URI,
             texts::QUERY,
             texts::SCRIPT,
             texts::USER,
         ] {
-            assert_eq!(start, next);
-            assert!(most < 1 << 16, "lengths have 16 bits");
-            next = start + (most + 1) / 8;
+            assert_eq!((text.word, text.shift), (word, bit));
+            assert!(text.most < 1 << text.bits);
+            word += (text.most + 1) / 8;
+            bit += text.bits;
         }
-        assert_eq!(next, texts::LEN);
+        assert_eq!((word, bit), (texts::LEN, 64));
     }
 
     #[test]

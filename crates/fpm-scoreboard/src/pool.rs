@@ -6,19 +6,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::fence;
 use std::time::Duration;
 
 use fpm_os::shared::Mapping;
 
 use crate::error::ScoreboardError;
 use crate::layout::{self, SLOT_LEN, control, header, state};
-use crate::slot::{Slot, SlotSnapshot, SlotState};
+use crate::slot::{Slot, SlotSnapshot, SlotState, StateWords};
 use crate::stage::Stage;
-use crate::writer::{Birth, SlotWriter};
-
-/// How often a reader of the totals starts again because the master has released a slot meanwhile.
-const ATTEMPTS: usize = 100;
+use crate::writer::{Birth, SlotWriter, without_worker};
 
 /// The area of one pool in this process. Clones are the same area.
 #[derive(Clone, Debug)]
@@ -168,19 +164,7 @@ impl PoolBoard {
     /// When there is no such slot.
     pub fn release(&self, slot: u32) {
         let area = self.slot(slot);
-        let (words, ()) = area.read(|_| ());
-        let releases = self.header(header::RELEASES);
-        let before = releases.load(Relaxed) & !1;
-        releases.store(before + 1, Relaxed);
-        fence(Release);
-        self.header(header::ACCEPTED)
-            .fetch_add(words[state::REQUESTS], Relaxed);
-        self.header(header::ABANDONED)
-            .fetch_add(words[state::ABANDONED], Relaxed);
-        self.header(header::MEMORY_PEAK)
-            .fetch_max(words[state::MEMORY_PEAK], Relaxed);
-        area.publish(&[0; state::LEN]);
-        releases.store(before + 2, Release);
+        area.publish(&without_worker(&area.words()));
         self.set_idle(slot);
         area.control(control::DRAIN).store(0, Relaxed);
         area.control(control::RESERVED).store(0, Relaxed);
@@ -192,7 +176,7 @@ impl PoolBoard {
     /// When there is no such slot.
     #[must_use]
     pub fn state(&self, slot: u32) -> Option<SlotState> {
-        self.slot(slot).state()
+        SlotState::from_words(&self.slot(slot).words())
     }
 
     /// Reads all that is known of the worker in a slot; `None` when there is none.
@@ -212,22 +196,31 @@ impl PoolBoard {
             .collect()
     }
 
-    /// Adds everything up.
+    /// Adds everything up. What is counted never goes back.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        let releases = self.header(header::RELEASES);
-        let mut attempts = 0;
-        loop {
-            let before = releases.load(Acquire);
-            let totals = self.add_up();
-            fence(Acquire);
-            attempts += 1;
-            // The number stays odd only when the master was killed in the middle of a release.
-            let undisturbed = before & 1 == 0 && releases.load(Relaxed) == before;
-            if undisturbed || attempts == ATTEMPTS {
-                return totals;
-            }
+        let header = |word| self.header(word).load(Relaxed);
+        let mut totals = Totals {
+            counters: Counters {
+                started: Duration::from_secs(header(header::STARTED)),
+                accepted: header(header::ACCEPTED),
+                abandoned: header(header::ABANDONED),
+                memory_peak: header(header::MEMORY_PEAK),
+                max_active: header(header::MAX_ACTIVE),
+                max_children_reached: header(header::MAX_CHILDREN_REACHED),
+                slow_requests: header(header::SLOW_REQUESTS),
+                max_listen_queue: header(header::MAX_LISTEN_QUEUE),
+            },
+            listen_queue: ListenQueue {
+                waiting: header(header::LISTEN_QUEUE),
+                capacity: header(header::LISTEN_QUEUE_LEN),
+            },
+            ..Totals::default()
+        };
+        for slot in 0..self.slots {
+            totals.add(&self.slot(slot).words());
         }
+        totals
     }
 
     /// Notes how many connections wait and can wait. For the master.
@@ -281,39 +274,6 @@ impl PoolBoard {
         word.fetch_and(!bit, AcqRel);
     }
 
-    /// Adds up without looking whether the master releases a slot meanwhile.
-    fn add_up(&self) -> Totals {
-        let header = |word| self.header(word).load(Relaxed);
-        let mut totals = Totals {
-            counters: Counters {
-                started: Duration::from_secs(header(header::STARTED)),
-                accepted: header(header::ACCEPTED),
-                abandoned: header(header::ABANDONED),
-                max_active: header(header::MAX_ACTIVE),
-                max_children_reached: header(header::MAX_CHILDREN_REACHED),
-                slow_requests: header(header::SLOW_REQUESTS),
-                max_listen_queue: header(header::MAX_LISTEN_QUEUE),
-                memory_peak: header(header::MEMORY_PEAK),
-            },
-            listen_queue: ListenQueue {
-                waiting: header(header::LISTEN_QUEUE),
-                capacity: header(header::LISTEN_QUEUE_LEN),
-            },
-            ..Totals::default()
-        };
-        for state in (0..self.slots).filter_map(|slot| self.state(slot)) {
-            totals.counters.accepted += state.requests;
-            totals.counters.abandoned += state.abandoned;
-            totals.counters.memory_peak = totals.counters.memory_peak.max(state.memory_peak);
-            match state.stage {
-                Stage::Creating => totals.creating += 1,
-                Stage::Accepting => totals.idle += 1,
-                _ => totals.active += 1,
-            }
-        }
-        totals
-    }
-
     /// Returns a word of the header.
     fn header(&self, word: usize) -> &AtomicU64 {
         &self.mapping.words()[word]
@@ -327,6 +287,22 @@ impl PoolBoard {
     /// Returns the word and the bit of a slot.
     fn busy(&self, slot: u32) -> (&AtomicU64, u64) {
         (&self.busy_words()[slot as usize / 64], 1 << (slot % 64))
+    }
+}
+
+impl Totals {
+    /// Adds one slot.
+    fn add(&mut self, words: &StateWords) {
+        let counters = &mut self.counters;
+        counters.accepted += words[state::SLOT_REQUESTS];
+        counters.abandoned += words[state::SLOT_ABANDONED];
+        counters.memory_peak = counters.memory_peak.max(words[state::SLOT_MEMORY_PEAK]);
+        match SlotState::from_words(words).map(|state| state.stage) {
+            None => {}
+            Some(Stage::Creating) => self.creating += 1,
+            Some(Stage::Accepting) => self.idle += 1,
+            Some(_) => self.active += 1,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One slot: the words of one worker, published whole and read whole.
 //!
 //! A changer must know: between two publications a writer touches only what no reader of the state in force looks
-//! at, which is the other copy of the state and the copy of the texts that this state does not name.
+//! at, which is the other copy of the state, and the texts while the state in force gives them no length.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
-use crate::layout::{self, control, state, texts};
+use crate::layout::{self, Text, control, state, texts};
 use crate::stage::Stage;
-use crate::text;
 
 /// How often a reader starts again because the worker has published meanwhile. A worker publishes a few times per
 /// request and a read takes less than a microsecond, so two attempts are rare already.
@@ -33,8 +32,6 @@ pub struct SlotState {
     pub since: Duration,
     /// Requests it has accepted.
     pub requests: u64,
-    /// Those of them that it did not run because nobody waited for the answer.
-    pub abandoned: u64,
     /// When it accepted its present or last request, by the monotonic clock.
     pub accepted: Duration,
     /// The same since 1970.
@@ -45,8 +42,6 @@ pub struct SlotState {
     pub cpu: Duration,
     /// The memory peak of its last request, in bytes; zero as `duration`.
     pub memory: u64,
-    /// The highest of all its memory peaks, in bytes.
-    pub memory_peak: u64,
     /// The length of its present or last request's body in bytes, as the client says; may be negative.
     pub content_length: i64,
 }
@@ -92,10 +87,9 @@ impl<'a> Slot<'a> {
         &self.words[word]
     }
 
-    /// Returns one copy of the texts.
-    pub(crate) fn texts(self, copy: usize) -> &'a [AtomicU64] {
-        let start = layout::TEXTS + copy * texts::LEN;
-        &self.words[start..start + texts::LEN]
+    /// Returns the texts.
+    pub(crate) fn texts(self) -> &'a [AtomicU64] {
+        &self.words[layout::TEXTS..layout::TEXTS + texts::LEN]
     }
 
     /// Puts a new state in force. Only the slot's single writer calls this: its worker, or the master when there is
@@ -112,59 +106,48 @@ impl<'a> Slot<'a> {
         published.store(next, Release);
     }
 
-    /// Reads the state in force, and with `more` what else belongs to it.
-    pub(crate) fn read<T>(self, more: impl Fn(&StateWords) -> T) -> (StateWords, T) {
-        let published = self.control(control::PUBLISHED);
-        let mut attempts = 0;
-        loop {
-            let before = published.load(Acquire);
-            let mut words = [0; state::LEN];
-            for (word, value) in words.iter_mut().zip(self.copy(before)) {
-                *word = value.load(Relaxed);
-            }
-            let rest = more(&words);
-            fence(Acquire);
-            attempts += 1;
-            // A worker that publishes without end has gone mad; every word is one that it wrote.
-            if published.load(Relaxed) == before || attempts == ATTEMPTS {
-                return (words, rest);
-            }
-        }
-    }
-
-    /// Reads the numbers; `None` in a slot without worker.
-    pub(crate) fn state(self) -> Option<SlotState> {
-        let (words, ()) = self.read(|_| ());
-        SlotState::from_words(&words)
+    /// Reads the numbers in force.
+    pub(crate) fn words(self) -> StateWords {
+        self.read(&mut [])
     }
 
     /// Reads everything; `None` in a slot without worker.
     pub(crate) fn snapshot(self, slot: u32) -> Option<SlotSnapshot> {
-        let (words, [method, uri, query, script, user]) = self.read(|words| {
-            let lengths = words[state::LENGTHS];
-            let last = words[state::USER_LENGTH_AND_TEXTS];
-            let copy = self.texts(usize::from(last >> 16 & 1 == 1));
-            let load = |(start, most), len| text::load(&copy[start..], most, len & 0xffff);
-            [
-                load(texts::METHOD, lengths),
-                load(texts::URI, lengths >> 16),
-                load(texts::QUERY, lengths >> 32),
-                load(texts::SCRIPT, lengths >> 48),
-                load(texts::USER, last),
-            ]
-        });
-        let state = SlotState::from_words(&words)?;
-        let draining = self.control(control::DRAIN).load(Relaxed) != 0;
+        let mut copied = [0; texts::LEN];
+        let words = self.read(&mut copied);
+        let text = |text: Text| text.take(&copied, words[state::LENGTHS]);
         Some(SlotSnapshot {
             slot,
-            draining,
-            state,
-            method,
-            uri,
-            query,
-            script,
-            user,
+            draining: self.control(control::DRAIN).load(Relaxed) != 0,
+            state: SlotState::from_words(&words)?,
+            method: text(texts::METHOD),
+            uri: text(texts::URI),
+            query: text(texts::QUERY),
+            script: text(texts::SCRIPT),
+            user: text(texts::USER),
         })
+    }
+
+    /// Copies the state in force, and as much of its texts as there is room for. Nothing else is done in between:
+    /// the shorter it takes the less often it is disturbed.
+    fn read(self, copied: &mut [u64]) -> StateWords {
+        let published = self.control(control::PUBLISHED);
+        let mut words = [0; state::LEN];
+        for _ in 0..ATTEMPTS {
+            let before = published.load(Acquire);
+            for (copy, word) in words.iter_mut().zip(self.copy(before)) {
+                *copy = word.load(Relaxed);
+            }
+            for (copy, word) in copied.iter_mut().zip(self.texts()) {
+                *copy = word.load(Relaxed);
+            }
+            fence(Acquire);
+            if published.load(Relaxed) == before {
+                break;
+            }
+        }
+        // After so many attempts the worker must have gone mad; every single word is still one that it wrote.
+        words
     }
 
     /// Returns the copy that is in force after this publication.
@@ -176,7 +159,7 @@ impl<'a> Slot<'a> {
 
 impl SlotState {
     /// Takes the numbers apart; `None` when there is no process.
-    fn from_words(words: &StateWords) -> Option<SlotState> {
+    pub(crate) fn from_words(words: &StateWords) -> Option<SlotState> {
         let pid = i32::try_from(words[state::PID])
             .ok()
             .filter(|pid| *pid > 0)?;
@@ -188,13 +171,11 @@ impl SlotState {
             stage: Stage::from_number(words[state::STAGE]),
             since: time(state::SINCE),
             requests: words[state::REQUESTS],
-            abandoned: words[state::ABANDONED],
             accepted: time(state::ACCEPTED),
             accepted_at: time(state::ACCEPTED_AT),
             duration: time(state::DURATION),
             cpu: time(state::CPU),
             memory: words[state::MEMORY],
-            memory_peak: words[state::MEMORY_PEAK],
             content_length: words[state::CONTENT_LENGTH].cast_signed(),
         })
     }

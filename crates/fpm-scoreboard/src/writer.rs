@@ -13,7 +13,6 @@ use crate::layout::{control, state, texts};
 use crate::pool::PoolBoard;
 use crate::slot::StateWords;
 use crate::stage::Stage;
-use crate::text;
 
 /// Who a worker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,24 +60,17 @@ pub struct SlotWriter {
     slot: u32,
     /// The state that was published last, or is about to be.
     words: StateWords,
-    /// Which copy of the texts is in force.
-    texts: usize,
 }
 
 impl SlotWriter {
     /// Publishes a worker that is being made.
     pub(crate) fn begin(pool: PoolBoard, slot: u32, birth: Birth) -> SlotWriter {
-        let mut words = [0; state::LEN];
+        let mut words = without_worker(&pool.slot(slot).words());
         words[state::PID] = u64::from(birth.pid.as_raw().unsigned_abs());
         words[state::GENERATION] = birth.generation;
         words[state::STARTED] = micros(birth.started);
         words[state::STAGE] = Stage::Creating.number();
-        let writer = SlotWriter {
-            pool,
-            slot,
-            words,
-            texts: 0,
-        };
+        let writer = SlotWriter { pool, slot, words };
         writer.publish();
         writer
     }
@@ -98,6 +90,7 @@ impl SlotWriter {
         words[state::STAGE] = Stage::ReadingHeaders.number();
         words[state::SINCE] = micros(now);
         words[state::REQUESTS] += 1;
+        words[state::SLOT_REQUESTS] += 1;
         words[state::ACCEPTED] = micros(now);
         words[state::ACCEPTED_AT] = micros(now_since_1970);
         words[state::DURATION] = 0;
@@ -105,25 +98,25 @@ impl SlotWriter {
         words[state::MEMORY] = 0;
         words[state::CONTENT_LENGTH] = 0;
         words[state::LENGTHS] = 0;
-        words[state::USER_LENGTH_AND_TEXTS] = (self.texts as u64) << 16;
         self.publish();
         self.pool.set_busy(self.slot);
     }
 
     /// Notes what the request wants.
     pub fn info(&mut self, description: &Description<'_>) {
-        // The other copy: a reader may be at the one in force. It may even still be at the other one, with a state
-        // from before the last publication; the fence lets it see that publication and start again.
-        self.texts = 1 - self.texts;
+        if self.words[state::LENGTHS] != 0 {
+            // The request was described before: no reader may look at the texts while they change.
+            self.words[state::LENGTHS] = 0;
+            self.publish();
+        }
+        // Whoever sees one of the following stores also sees the publication before it, which has no texts.
         fence(Release);
-        let copy = self.pool.slot(self.slot).texts(self.texts);
-        let store = |(start, most): (usize, usize), text| text::store(&copy[start..], most, text);
-        self.words[state::LENGTHS] = store(texts::METHOD, description.method)
-            | store(texts::URI, description.uri) << 16
-            | store(texts::QUERY, description.query) << 32
-            | store(texts::SCRIPT, description.script) << 48;
-        self.words[state::USER_LENGTH_AND_TEXTS] =
-            store(texts::USER, description.user) | (self.texts as u64) << 16;
+        let words = self.pool.slot(self.slot).texts();
+        self.words[state::LENGTHS] = texts::METHOD.store(words, description.method)
+            | texts::URI.store(words, description.uri)
+            | texts::QUERY.store(words, description.query)
+            | texts::SCRIPT.store(words, description.script)
+            | texts::USER.store(words, description.user);
         self.words[state::CONTENT_LENGTH] = description.content_length.cast_unsigned();
         self.words[state::STAGE] = Stage::Info.number();
         self.publish();
@@ -131,7 +124,7 @@ impl SlotWriter {
 
     /// Notes that the request will not be run because nobody waits for the answer.
     pub fn abandoned(&mut self) {
-        self.words[state::ABANDONED] += 1;
+        self.words[state::SLOT_ABANDONED] += 1;
         self.publish();
     }
 
@@ -150,7 +143,7 @@ impl SlotWriter {
         words[state::DURATION] = micros(cost.duration);
         words[state::CPU] = micros(cost.cpu);
         words[state::MEMORY] = cost.memory;
-        words[state::MEMORY_PEAK] = words[state::MEMORY_PEAK].max(cost.memory);
+        words[state::SLOT_MEMORY_PEAK] = words[state::SLOT_MEMORY_PEAK].max(cost.memory);
         self.publish();
     }
 
@@ -174,6 +167,19 @@ impl SlotWriter {
     fn publish(&self) {
         self.pool.slot(self.slot).publish(&self.words);
     }
+}
+
+/// Returns the state of a slot without worker: what all its workers have counted, and nothing else.
+pub(crate) fn without_worker(words: &StateWords) -> StateWords {
+    let mut left = [0; state::LEN];
+    for word in [
+        state::SLOT_REQUESTS,
+        state::SLOT_ABANDONED,
+        state::SLOT_MEMORY_PEAK,
+    ] {
+        left[word] = words[word];
+    }
+    left
 }
 
 /// Turns a time into what shared memory holds.
