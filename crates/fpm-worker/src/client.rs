@@ -19,15 +19,25 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How many bytes of what such a client sends are read.
 const LINGER_BYTES: usize = 1 << 20;
 
+/// How a worker came by a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It was in the queue when the worker looked.
+    Queued,
+    /// The worker was waiting for it.
+    Met,
+}
+
 /// One connected client.
 #[derive(Debug)]
 pub(crate) struct Client {
     socket: Socket,
+    arrival: Arrival,
 }
 
 impl Client {
-    pub(crate) fn new(socket: Socket) -> Client {
-        Client { socket }
+    pub(crate) fn new(socket: Socket, arrival: Arrival) -> Client {
+        Client { socket, arrival }
     }
 
     /// Returns the client's address; `None` for a unix socket.
@@ -35,9 +45,12 @@ impl Client {
         self.socket.peer().map(|peer| peer.ip())
     }
 
-    /// Tells whether nobody waits for an answer.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.socket.is_abandoned()
+    /// Tells, once, whether the client was in the queue for so long that it has given up.
+    pub(crate) fn has_given_up(&mut self) -> bool {
+        match std::mem::replace(&mut self.arrival, Arrival::Met) {
+            Arrival::Queued => self.socket.is_abandoned(),
+            Arrival::Met => false,
+        }
     }
 
     /// Reads what is there; 0 is the end.

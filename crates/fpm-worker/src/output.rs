@@ -99,11 +99,6 @@ impl Output {
         self.response.end(0, ProtocolStatus::RequestComplete);
         self.response.discard();
     }
-
-    /// Tells whether the answer has its end.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.response.is_ended()
-    }
 }
 
 /// Writes all of `slices`, however often that takes.

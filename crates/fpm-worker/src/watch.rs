@@ -16,14 +16,14 @@ use std::time::Duration;
 use fpm_os::clock;
 use fpm_os::connection::Connection as Socket;
 use fpm_os::descriptor::set_nonblocking;
-use fpm_os::epoll::{Ready, WaitSet, Wake};
+use fpm_os::epoll::{WaitSet, Wake};
 use fpm_os::poll;
 use fpm_os::signal::Signal;
 use fpm_os::signal::quit::QuitFlag;
 use fpm_scoreboard::SlotWriter;
 
 use self::accept_error::{Remedy, remedy};
-use crate::client::Client;
+use crate::client::{Arrival, Client};
 use crate::log::Log;
 
 const LISTENER: u64 = 0;
@@ -38,6 +38,9 @@ const SHORTAGE: Duration = Duration::from_millis(500);
 
 /// How often in a row; then the worker ends, for a new one has none of what this one may have leaked.
 const SHORTAGES: u32 = 4;
+
+/// How many clients may be taken without waiting in between.
+const IN_A_ROW: u32 = 32;
 
 /// Whether the worker goes on after what it is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub(crate) struct Watch {
     control: File,
     quit: QuitFlag,
     course: Course,
+    /// Clients taken from the queue since the last wait.
+    in_a_row: u32,
 }
 
 impl Watch {
@@ -76,6 +81,7 @@ impl Watch {
             control: File::from(control),
             quit,
             course: Course::Serving,
+            in_a_row: 0,
         })
     }
 
@@ -88,20 +94,33 @@ impl Watch {
     }
 
     /// Waits for a client; `None` means that the worker is to end.
+    ///
+    /// The queue is asked first: what is there saves the wait, and has been waiting for a worker to become free.
     pub(crate) fn next_client(&mut self, slot: &SlotWriter, log: &Log) -> Option<Client> {
         let mut shortages = 0;
+        // Only a real wait tells that the master is gone.
+        let mut waited = self.in_a_row >= IN_A_ROW;
         loop {
-            let ready = self.events.wait(None).ok()?;
-            self.look(&ready, slot);
-            if self.course == Course::Ending {
+            if waited {
+                self.in_a_row = 0;
+                let ready = self.events.wait(None).ok()?;
+                if ready.contains(CONTROL) || ready.contains(QUIT) {
+                    self.take(slot);
+                }
+                if !ready.contains(LISTENER) && self.course(slot) == Course::Serving {
+                    continue;
+                }
+            }
+            if self.course(slot) == Course::Ending {
                 return None;
             }
-            if !ready.contains(LISTENER) {
-                continue;
-            }
-            let error = match Socket::accept(&self.listener) {
-                Ok(socket) => return Some(Client::new(socket)),
-                Err(error) => error,
+            let error = match (Socket::accept(&self.listener), waited) {
+                (Ok(socket), true) => return Some(Client::new(socket, Arrival::Met)),
+                (Ok(socket), false) => {
+                    self.in_a_row += 1;
+                    return Some(Client::new(socket, Arrival::Queued));
+                }
+                (Err(error), _) => error,
             };
             match remedy(&error) {
                 Remedy::TryAgain => {}
@@ -119,6 +138,7 @@ impl Watch {
                     }
                 }
             }
+            waited = true;
         }
     }
 
@@ -162,12 +182,6 @@ impl Watch {
             self.take(slot);
         }
         self.course
-    }
-
-    fn look(&mut self, ready: &Ready, slot: &SlotWriter) {
-        if ready.contains(CONTROL) || ready.contains(QUIT) {
-            self.take(slot);
-        }
     }
 
     /// Takes in what came through the control pipe and as a signal.

@@ -4,7 +4,7 @@ use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::OwnedFd;
 
 use bstr::BString;
-use fpm_channel::{ChannelError, FromZygote, Next, Spawn, ToZygote, ZygoteEnd};
+use fpm_channel::{FromZygote, Next, Spawn, ToZygote, ZygoteEnd};
 use fpm_conf::LogLevel;
 use fpm_events::{Event, EventLoop, Interest};
 use fpm_os::descriptor::set_nonblocking;
@@ -228,24 +228,15 @@ impl Zygote {
         self.report(&FromZygote::Log { level, text });
     }
 
-    /// Tells the master something, as long as there is one.
+    /// Tells the master something, as long as there is one. One that cannot be told anything is gone.
     fn report(&mut self, message: &FromZygote) {
-        if !self.orphaned {
-            let sent = self.channel.send(message);
-            self.judge(sent);
+        if !self.orphaned && self.channel.send(message).is_err() {
+            self.orphan();
         }
     }
 
     fn flush(&mut self) {
-        if !self.orphaned {
-            let flushed = self.channel.flush();
-            self.judge(flushed.map(drop));
-        }
-    }
-
-    /// A master that cannot be told anything is gone.
-    fn judge(&mut self, sent: Result<(), ChannelError>) {
-        if sent.is_err() {
+        if !self.orphaned && self.channel.flush().is_err() {
             self.orphan();
         }
     }

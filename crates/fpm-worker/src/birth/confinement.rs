@@ -50,23 +50,9 @@ pub(super) fn confine(
 
 /// Limits that cannot be set are told and otherwise ignored.
 fn set_limits(pool: &Pool, words: &mut FirstWords) {
-    let attempts: [(i32, &str, fn(Limit) -> io::Result<()>, &str); 2] = [
-        (
-            pool.rlimit_files,
-            "rlimit_files",
-            limits::set_open_files,
-            "RLIMIT_NOFILE",
-        ),
-        (
-            pool.rlimit_core,
-            "rlimit_core",
-            limits::set_core_size,
-            "RLIMIT_CORE",
-        ),
-    ];
-    for (value, directive, set, resource) in attempts {
+    let mut attempt = |value: i32, directive: &str, resource: &str, set: SetLimit| {
         if value == 0 {
-            continue;
+            return;
         }
         if let Err(error) = set(Limit(value)) {
             let text = format!(
@@ -75,8 +61,23 @@ fn set_limits(pool: &Pool, words: &mut FirstWords) {
             );
             words.say(LogLevel::Error, &said_of(pool, &with_errno(&text, &error)));
         }
-    }
+    };
+    attempt(
+        pool.rlimit_files,
+        "rlimit_files",
+        "RLIMIT_NOFILE",
+        limits::set_open_files,
+    );
+    attempt(
+        pool.rlimit_core,
+        "rlimit_core",
+        "RLIMIT_CORE",
+        limits::set_core_size,
+    );
 }
+
+/// How a limit is set.
+type SetLimit = fn(Limit) -> io::Result<()>;
 
 fn change_directories(
     pool: &Pool,
@@ -89,10 +90,8 @@ fn change_directories(
     }
     match &pool.chdir {
         Some(directory) => identity::change_directory(path(directory.as_bstr()))?,
-        None if root.is_some() => {
-            if identity::change_directory(Path::new("/")).is_err() {
-                words.say(LogLevel::Warning, &said_of(pool, "failed to chdir(/)"));
-            }
+        None if root.is_some() && identity::change_directory(Path::new("/")).is_err() => {
+            words.say(LogLevel::Warning, &said_of(pool, "failed to chdir(/)"));
         }
         None => {}
     }

@@ -43,8 +43,7 @@ impl Worker<'_> {
         kept: &mut Kept,
         begun: Duration,
     ) -> Then {
-        if client.as_ref().is_none_or(Client::is_gone) {
-            // Nobody waits for the answer any more.
+        if client.as_mut().is_none_or(Client::has_given_up) {
             self.slot.abandoned();
             return Then::NextClient;
         }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bstr::BString;
 use fpm_channel::{
@@ -16,7 +16,7 @@ use fpm_os::exec;
 use fpm_os::poll::{self, Interest, Waited};
 use fpm_os::signal::Signal;
 use fpm_os::wait::{self, ExitStatus};
-use fpm_scoreboard::{Board, Counters, PoolBoard};
+use fpm_scoreboard::{Board, Counters, PoolBoard, Stage};
 use nix::unistd::Pid;
 
 use crate::site::Site;
@@ -35,7 +35,7 @@ pub(crate) struct Master {
     stderr: PipeReader,
     workers: u64,
     /// What the zygote has logged.
-    pub(crate) logged: Vec<(LogLevel, BString)>,
+    logged: Vec<(LogLevel, BString)>,
 }
 
 /// A worker as the master knows it. When it is dropped the worker loses its master.
@@ -160,13 +160,38 @@ impl Master {
     }
 
     fn spawn_with(&mut self, output: Option<Output>) -> Worker {
-        self.workers += 1;
-        let id = WorkerId(self.workers);
         let slot = self.board.reserve().expect("a free slot");
+        let (id, control) = self.order(PoolIndex(0), slot, output);
+        match self.hear() {
+            FromZygote::Spawned { worker, pid } if worker == id => Worker {
+                id,
+                pid,
+                slot,
+                control: Some(control),
+                stderr: None,
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Orders a worker of a pool that does not exist; returns the worker's id and what the zygote says to that.
+    pub(crate) fn order_of_unknown_pool(&mut self) -> (WorkerId, FromZygote) {
+        let (id, _control) = self.order(PoolIndex(99), 0, None);
+        (id, self.hear())
+    }
+
+    fn order(
+        &mut self,
+        pool: PoolIndex,
+        slot: u32,
+        output: Option<Output>,
+    ) -> (WorkerId, PipeWriter) {
+        self.workers += 1;
+        let worker = WorkerId(self.workers);
         let (control, control_writer) = std::io::pipe().expect("a pipe");
         let spawn = Spawn {
-            worker: id,
-            pool: PoolIndex(0),
+            worker,
+            pool,
             slot: SlotIndex(slot),
             control: OwnedFd::from(control),
             output,
@@ -174,16 +199,7 @@ impl Master {
         self.channel
             .send(&ToZygote::Spawn(spawn))
             .expect("the zygote listens");
-        match self.hear() {
-            FromZygote::Spawned { worker, pid } if worker == id => Worker {
-                id,
-                pid,
-                slot,
-                control: Some(control_writer),
-                stderr: None,
-            },
-            other => panic!("{other:?}"),
-        }
+        (worker, control_writer)
     }
 
     pub(crate) fn kill(&mut self, worker: &Worker, signal: Signal) {
@@ -204,6 +220,30 @@ impl Master {
         self.board.drain(worker.slot);
         let control = worker.control.as_mut().expect("not given up");
         control.write_all(b"!").expect("the worker lives");
+    }
+
+    /// Waits until the zygote has logged so many lines.
+    pub(crate) fn logged(&mut self, count: usize) -> &[(LogLevel, BString)] {
+        while self.logged.len() < count {
+            match self.channel.receive().expect("the zygote makes sense") {
+                Next::Message(FromZygote::Log { level, text }) => self.logged.push((level, text)),
+                Next::Nothing => self.wait(),
+                other => panic!("{other:?}"),
+            }
+        }
+        &self.logged
+    }
+
+    /// Waits until a worker has reached a stage.
+    pub(crate) fn until_stage(&self, worker: &Worker, stage: Stage) {
+        let since = Instant::now();
+        while self.board.state(worker.slot).map(|state| state.stage) != Some(stage) {
+            assert!(
+                since.elapsed() < DEADLINE,
+                "the worker never comes to {stage:?}"
+            );
+            std::thread::yield_now();
+        }
     }
 
     /// Waits for a worker's end.

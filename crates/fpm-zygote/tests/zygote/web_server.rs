@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use bstr::ByteSlice;
 use fcgi_proto::Limits;
 use fcgi_proto::client::{Decoder, Encoder, Event};
 use fcgi_proto::record::{AfterRequest, RequestId, Role};
@@ -51,6 +52,13 @@ impl Request {
         }
     }
 
+    /// What is no HTTP request.
+    pub(crate) fn without_method(site: &Site, name: &str) -> Request {
+        let mut request = Request::get(site, name);
+        request.params.retain(|(name, _)| name != "REQUEST_METHOD");
+        request
+    }
+
     pub(crate) fn post(site: &Site, name: &str, kind: &str, body: &[u8]) -> Request {
         let mut request = Request::get(site, name)
             .with("REQUEST_METHOD", "POST")
@@ -86,6 +94,8 @@ impl Request {
 pub(crate) struct Connection {
     stream: UnixStream,
     decoder: Decoder,
+    stdout: Vec<u8>,
+    stderr: String,
 }
 
 impl Connection {
@@ -100,6 +110,8 @@ impl Connection {
         Connection {
             stream,
             decoder: Decoder::new(Limits::default()),
+            stdout: Vec::new(),
+            stderr: String::new(),
         }
     }
 
@@ -111,38 +123,69 @@ impl Connection {
         self.stream.write_all(bytes).expect("the worker reads");
     }
 
+    /// Reads until the answer has this in it.
+    pub(crate) fn until(&mut self, text: &str) {
+        while !self.stdout.contains_str(text) {
+            let more = self.more();
+            assert!(
+                more,
+                "the answer ends before '{text}': {:?}",
+                self.stdout.as_bstr()
+            );
+        }
+    }
+
     /// Reads an answer up to END_REQUEST.
     pub(crate) fn answer(&mut self) -> Answer {
-        let mut stdout = Vec::new();
-        let mut answer = Answer::default();
+        while self.more() {}
+        let stdout = std::mem::take(&mut self.stdout);
+        let split = stdout.find("\r\n\r\n").expect("an answer has a head");
+        Answer {
+            head: String::from_utf8_lossy(&stdout[..split]).into_owned(),
+            body: stdout[split + 4..].to_vec(),
+            stderr: std::mem::take(&mut self.stderr),
+        }
+    }
+
+    /// Takes the next piece of an answer; false at its end.
+    fn more(&mut self) -> bool {
         loop {
             match self.decoder.poll().expect("a well-formed answer") {
-                Event::Stdout { bytes, .. } => stdout.extend_from_slice(bytes),
-                Event::Stderr { bytes, .. } => {
-                    answer.stderr.push_str(&String::from_utf8_lossy(bytes));
+                Event::Stdout { bytes, .. } => {
+                    self.stdout.extend_from_slice(bytes);
+                    return true;
                 }
-                Event::End { .. } => break,
+                Event::Stderr { bytes, .. } => {
+                    self.stderr.push_str(&bytes.to_str_lossy());
+                    return true;
+                }
+                Event::End { .. } => return false,
                 Event::NeedInput => {
                     let count = self
                         .stream
                         .read(self.decoder.space())
                         .expect("an answer in time");
-                    assert!(count > 0, "the answer ends early: {stdout:?}");
+                    assert!(
+                        count > 0,
+                        "the answer ends early: {:?}",
+                        self.stdout.as_bstr()
+                    );
                     self.decoder.filled(count);
                 }
                 other => panic!("{other:?}"),
             }
         }
-        let split = stdout.windows(4).position(|four| four == b"\r\n\r\n");
-        let split = split.expect("an answer has a head");
-        answer.head = String::from_utf8_lossy(&stdout[..split]).into_owned();
-        answer.body = stdout[split + 4..].to_vec();
-        answer
     }
 
     pub(crate) fn ask(&mut self, request: &Request) -> Answer {
         self.send(&request.encoded());
         self.answer()
+    }
+
+    /// Asks and waits until the answer has begun with this.
+    pub(crate) fn begin(&mut self, request: &Request, text: &str) {
+        self.send(&request.encoded());
+        self.until(text);
     }
 
     /// Waits for the end of the connection and returns what came before it.
