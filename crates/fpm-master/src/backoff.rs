@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Delays of one thing that may fail again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
@@ -16,8 +16,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// Makes a series of delays that starts with `first` and doubles until it reaches `longest`.
-    #[must_use]
-    pub fn new(first: Duration, longest: Duration) -> Backoff {
+    pub(crate) fn new(first: Duration, longest: Duration) -> Backoff {
         Backoff {
             first,
             longest,
@@ -27,7 +26,7 @@ impl Backoff {
     }
 
     /// Takes note of a failure and returns how long to wait before the next try.
-    pub fn failed(&mut self, now: Duration) -> Duration {
+    pub(crate) fn failed(&mut self, now: Duration) -> Duration {
         // A failure long after the last one is a new story.
         if self
             .last
@@ -43,14 +42,13 @@ impl Backoff {
     }
 
     /// Takes note of a success that lasts: the next failure starts from the first delay.
-    pub fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
         self.last = None;
     }
 
     /// Returns the delay that the last failure got; `None` when all is well.
-    #[must_use]
-    pub fn delay(&self) -> Option<Duration> {
+    pub(crate) fn delay(&self) -> Option<Duration> {
         self.last.map(|(_, delay)| delay)
     }
 }

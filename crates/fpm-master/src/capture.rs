@@ -9,7 +9,7 @@ const FLUSH_MARKER: &[u8] = b"\0fscf\0";
 
 /// One of a worker's two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stream {
+pub(crate) enum Stream {
     /// Its standard output.
     Stdout,
     /// Its standard error.
@@ -18,7 +18,7 @@ pub enum Stream {
 
 /// What one worker has said and not finished.
 #[derive(Clone, Debug)]
-pub struct Capture {
+pub(crate) struct Capture {
     /// The stream that the text came from.
     stream: Stream,
     /// Text of a line that has not ended. `text.len() <= room`.
@@ -29,8 +29,7 @@ pub struct Capture {
 
 impl Stream {
     /// Returns the name that log lines use.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
@@ -52,7 +51,7 @@ impl Capture {
     /// Takes what was read from a stream and hands out the lines that are complete, without their ends, none longer than
     /// `room` bytes. A line ends at a line feed, at a flush marker, and where the other stream begins. Empty lines are
     /// dropped.
-    pub fn feed(
+    pub(crate) fn feed(
         &mut self,
         stream: Stream,
         bytes: &[u8],
@@ -84,7 +83,7 @@ impl Capture {
     }
 
     /// Hands out what is left when the worker is gone.
-    pub fn flush(&mut self, room: usize, line: &mut dyn FnMut(Stream, &[u8])) {
+    pub(crate) fn flush(&mut self, room: usize, line: &mut dyn FnMut(Stream, &[u8])) {
         self.give_marker_up(room, line);
         self.end_line(line);
     }

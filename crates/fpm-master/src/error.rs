@@ -8,6 +8,7 @@ use bstr::BString;
 use fpm_channel::ChannelError;
 use fpm_events::EventError;
 use fpm_os::error::OsError;
+use fpm_os::wait::ExitStatus;
 use fpm_scoreboard::ScoreboardError;
 
 use crate::obituary::Ending;
@@ -86,10 +87,10 @@ pub enum MasterError {
         reason: BString,
     },
     /// The zygote died while it was starting PHP.
-    #[error("PHP did not start: the zygote exited {ending}")]
+    #[error("PHP did not start: the zygote exited {}", Ending(*status))]
     ZygoteEnded {
         /// How it died.
-        ending: Ending,
+        status: ExitStatus,
     },
     /// The zygote's process could not be started.
     #[error("failed to start a zygote: {source}")]

@@ -12,7 +12,7 @@ use crate::group::GroupIndex;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// A signal arrived for the master, any but SIGCHLD.
     Signal(Signal),
     /// A zygote said something.
@@ -30,11 +30,11 @@ pub enum Event {
 
 /// A zygote, unique for the life of the master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ZygoteId(pub u64);
+pub(crate) struct ZygoteId(pub(crate) u64);
 
 /// What the master has timers for. Each value is one timer: arming it again moves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Timer {
+pub(crate) enum Timer {
     /// Once a second, for pools that are not static.
     Maintenance,
     /// The next measure against workers that have not left.

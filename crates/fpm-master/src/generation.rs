@@ -21,50 +21,50 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// A configuration at work.
 #[derive(Clone, Debug)]
-pub struct Generation {
+pub(crate) struct Generation {
     /// Its number, counted from 1.
-    pub number: fpm_channel::Generation,
+    pub(crate) number: fpm_channel::Generation,
     /// The pools, in the order of the configuration.
-    pub pools: Vec<PoolAtWork>,
+    pub(crate) pools: Vec<PoolAtWork>,
     /// The groups.
-    pub groups: Vec<Group>,
+    pub(crate) groups: Vec<Group>,
 }
 
 /// Pools that share a zygote.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub(crate) struct Group {
     /// Its pools.
-    pub pools: Vec<PoolIndex>,
+    pub(crate) pools: Vec<PoolIndex>,
     /// The zygote that serves it now.
-    pub zygote: Option<Zygote>,
+    pub(crate) zygote: Option<Zygote>,
     /// Zygotes that died at once.
-    pub restarts: Backoff,
+    pub(crate) restarts: Backoff,
     /// Workers to be forked, in order.
-    pub queue: VecDeque<(PoolIndex, Reason)>,
+    pub(crate) queue: VecDeque<(PoolIndex, Reason)>,
     /// Forks that failed.
-    pub forks: Backoff,
+    pub(crate) forks: Backoff,
     /// Whether nothing is forked until the delay of the last failure is over.
-    pub fork_waits: bool,
+    pub(crate) fork_waits: bool,
 }
 
 /// The process that forks the workers of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Zygote {
+pub(crate) struct Zygote {
     /// Its name.
-    pub id: ZygoteId,
+    pub(crate) id: ZygoteId,
     /// Its process.
-    pub pid: Pid,
+    pub(crate) pid: Pid,
     /// When it was started.
-    pub since: Duration,
+    pub(crate) since: Duration,
     /// How far it is.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
     /// Workers that were asked for and not reported yet.
-    pub outstanding: u32,
+    pub(crate) outstanding: u32,
 }
 
 /// The life of a zygote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// PHP is starting.
     Starting,
     /// It can fork, since then.
@@ -77,8 +77,7 @@ pub enum Phase {
 
 impl Generation {
     /// Sets up a generation without processes.
-    #[must_use]
-    pub fn new(number: fpm_channel::Generation, config: &Config) -> Generation {
+    pub(crate) fn new(number: fpm_channel::Generation, config: &Config) -> Generation {
         let groups: Vec<Group> = groups(config)
             .into_iter()
             .map(|(_, pools)| Group::new(pools))
@@ -102,8 +101,7 @@ impl Generation {
     ///
     /// # Panics
     /// With an index of another generation.
-    #[must_use]
-    pub fn pool(&self, pool: PoolIndex) -> &PoolAtWork {
+    pub(crate) fn pool(&self, pool: PoolIndex) -> &PoolAtWork {
         &self.pools[pool.0 as usize]
     }
 
@@ -111,7 +109,7 @@ impl Generation {
     ///
     /// # Panics
     /// With an index of another generation.
-    pub fn pool_mut(&mut self, pool: PoolIndex) -> &mut PoolAtWork {
+    pub(crate) fn pool_mut(&mut self, pool: PoolIndex) -> &mut PoolAtWork {
         &mut self.pools[pool.0 as usize]
     }
 
@@ -119,23 +117,22 @@ impl Generation {
     ///
     /// # Panics
     /// With an index of another generation.
-    pub fn group_mut(&mut self, group: GroupIndex) -> &mut Group {
+    pub(crate) fn group_mut(&mut self, group: GroupIndex) -> &mut Group {
         &mut self.groups[group.0]
     }
 
     /// Returns the indices of all pools.
-    pub fn pool_indices(&self) -> impl Iterator<Item = PoolIndex> + use<> {
+    pub(crate) fn pool_indices(&self) -> impl Iterator<Item = PoolIndex> + use<> {
         (0..).take(self.pools.len()).map(PoolIndex)
     }
 
     /// Returns the indices of all groups.
-    pub fn group_indices(&self) -> impl Iterator<Item = GroupIndex> + use<> {
+    pub(crate) fn group_indices(&self) -> impl Iterator<Item = GroupIndex> + use<> {
         (0..self.groups.len()).map(GroupIndex)
     }
 
     /// Finds the group that a zygote serves.
-    #[must_use]
-    pub fn group_of(&self, zygote: ZygoteId) -> Option<GroupIndex> {
+    pub(crate) fn group_of(&self, zygote: ZygoteId) -> Option<GroupIndex> {
         self.groups
             .iter()
             .position(|group| group.zygote.is_some_and(|z| z.id == zygote))
@@ -143,7 +140,7 @@ impl Generation {
     }
 
     /// Finds a zygote to be changed.
-    pub fn zygote_mut(&mut self, zygote: ZygoteId) -> Option<&mut Zygote> {
+    pub(crate) fn zygote_mut(&mut self, zygote: ZygoteId) -> Option<&mut Zygote> {
         self.groups
             .iter_mut()
             .filter_map(|group| group.zygote.as_mut())
@@ -151,7 +148,7 @@ impl Generation {
     }
 
     /// Returns the zygotes that have a process.
-    pub fn zygotes(&self) -> impl Iterator<Item = Zygote> {
+    pub(crate) fn zygotes(&self) -> impl Iterator<Item = Zygote> {
         self.groups.iter().filter_map(|group| group.zygote)
     }
 }
@@ -171,8 +168,7 @@ impl Group {
 
 impl Zygote {
     /// Tells whether workers can be asked for.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready(_))
     }
 }

@@ -6,23 +6,22 @@ use fpm_conf::{Config, Pool, PoolIndex};
 
 /// What pools must have in common to share a zygote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupKey;
+pub(crate) struct GroupKey;
 
 /// A group as an index into its generation's groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupIndex(pub usize);
+pub(crate) struct GroupIndex(pub(crate) usize);
 
 impl GroupKey {
     /// Computes the key of a pool. One opcache for all, as in the original: all pools have the same key.
-    #[must_use]
-    pub fn of(_pool: &Pool) -> GroupKey {
+    pub(crate) fn of(_pool: &Pool) -> GroupKey {
         GroupKey
     }
 }
 
 /// Sorts the pools of `config` into groups; groups and the pools in them keep the order of the configuration.
 #[must_use]
-pub fn groups(config: &Config) -> Vec<(GroupKey, Vec<PoolIndex>)> {
+pub(crate) fn groups(config: &Config) -> Vec<(GroupKey, Vec<PoolIndex>)> {
     let mut groups: Vec<(GroupKey, Vec<PoolIndex>)> = Vec::new();
     for (index, pool) in (0..).zip(&config.pools) {
         let key = GroupKey::of(pool);

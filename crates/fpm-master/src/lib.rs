@@ -1,26 +1,28 @@
 //! Pools, process managers, generations and signals: the master process.
 //!
-//! The decisions ([`master`], [`pm`], [`state`], [`backoff`]) are pure: events and the time come in, what is to be done
-//! goes out through [`world::World`]. This crate knows neither libphp nor FastCGI.
+//! [`run::Prepared`] is the way in. The decisions (`master`, `pm`, `state`, `backoff`) are pure: events and the time come in,
+//! what is to be done goes out through the trait `World`, which `live` implements for real and the tests for show.
+//!
+//! A changer must know: this crate knows neither libphp nor FastCGI, and nothing in it ever waits but the loop in `run`.
 
 #![forbid(unsafe_code)]
 
-pub mod backoff;
-pub mod capture;
+mod backoff;
+mod capture;
 pub mod error;
-pub mod event;
-pub mod generation;
-pub mod group;
+mod event;
+mod generation;
+mod group;
 mod journal;
-pub mod listeners;
+mod listeners;
 mod live;
-pub mod master;
-pub mod obituary;
-pub mod owner;
-pub mod pm;
-pub mod pool;
+mod master;
+mod obituary;
+mod owner;
+mod pm;
+mod pool;
 pub mod program;
-pub mod roster;
+mod roster;
 pub mod run;
-pub mod state;
-pub mod world;
+mod state;
+mod world;

@@ -22,7 +22,7 @@ use crate::owner::SocketOwner;
 
 /// The sockets, in the order of the configuration's pools.
 #[derive(Debug, Default)]
-pub struct Listeners {
+pub(crate) struct Listeners {
     listeners: Vec<Listener>,
 }
 
@@ -39,7 +39,7 @@ impl Listeners {
     ///
     /// # Errors
     /// The first one that cannot be opened; those before it are closed and their files removed.
-    pub fn open(config: &Config) -> Result<Listeners, MasterError> {
+    pub(crate) fn open(config: &Config) -> Result<Listeners, MasterError> {
         let mut opened = Listeners::default();
         for pool in &config.pools {
             match Listener::open(pool) {
@@ -54,20 +54,19 @@ impl Listeners {
     }
 
     /// Returns the socket of a pool.
-    #[must_use]
-    pub fn socket(&self, pool: fpm_conf::PoolIndex) -> Option<&OwnedFd> {
+    pub(crate) fn socket(&self, pool: fpm_conf::PoolIndex) -> Option<&OwnedFd> {
         self.listeners
             .get(pool.0 as usize)
             .map(|listener| &listener.socket)
     }
 
     /// Returns the sockets in the order of the pools.
-    pub fn iter(&self) -> impl Iterator<Item = &OwnedFd> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &OwnedFd> {
         self.listeners.iter().map(|listener| &listener.socket)
     }
 
     /// Removes the files of the unix sockets, for an end in order.
-    pub fn remove_files(&self) {
+    pub(crate) fn remove_files(&self) {
         for file in self
             .listeners
             .iter()

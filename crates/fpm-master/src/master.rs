@@ -29,7 +29,7 @@ mod zygotes;
 
 /// Everything the master knows.
 #[derive(Debug)]
-pub struct Master<W> {
+pub(crate) struct Master<W> {
     world: W,
     settings: Settings,
     generation: Generation,
@@ -45,7 +45,7 @@ pub struct Master<W> {
 
 /// How it ended.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A signal asked for it.
     Stopped,
     /// It never got as far as serving.
@@ -74,7 +74,7 @@ enum Progress {
 
 impl<W: World> Master<W> {
     /// Sets up the master for a configuration; [`Master::start`] is what begins.
-    pub fn new(config: &Config, world: W) -> Master<W> {
+    pub(crate) fn new(config: &Config, world: W) -> Master<W> {
         let process_max = usize::try_from(config.global.process_max).unwrap_or(usize::MAX);
         Master {
             world,
@@ -96,14 +96,14 @@ impl<W: World> Master<W> {
     }
 
     /// Starts the zygotes of all groups.
-    pub fn start(&mut self, now: Duration) {
+    pub(crate) fn start(&mut self, now: Duration) {
         for group in self.generation.group_indices() {
             self.start_zygote(now, group);
         }
     }
 
     /// Does all that follows from `event`, which happened at `now`.
-    pub fn on_event(&mut self, now: Duration, event: Event) {
+    pub(crate) fn on_event(&mut self, now: Duration, event: Event) {
         match event {
             Event::Signal(signal) => self.on_signal(now, signal),
             Event::Said(zygote, said) => self.on_said(now, zygote, said),
@@ -115,12 +115,12 @@ impl<W: World> Master<W> {
     }
 
     /// Returns how it ended, once it has.
-    pub fn take_outcome(&mut self) -> Option<Outcome> {
+    pub(crate) fn take_outcome(&mut self) -> Option<Outcome> {
         self.outcome.take()
     }
 
     /// Returns the world, for the loop that waits for its events.
-    pub fn world(&mut self) -> &mut W {
+    pub(crate) fn world(&mut self) -> &mut W {
         &mut self.world
     }
 

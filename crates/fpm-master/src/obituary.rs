@@ -11,16 +11,15 @@ use fpm_os::wait::ExitStatus;
 
 /// How a process ended, as the log puts it: `with code 0`, `on signal 11 (SIGSEGV - core dumped)`.
 #[derive(Clone, Copy, Debug)]
-pub struct Ending(pub ExitStatus);
+pub(crate) struct Ending(pub(crate) ExitStatus);
 
 /// The time from start to end, as the log puts it: `after 1.000002 seconds from start`.
 #[derive(Clone, Copy, Debug)]
-pub struct Lifetime(pub Duration);
+pub(crate) struct Lifetime(pub(crate) Duration);
 
 impl Ending {
     /// Returns the level at which the end of a worker is worth a line while the master is serving.
-    #[must_use]
-    pub fn level(&self) -> LogLevel {
+    pub(crate) fn level(&self) -> LogLevel {
         match self.0 {
             ExitStatus::Code(0) => LogLevel::Notice,
             ExitStatus::Signal { signal, .. } if signal == Signal::QUIT => LogLevel::Notice,

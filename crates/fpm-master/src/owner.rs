@@ -13,34 +13,24 @@ use fpm_os::account::{self, User};
 use nix::unistd::{Gid, Uid};
 
 use crate::error::MasterError;
+use crate::program::Starter;
 
 /// Owner of a unix socket's file; what is `None` stays as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SocketOwner {
+pub(crate) struct SocketOwner {
     /// `listen.owner`.
-    pub user: Option<Uid>,
+    pub(crate) user: Option<Uid>,
     /// `listen.group`, or the primary group of `listen.owner`.
-    pub group: Option<Gid>,
+    pub(crate) group: Option<Gid>,
 }
 
 /// Whom the workers of a pool run as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PoolOwner {
+pub(crate) struct PoolOwner {
     /// Whom they become; `None` when they stay who the master is.
-    pub run_as: Option<RunAs>,
+    pub(crate) run_as: Option<RunAs>,
     /// What their environment says of the user, when that is known.
-    pub login: Option<Login>,
-}
-
-/// Who the master is, as far as it decides who workers may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Starter {
-    /// This user, who cannot become anybody else.
-    Unprivileged(Uid),
-    /// Root; pools have to name somebody else.
-    Root,
-    /// Root with `-R`.
-    RootAllowed,
+    pub(crate) login: Option<Login>,
 }
 
 impl SocketOwner {
@@ -48,7 +38,7 @@ impl SocketOwner {
     ///
     /// # Errors
     /// When a name is in no database.
-    pub fn of(pool: &Pool) -> Result<SocketOwner, MasterError> {
+    pub(crate) fn of(pool: &Pool) -> Result<SocketOwner, MasterError> {
         let mut owner = SocketOwner::default();
         if let Some(name) = &pool.listen_owner {
             if let Some(number) = number(name.as_ref()) {
@@ -73,8 +63,7 @@ impl SocketOwner {
     }
 
     /// Tells whether nothing is to be changed.
-    #[must_use]
-    pub fn is_nobody(&self) -> bool {
+    pub(crate) fn is_nobody(&self) -> bool {
         *self == SocketOwner::default()
     }
 }
@@ -84,7 +73,7 @@ impl PoolOwner {
     ///
     /// # Errors
     /// When a name is in no database, or workers would be root without `-R`.
-    pub fn of(pool: &Pool, starter: Starter) -> Result<PoolOwner, MasterError> {
+    pub(crate) fn of(pool: &Pool, starter: Starter) -> Result<PoolOwner, MasterError> {
         match starter {
             Starter::Unprivileged(uid) => {
                 report_ignored(pool);

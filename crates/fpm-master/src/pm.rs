@@ -17,12 +17,12 @@ mod ondemand;
 mod tests;
 
 use dynamic::Dynamic;
-pub use notice::Notice;
+pub(crate) use notice::Notice;
 use ondemand::Ondemand;
 
 /// The process manager of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessManager {
+pub(crate) struct ProcessManager {
     /// Never more workers than this.
     max_children: u32,
     kind: Kind,
@@ -37,38 +37,38 @@ enum Kind {
 
 /// The workers of a pool at the moment of a decision. `idle <= running`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub(crate) struct Census {
     /// Workers that live or are being forked, without those that were already told to leave.
-    pub running: u32,
+    pub(crate) running: u32,
     /// Workers that were told to leave and have not gone yet; they still count for `pm.max_children`.
-    pub leaving: u32,
+    pub(crate) leaving: u32,
     /// Those of `running` that wait for a connection.
-    pub idle: u32,
+    pub(crate) idle: u32,
     /// The one that has waited longest.
-    pub longest_idle: Option<Idle>,
+    pub(crate) longest_idle: Option<Idle>,
 }
 
 /// A worker that waits for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Idle {
+pub(crate) struct Idle {
     /// Which one.
-    pub worker: WorkerId,
+    pub(crate) worker: WorkerId,
     /// For how long it has been waiting.
-    pub since: Duration,
+    pub(crate) since: Duration,
 }
 
 /// What is to be done, and what the log says about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// What is to be done.
-    pub step: Step,
+    pub(crate) step: Step,
     /// What the log says.
-    pub notice: Option<Notice>,
+    pub(crate) notice: Option<Notice>,
 }
 
 /// One step of a process manager.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// All is well.
     #[default]
     Keep,
@@ -87,8 +87,7 @@ impl Census {
 
 impl ProcessManager {
     /// Makes the process manager that `pool` is configured for.
-    #[must_use]
-    pub fn new(pool: &Pool) -> ProcessManager {
+    pub(crate) fn new(pool: &Pool) -> ProcessManager {
         let kind = match pool.pm {
             Pm::Static => Kind::Static,
             Pm::Dynamic => Kind::Dynamic(Dynamic::new(pool)),
@@ -101,8 +100,7 @@ impl ProcessManager {
     }
 
     /// Returns how many workers the pool starts with.
-    #[must_use]
-    pub fn initial(&self) -> u32 {
+    pub(crate) fn initial(&self) -> u32 {
         match &self.kind {
             Kind::Static => self.max_children,
             Kind::Dynamic(dynamic) => dynamic.initial().min(self.max_children),
@@ -111,19 +109,17 @@ impl ProcessManager {
     }
 
     /// Tells whether there is anything to decide once a second.
-    #[must_use]
-    pub fn wants_ticks(&self) -> bool {
+    pub(crate) fn wants_ticks(&self) -> bool {
         !matches!(self.kind, Kind::Static)
     }
 
     /// Tells whether connections that wait concern the master ([`ProcessManager::on_connections`]).
-    #[must_use]
-    pub fn wants_connections(&self) -> bool {
+    pub(crate) fn wants_connections(&self) -> bool {
         matches!(self.kind, Kind::Ondemand(_))
     }
 
     /// Decides what the maintenance, once a second, has to do.
-    pub fn on_tick(&mut self, census: &Census) -> Decision {
+    pub(crate) fn on_tick(&mut self, census: &Census) -> Decision {
         match &mut self.kind {
             Kind::Static => Decision::default(),
             Kind::Dynamic(dynamic) => {
@@ -134,7 +130,7 @@ impl ProcessManager {
     }
 
     /// Decides what `waiting` connections mean that no worker has accepted yet.
-    pub fn on_connections(&mut self, census: &Census, waiting: u32) -> Decision {
+    pub(crate) fn on_connections(&mut self, census: &Census, waiting: u32) -> Decision {
         match &mut self.kind {
             Kind::Static | Kind::Dynamic(_) => Decision::default(),
             Kind::Ondemand(ondemand) => {

@@ -17,37 +17,36 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// One pool of the generation that serves. `queued + taken slots <= pm.max_children`.
 #[derive(Clone, Debug)]
-pub struct PoolAtWork {
+pub(crate) struct PoolAtWork {
     /// Its name, for the log.
-    pub name: BString,
+    pub(crate) name: BString,
     /// Where its workers come from.
-    pub group: GroupIndex,
+    pub(crate) group: GroupIndex,
     /// Decides how many there are.
-    pub manager: ProcessManager,
+    pub(crate) manager: ProcessManager,
     /// Births that were asked for and wait in the group's queue.
-    pub queued: u32,
+    pub(crate) queued: u32,
     /// Workers dying before they serve.
-    pub births: Births,
+    pub(crate) births: Births,
     slots: Vec<Option<WorkerId>>,
 }
 
 /// Births of a pool after a worker died before it could serve: one at a time, further and further apart.
 #[derive(Clone, Debug)]
-pub struct Births {
+pub(crate) struct Births {
     /// The growing delay.
-    pub backoff: Backoff,
+    pub(crate) backoff: Backoff,
     /// Workers that are missing and have to wait.
-    pub missing: u32,
+    pub(crate) missing: u32,
     /// Whether nothing is tried until the delay of the last failure is over.
-    pub waiting: bool,
+    pub(crate) waiting: bool,
     /// Whether one is being tried.
-    pub trying: bool,
+    pub(crate) trying: bool,
 }
 
 impl PoolAtWork {
     /// Sets up a pool without workers.
-    #[must_use]
-    pub fn new(pool: &Pool, group: GroupIndex) -> PoolAtWork {
+    pub(crate) fn new(pool: &Pool, group: GroupIndex) -> PoolAtWork {
         PoolAtWork {
             name: pool.name.clone(),
             group,
@@ -64,8 +63,7 @@ impl PoolAtWork {
     }
 
     /// Finds a slot that nobody has.
-    #[must_use]
-    pub fn free_slot(&self) -> Option<SlotIndex> {
+    pub(crate) fn free_slot(&self) -> Option<SlotIndex> {
         (0..)
             .zip(&self.slots)
             .find(|(_, holder)| holder.is_none())
@@ -73,27 +71,26 @@ impl PoolAtWork {
     }
 
     /// Gives a slot to a worker.
-    pub fn take(&mut self, slot: SlotIndex, worker: WorkerId) {
+    pub(crate) fn take(&mut self, slot: SlotIndex, worker: WorkerId) {
         if let Some(holder) = self.slots.get_mut(slot.0 as usize) {
             *holder = Some(worker);
         }
     }
 
     /// Takes a slot back.
-    pub fn free(&mut self, slot: SlotIndex) {
+    pub(crate) fn free(&mut self, slot: SlotIndex) {
         if let Some(holder) = self.slots.get_mut(slot.0 as usize) {
             *holder = None;
         }
     }
 
     /// Returns the workers of the pool in the order of their slots.
-    pub fn workers(&self) -> impl Iterator<Item = WorkerId> {
+    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> {
         self.slots.iter().filter_map(|holder| *holder)
     }
 
     /// Returns how many workers can still be asked for.
-    #[must_use]
-    pub fn room(&self) -> u32 {
+    pub(crate) fn room(&self) -> u32 {
         let free = self.slots.iter().filter(|holder| holder.is_none()).count();
         let free = u32::try_from(free).unwrap_or(u32::MAX);
         free.saturating_sub(self.queued)
@@ -101,8 +98,7 @@ impl PoolAtWork {
     }
 
     /// Returns `pm.max_children`.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.slots.len()
     }
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use fpm_channel::PhpOptions;
 use fpm_conf::LogLevel;
+use nix::unistd::Uid;
 
 use crate::error::MasterError;
-use crate::owner::Starter;
 
 /// What the command line and the environment say.
 #[derive(Clone, Debug)]
@@ -18,6 +18,17 @@ pub struct Options {
     pub php: PhpOptions,
     /// Who started the master.
     pub starter: Starter,
+}
+
+/// Who the master is, as far as it decides who workers may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starter {
+    /// This user, who cannot become anybody else.
+    Unprivileged(Uid),
+    /// Root; pools have to name somebody else.
+    Root,
+    /// Root with `-R`.
+    RootAllowed,
 }
 
 /// The program: its pid file, its log, whoever waits for it to be ready.

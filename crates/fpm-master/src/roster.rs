@@ -13,26 +13,26 @@ use crate::event::ZygoteId;
 
 /// One worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Worker {
+pub(crate) struct Worker {
     /// Its pool.
-    pub pool: PoolIndex,
+    pub(crate) pool: PoolIndex,
     /// Its slot.
-    pub slot: SlotIndex,
+    pub(crate) slot: SlotIndex,
     /// Its parent; `None` for an orphan, which is a child of the master.
-    pub zygote: Option<ZygoteId>,
+    pub(crate) zygote: Option<ZygoteId>,
     /// Its process; `None` until it is reported. Set through [`Roster::identify`] only.
-    pub pid: Option<Pid>,
+    pub(crate) pid: Option<Pid>,
     /// When it was asked for, then when it was reported.
-    pub since: Duration,
+    pub(crate) since: Duration,
     /// Why it was asked for.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// Whether it was told to leave.
-    pub leaving: Option<Leaving>,
+    pub(crate) leaving: Option<Leaving>,
 }
 
 /// Why a worker is forked; decides how loudly its start is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The process manager wants it.
     Demand,
     /// Another one ended.
@@ -41,7 +41,7 @@ pub enum Reason {
 
 /// Why a worker was told to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leaving {
+pub(crate) enum Leaving {
     /// The process manager has no use for it: it gets no replacement.
     Retired,
     /// It is an orphan of a dead zygote: a worker of the new one takes its place.
@@ -50,7 +50,7 @@ pub enum Leaving {
 
 /// All workers.
 #[derive(Clone, Debug, Default)]
-pub struct Roster {
+pub(crate) struct Roster {
     workers: BTreeMap<WorkerId, Worker>,
     by_pid: HashMap<Pid, WorkerId>,
     last_id: u64,
@@ -58,7 +58,7 @@ pub struct Roster {
 
 impl Roster {
     /// Takes in a worker and names it.
-    pub fn add(&mut self, worker: Worker) -> WorkerId {
+    pub(crate) fn add(&mut self, worker: Worker) -> WorkerId {
         self.last_id += 1;
         let id = WorkerId(self.last_id);
         if let Some(pid) = worker.pid {
@@ -69,7 +69,12 @@ impl Roster {
     }
 
     /// Takes note of a worker's process and of the time at which it was reported.
-    pub fn identify(&mut self, id: WorkerId, pid: Pid, now: Duration) -> Option<&mut Worker> {
+    pub(crate) fn identify(
+        &mut self,
+        id: WorkerId,
+        pid: Pid,
+        now: Duration,
+    ) -> Option<&mut Worker> {
         let worker = self.workers.get_mut(&id)?;
         worker.pid = Some(pid);
         worker.since = now;
@@ -78,7 +83,7 @@ impl Roster {
     }
 
     /// Strikes a worker off.
-    pub fn remove(&mut self, id: WorkerId) -> Option<Worker> {
+    pub(crate) fn remove(&mut self, id: WorkerId) -> Option<Worker> {
         let worker = self.workers.remove(&id)?;
         if let Some(pid) = worker.pid {
             self.by_pid.remove(&pid);
@@ -87,36 +92,32 @@ impl Roster {
     }
 
     /// Finds a worker by its process.
-    #[must_use]
-    pub fn by_pid(&self, pid: Pid) -> Option<WorkerId> {
+    pub(crate) fn by_pid(&self, pid: Pid) -> Option<WorkerId> {
         self.by_pid.get(&pid).copied()
     }
 
     /// Returns a worker.
-    #[must_use]
-    pub fn get(&self, id: WorkerId) -> Option<&Worker> {
+    pub(crate) fn get(&self, id: WorkerId) -> Option<&Worker> {
         self.workers.get(&id)
     }
 
     /// Returns a worker to be changed.
-    pub fn get_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
+    pub(crate) fn get_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
         self.workers.get_mut(&id)
     }
 
     /// Returns all workers, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (WorkerId, &Worker)> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (WorkerId, &Worker)> {
         self.workers.iter().map(|(id, worker)| (*id, worker))
     }
 
     /// Returns how many workers there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.workers.len()
     }
 
     /// Tells whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.workers.is_empty()
     }
 }

@@ -13,7 +13,7 @@ use fpm_os::signal::Signal;
 
 /// What the master is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Serving.
     Normal,
     /// Stopping at once (SIGTERM, SIGINT).
@@ -24,7 +24,7 @@ pub enum State {
 
 /// What becomes of a wish to change the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition {
+pub(crate) enum Transition {
     /// The state changes.
     Accepted,
     /// It is the state already.
@@ -35,7 +35,7 @@ pub enum Transition {
 
 /// What is done to the workers that are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Measure {
+pub(crate) enum Measure {
     /// They are asked to leave when their request is done.
     Drain,
     /// They get this signal.
@@ -44,14 +44,13 @@ pub enum Measure {
 
 /// How far the stop has gone. Each state starts its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Escalation {
+pub(crate) struct Escalation {
     last: Option<Measure>,
 }
 
 impl State {
     /// Decides whether `self` may become `next`.
-    #[must_use]
-    pub fn transition(self, next: State) -> Transition {
+    pub(crate) fn transition(self, next: State) -> Transition {
         match (self, next) {
             (from, to) if from == to => Transition::Already,
             (State::Normal, _) | (State::Finishing, State::Terminating) => Transition::Accepted,
@@ -72,7 +71,7 @@ impl fmt::Display for State {
 
 impl Escalation {
     /// Takes the next measure, and tells after what time the one after it is due; `None` means never.
-    pub fn next(
+    pub(crate) fn next(
         &mut self,
         state: State,
         process_control_timeout: Duration,
@@ -92,8 +91,7 @@ impl Escalation {
     }
 
     /// Returns the measure taken last.
-    #[must_use]
-    pub fn last(self) -> Option<Measure> {
+    pub(crate) fn last(self) -> Option<Measure> {
         self.last
     }
 }

@@ -16,7 +16,7 @@ use crate::event::{Timer, ZygoteId};
 use crate::group::GroupIndex;
 
 /// What the master can do to the world outside its memory.
-pub trait World {
+pub(crate) trait World {
     /// Starts a process for the zygote and sends it all it needs for the pools of `group`.
     ///
     /// # Errors
@@ -74,18 +74,18 @@ pub trait World {
 
 /// A worker to be forked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Birth {
+pub(crate) struct Birth {
     /// The name it will go by.
-    pub worker: WorkerId,
+    pub(crate) worker: WorkerId,
     /// Its pool.
-    pub pool: PoolIndex,
+    pub(crate) pool: PoolIndex,
     /// Its slot.
-    pub slot: SlotIndex,
+    pub(crate) slot: SlotIndex,
 }
 
 /// What became of a worker that was asked for and never reported, once its zygote is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// It lives, or at least has not been reaped.
     Born(Pid),
     /// It was never forked, or it is gone.
@@ -96,7 +96,7 @@ pub enum Fate {
 
 /// What a worker is doing, from its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activity {
+pub(crate) enum Activity {
     /// It has not got as far as accepting connections.
     Starting,
     /// It has been waiting for a connection since then.

@@ -11,8 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use fpm_conf::{Config, Message, Purpose, Report};
 use fpm_master::error::MasterError;
-use fpm_master::owner::Starter;
-use fpm_master::program;
+use fpm_master::program::{self, Starter};
 use fpm_master::run::Prepared;
 use fpm_os::error::described;
 use fpm_os::limits::{self, Limit};

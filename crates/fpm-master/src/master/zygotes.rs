@@ -158,7 +158,7 @@ impl<W: World> Master<W> {
             self.wind_down_if_empty(now);
         } else if self.progress == Progress::Launching {
             if self.outcome.is_none() {
-                self.outcome = Some(Outcome::Failed(MasterError::ZygoteEnded { ending }));
+                self.outcome = Some(Outcome::Failed(MasterError::ZygoteEnded { status }));
             }
         } else {
             tracing::warn!(

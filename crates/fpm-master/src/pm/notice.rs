@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A warning of a process manager, without the name of its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// A dynamic pool needs more workers than it may have; also counted on the status page.
     MaxChildrenDynamic {
         /// `pm.max_children`.

@@ -53,7 +53,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("-R, --allow-to-run-as-root", "allow pools to run as root"),
 ];
 
-/// Takes the program's name out of argv[0]: what follows the last slash. Without a slash php-fpm calls itself `php`.
+/// Takes the program's name out of `argv[0]`: what follows the last slash. Without a slash php-fpm calls itself `php`.
 pub(crate) fn program(argv0: &BStr) -> &BStr {
     match argv0.rfind_byte(b'/') {
         Some(slash) => argv0[slash + 1..].as_bstr(),
