@@ -157,6 +157,74 @@ typedef enum fpmd_finish {
 	FPMD_FINISH_ALREADY_CLOSED = 2,
 } fpmd_finish;
 
+/** One process of a pool. Times are seconds since 1970; texts that are not known are empty. */
+typedef struct fpmd_process_status {
+	/** Process id. */
+	int64_t pid;
+	/** What it does. */
+	fpmd_text state;
+	/** When it was started. */
+	uint64_t started;
+	/** Seconds since then. */
+	uint64_t since;
+	/** Requests accepted. */
+	uint64_t requests;
+	/** Duration of its present or last request, in microseconds. */
+	uint64_t duration;
+	/** Request method. */
+	fpmd_text method;
+	/** Request URI without query. */
+	fpmd_text uri;
+	/** Query string. */
+	fpmd_text query;
+	/** Length of the body, as the client says. */
+	int64_t content_length;
+	/** User of Basic authentication. */
+	fpmd_text user;
+	/** Path of the script. */
+	fpmd_text script;
+	/** CPU time of the last request, in percent of its duration. */
+	double cpu;
+	/** Memory peak of the last request, in bytes. */
+	uint64_t memory;
+} fpmd_process_status;
+
+/** A pool at one moment. */
+typedef struct fpmd_pool_status {
+	/** Its name. */
+	fpmd_text pool;
+	/** Its process manager. */
+	fpmd_text manager;
+	/** When it was started. */
+	uint64_t started;
+	/** Seconds since then. */
+	uint64_t since;
+	/** Requests accepted. */
+	uint64_t accepted;
+	/** Connections that wait. */
+	uint64_t listen_queue;
+	/** Most connections that waited at once. */
+	uint64_t max_listen_queue;
+	/** How many connections can wait. */
+	uint64_t listen_queue_len;
+	/** Processes that wait. */
+	uint64_t idle;
+	/** Processes that serve a request. */
+	uint64_t active;
+	/** Most processes that served at once. */
+	uint64_t max_active;
+	/** How often pm.max_children was reached. */
+	uint64_t max_children_reached;
+	/** Requests that took longer than request_slowlog_timeout. */
+	uint64_t slow_requests;
+	/** Highest memory peak of a request, in bytes. */
+	uint64_t memory_peak;
+	/** Its processes. */
+	const fpmd_process_status *processes;
+	/** How many there are. */
+	size_t process_count;
+} fpmd_pool_status;
+
 /** Callbacks into Rust. `host` is what fpmd_run() was given; all but log_idle come only while it runs. */
 typedef struct fpmd_calls {
 	/** One message of PHP's log outside a request. */
@@ -183,6 +251,8 @@ typedef struct fpmd_calls {
 	void (*denied)(void *host, const char *path, int error);
 	/** The script has ended, the request is about to be shut down. */
 	void (*executed)(void *host, const fpmd_executed *executed);
+	/** fpm_get_status(); what it points to is valid until the next call. False: there is nothing to tell. */
+	bool (*status)(void *host, fpmd_pool_status *status);
 	/** PHP is done with output and body; only freeing memory is left. */
 	void (*answered)(void *host);
 } fpmd_calls;

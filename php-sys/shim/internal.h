@@ -69,6 +69,12 @@ char *fpmd_environment_cookies(void);
 void fpmd_environment_register(zval *server);
 void fpmd_environment_headers(zval *headers);
 
+/* status.c */
+void fpmd_status_array(zval *array, const fpmd_pool_status *status);
+
+/* settings.c */
+bool fpmd_settings_gave_up(void);
+
 /* user_ini.c */
 void fpmd_user_ini_start(void);
 void fpmd_user_ini_stop(void);

@@ -46,16 +46,32 @@ PHP_FUNCTION(apache_request_headers)
 	fpmd_environment_headers(return_value);
 }
 
+/* What is known of the worker's pool. */
+PHP_FUNCTION(fpm_get_status)
+{
+	ZEND_PARSE_PARAMETERS_NONE();
+	fpmd_running *running = fpmd_current();
+	fpmd_pool_status status;
+	if (!running || !fpmd_call->status(running->host, &status)) {
+		RETURN_FALSE;
+	}
+	fpmd_status_array(return_value, &status);
+}
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_fastcgi_finish_request, 0, 0, _IS_BOOL, 0)
 ZEND_END_ARG_INFO()
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_apache_request_headers, 0, 0, IS_ARRAY, 0)
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_MASK_EX(arginfo_fpm_get_status, 0, 0, MAY_BE_ARRAY|MAY_BE_FALSE)
+ZEND_END_ARG_INFO()
+
 static const zend_function_entry functions[] = {
 	PHP_FE(fastcgi_finish_request, arginfo_fastcgi_finish_request)
 	PHP_FE(apache_request_headers, arginfo_apache_request_headers)
 	PHP_FALIAS(getallheaders, apache_request_headers, arginfo_apache_request_headers)
+	PHP_FE(fpm_get_status, arginfo_fpm_get_status)
 	PHP_FE_END
 };
 

@@ -7,6 +7,7 @@ use std::slice;
 
 use crate::host::{BodyRead, ClientGone, Executed, FinishRequest, Host, ResponseHead};
 use crate::request::Param;
+use crate::status::ShownStatus;
 use crate::text::{CSlice, bytes_of, slices_of};
 
 /// What a running request needs in the callbacks; lives on the stack of `Engine::run`, and the shim
@@ -16,6 +17,8 @@ pub(crate) struct Running<'a> {
     /// Keeps the path of a REQUEST_BODY_FILE that could not be opened alive until the shim has
     /// printed it.
     unopened_body: CString,
+    /// Keeps what `fpm_get_status()` was told alive while the shim reads it.
+    status: ShownStatus,
 }
 
 impl<'a> Running<'a> {
@@ -24,6 +27,7 @@ impl<'a> Running<'a> {
         Self {
             host,
             unopened_body: CString::default(),
+            status: ShownStatus::default(),
         }
     }
 
@@ -58,6 +62,7 @@ pub(crate) fn table(log_idle: fn(&[u8])) -> php_sys::fpmd_calls {
         executing: Some(executing),
         denied: Some(denied),
         executed: Some(executed),
+        status: Some(pool_status),
         answered: Some(answered),
     }
 }
@@ -196,6 +201,18 @@ unsafe extern "C" fn executed(host: *mut c_void, executed: *const php_sys::fpmd_
         memory_peak: executed.memory_peak,
         headers,
     });
+}
+
+unsafe extern "C" fn pool_status(host: *mut c_void, place: *mut php_sys::fpmd_pool_status) -> bool {
+    // SAFETY: the shim passes on the pointer of `Engine::run` during the request.
+    let running = unsafe { Running::of(host) };
+    let Some(status) = running.host.status() else {
+        return false;
+    };
+    running.status = ShownStatus::new(status);
+    // SAFETY: the shim passes the address of a structure on its stack.
+    unsafe { *place = running.status.raw() };
+    true
 }
 
 unsafe extern "C" fn answered(host: *mut c_void) {

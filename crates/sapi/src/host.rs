@@ -7,6 +7,7 @@
 
 use std::ffi::{CStr, CString};
 
+use crate::status::PoolStatus;
 use crate::text::CSlice;
 
 /// The client closed the connection, or writing to it failed. PHP then ends the script, unless it
@@ -118,6 +119,11 @@ pub trait Host {
 
     /// Learns that PHP has started the request and the script (or the prepared answer) comes now.
     fn executing(&mut self) {}
+
+    /// Tells a script that calls `fpm_get_status()` of its pool; nothing makes the function return false.
+    fn status(&mut self) -> Option<PoolStatus> {
+        None
+    }
 
     /// Learns that there will be no more output and no more body reads, while PHP goes on to free
     /// its memory.

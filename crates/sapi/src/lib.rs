@@ -26,6 +26,7 @@ mod lookup;
 mod request;
 mod settings;
 mod start;
+mod status;
 mod text;
 
 pub use engine::Engine;
@@ -36,4 +37,5 @@ pub use settings::{IniAccess, IniFault};
 pub use start::{
     BuiltPaths, StartOptions, built_paths, built_version, built_version_id, distribution_folder,
 };
+pub use status::{PoolStatus, ProcessStatus};
 pub use text::CSlice;

@@ -1,6 +1,6 @@
 //! What php-fpm adds to PHP: functions, ini entries, its section of phpinfo().
 
-use sapi::FinishRequest;
+use sapi::{FinishRequest, PoolStatus, ProcessStatus};
 
 use crate::cases;
 use crate::php::{Call, Php};
@@ -17,6 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
         module_and_functions,
         ini_entries,
         info_section,
+        status_of_the_pool,
     ]
 }
 
@@ -99,7 +100,7 @@ fn module_and_functions(php: &mut Php) {
     );
     assert_eq!(
         answer.body(),
-        r#"[true,["fastcgi_finish_request","apache_request_headers","getallheaders"],true,false,false,"bool","array"]"#
+        r#"[true,["fastcgi_finish_request","apache_request_headers","getallheaders","fpm_get_status"],true,false,false,"bool","array"]"#
     );
     let answer = php.get("try { fastcgi_finish_request(1); } catch (ArgumentCountError $e) { echo $e->getMessage(); }");
     assert_eq!(
@@ -137,4 +138,68 @@ fn info_section(php: &mut Php) {
             .body()
             .contains(r#"<td class="e">Server API </td><td class="v">FPM/FastCGI </td>"#)
     );
+}
+
+fn status_of_the_pool(php: &mut Php) {
+    let script = "$s = fpm_get_status(); echo is_array($s) ? json_encode($s, JSON_PRESERVE_ZERO_FRACTION) : var_export($s, true);";
+    assert_eq!(php.get(script).body(), "false");
+    let process = |pid| ProcessStatus {
+        pid,
+        state: "Idle",
+        started: 21,
+        since: 22,
+        requests: 23,
+        duration: 24,
+        ..ProcessStatus::default()
+    };
+    let status = PoolStatus {
+        pool: b"w w".to_vec(),
+        manager: "static",
+        started: 1,
+        since: 2,
+        accepted: 3,
+        listen_queue: 4,
+        max_listen_queue: 5,
+        listen_queue_len: 6,
+        idle: 7,
+        active: 8,
+        max_active: 9,
+        max_children_reached: 10,
+        slow_requests: 11,
+        memory_peak: 12,
+        processes: vec![
+            process(20),
+            ProcessStatus {
+                state: "Running",
+                method: b"GET".to_vec(),
+                uri: b"/u".to_vec(),
+                query: b"q=1".to_vec(),
+                content_length: -1,
+                user: b"me".to_vec(),
+                script: b"/s".to_vec(),
+                cpu: 12.5,
+                memory: 25,
+                ..process(30)
+            },
+        ],
+    };
+    let request = php.script(script).host(|host| host.status = Some(status));
+    let memory_peak = if php.engine.version() >= "8.4" {
+        r#""memory-peak":12,"#
+    } else {
+        ""
+    };
+    let expected = [
+        r#"{"pool":"w w","process-manager":"static","start-time":1,"start-since":2,"accepted-conn":3,"listen-queue":4,"#,
+        r#""max-listen-queue":5,"listen-queue-len":6,"idle-processes":7,"active-processes":8,"total-processes":15,"#,
+        r#""max-active-processes":9,"max-children-reached":10,"slow-requests":11,"#,
+        memory_peak,
+        r#""procs":[{"pid":20,"state":"Idle","start-time":21,"start-since":22,"requests":23,"request-duration":24,"#,
+        r#""request-method":"-","request-uri":"","query-string":"","request-length":0,"user":"-","script":"-","#,
+        r#""last-request-cpu":0.0,"last-request-memory":0},{"pid":30,"state":"Running","start-time":21,"start-since":22,"#,
+        r#""requests":23,"request-duration":24,"request-method":"GET","request-uri":"\/u","query-string":"q=1","#,
+        r#""request-length":-1,"user":"me","script":"\/s","last-request-cpu":12.5,"last-request-memory":25}]}"#,
+    ]
+    .concat();
+    assert_eq!(request.run(php).body(), expected);
 }

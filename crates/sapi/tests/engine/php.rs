@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bstr::{BString, ByteSlice, ByteVec};
 use sapi::{
     Action, BodyRead, ClientGone, Engine, Executed, FinishRequest, Host, Outcome, Param,
-    RequestInfo, ResponseHead,
+    PoolStatus, RequestInfo, ResponseHead,
 };
 
 /// A started PHP, and a folder for its scripts.
@@ -261,6 +261,8 @@ pub(crate) struct Recorder {
     pub(crate) gone_after: Option<usize>,
     /// What becomes of the connection at an early finish.
     pub(crate) finish: Option<FinishRequest>,
+    /// What `fpm_get_status()` is told.
+    pub(crate) status: Option<PoolStatus>,
 }
 
 impl Recorder {
@@ -361,6 +363,10 @@ impl Host for Recorder {
 
     fn executing(&mut self) {
         self.calls.push(Call::Executing);
+    }
+
+    fn status(&mut self) -> Option<PoolStatus> {
+        self.status.clone()
     }
 
     fn answered(&mut self) {
