@@ -175,7 +175,7 @@ void fpmd_run(const fpmd_request *request, const fpmd_action *action, void *host
 	if (request->script && *request->script != '/') {
 		fpmd_return_home();
 	}
-	if (!start_up(&running, request)) {
+	if (fpmd_settings_gave_up() || !start_up(&running, request)) {
 		outcome->completion = FPMD_STARTUP_FAILED;
 		forget();
 		return;

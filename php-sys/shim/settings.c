@@ -84,11 +84,22 @@ static fpmd_setting set(const char *key, const char *value, fpmd_access access)
 	return FPMD_SETTING_APPLIED;
 }
 
+/* PHP gave up in the middle of a setting. What it forbids may not be forbidden, so no request may
+ * run any more; php-fpm's worker ends at this point. */
+static bool gave_up;
+
+bool fpmd_settings_gave_up(void)
+{
+	return gave_up;
+}
+
 fpmd_setting fpmd_set_ini(const char *key, const char *value, fpmd_access access)
 {
 	volatile fpmd_setting setting = FPMD_SETTING_FAILED;
 	zend_try {
 		setting = set(key, value, access);
+	} zend_catch {
+		gave_up = true;
 	} zend_end_try();
 	return setting;
 }
@@ -128,5 +139,7 @@ void fpmd_apply_ini_text(const char *text, fpmd_access access, fpmd_ini_fault_ca
 	ini_text argument = { access, fault, context };
 	zend_try {
 		zend_parse_ini_string((char *) text, 1, ZEND_INI_SCANNER_NORMAL, on_ini_entry, &argument);
+	} zend_catch {
+		gave_up = true;
 	} zend_end_try();
 }

@@ -46,7 +46,7 @@ pub enum IniError {
         /// Its name.
         key: BString,
     },
-    /// PHP gave up with a fatal error, which it has logged.
+    /// PHP gave up with a fatal error, which it has logged. No request can be run any more.
     #[error("PHP failed to make the setting '{key}'")]
     Failed {
         /// Its name.

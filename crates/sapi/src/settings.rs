@@ -92,7 +92,9 @@ impl Engine {
     }
 
     /// Applies a PHP_VALUE or PHP_ADMIN_VALUE parameter: `key = value` lines. Lasts for the rest of
-    /// the process. Returns what was wrong, in order; the other lines are applied.
+    /// the process. Returns what was wrong, in order; the other lines are applied. If PHP gives up
+    /// with a fatal error, the next [`run`](Self::run) ends in
+    /// [`StartupFailed`](crate::Completion::StartupFailed).
     pub fn apply_ini_text(&mut self, text: &[u8], access: IniAccess) -> Vec<IniFault> {
         // A parameter is a C string for PHP: what follows a NUL byte does not exist.
         let text = text.split(|&byte| byte == 0).next().unwrap_or_default();

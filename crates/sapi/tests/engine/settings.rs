@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 
-use sapi::{IniAccess, IniError, IniFault};
+use sapi::{Completion, IniAccess, IniError, IniFault};
 
 use crate::cases;
 use crate::php::Php;
@@ -20,6 +20,8 @@ pub(crate) fn cases() -> Vec<Case> {
         an_extension_that_is_missing,
         ini_text,
         ini_text_faults,
+        fatal_setting,
+        fatal_ini_text,
     ]
 }
 
@@ -189,4 +191,31 @@ fn ini_text_faults(php: &mut Php) {
     assert_eq!(php.get("echo ini_get('precision');").body(), "5");
     assert_eq!(php.engine.apply_ini_text(b"", IniAccess::User), []);
     assert_eq!(php.get("echo 'fine';").body(), "fine");
+}
+
+/// PHP answers this value with a fatal error instead of refusing it.
+const FATAL: (&str, &str) = ("session.save_handler", "user");
+
+fn fatal_setting(php: &mut Php) {
+    let (key, value) = FATAL;
+    let failed = php
+        .engine
+        .set_ini(key.as_bytes(), value.as_bytes(), IniAccess::System);
+    assert_eq!(failed, Err(IniError::Failed { key: key.into() }));
+    let answer = php.get("echo 'not reached';");
+    assert_eq!(answer.outcome.completion, Completion::StartupFailed);
+    assert_eq!(answer.host.calls, []);
+}
+
+fn fatal_ini_text(php: &mut Php) {
+    let (key, value) = FATAL;
+    let text = format!("{key}={value}\nopen_basedir=/nowhere\n");
+    assert_eq!(
+        php.engine
+            .apply_ini_text(text.as_bytes(), IniAccess::System),
+        []
+    );
+    let answer = php.get("echo 'not reached';");
+    assert_eq!(answer.outcome.completion, Completion::StartupFailed);
+    assert_eq!(answer.host.calls, []);
 }
