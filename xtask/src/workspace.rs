@@ -26,6 +26,17 @@ pub(crate) struct Package {
 #[derive(Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
+    pub(crate) kind: Option<Kind>,
+}
+
+/// What a dependency is for, when it is not for the crate itself.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// For the tests.
+    Dev,
+    /// For the build script.
+    Build,
 }
 
 impl Workspace {

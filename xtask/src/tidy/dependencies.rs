@@ -1,8 +1,8 @@
 //! Rules about who depends on whom, and how manifests say it.
 
 use super::Violation;
-use super::policy::{MEMBERS, RESTRICTED};
-use crate::workspace::Package;
+use super::policy::{FOR_TESTS, MEMBERS, RESTRICTED};
+use crate::workspace::{Kind, Package};
 
 /// Checks every edge, those of tests and build scripts included.
 pub(super) fn check_edges(packages: &[Package]) -> Vec<Violation> {
@@ -18,7 +18,8 @@ pub(super) fn check_edges(packages: &[Package]) -> Vec<Violation> {
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
             let is_member = MEMBERS.iter().any(|member| member.name == name);
-            if is_member && !member.may_use.contains(&name) {
+            let for_tests = dependency.kind == Some(Kind::Dev) && FOR_TESTS.contains(&name);
+            if is_member && !for_tests && !member.may_use.contains(&name) {
                 violations.push(Violation::of_file(
                     member.directory,
                     format!("may not use {name}"),
@@ -76,6 +77,10 @@ mod tests {
     use crate::workspace::Dependency;
 
     fn edges(package: &str, dependencies: &[&str]) -> Vec<String> {
+        edges_of_kind(None, package, dependencies)
+    }
+
+    fn edges_of_kind(kind: Option<Kind>, package: &str, dependencies: &[&str]) -> Vec<String> {
         let package = Package {
             name: package.to_owned(),
             manifest_path: "/p".into(),
@@ -83,6 +88,7 @@ mod tests {
                 .iter()
                 .map(|name| Dependency {
                     name: (*name).to_owned(),
+                    kind,
                 })
                 .collect(),
         };
@@ -104,6 +110,19 @@ mod tests {
             ["crates/fpmd/: may not use php-sys"]
         );
         assert_eq!(edges("newcomer", &[]).len(), 1);
+    }
+
+    #[test]
+    fn tests_may_bring_a_client() {
+        assert!(edges_of_kind(Some(Kind::Dev), "fpm-zygote", &["fcgi-proto"]).is_empty());
+        assert_eq!(
+            edges_of_kind(Some(Kind::Dev), "fpm-zygote", &["fpm-master"]).len(),
+            1
+        );
+        assert_eq!(
+            edges_of_kind(Some(Kind::Build), "fpm-zygote", &["fcgi-proto"]).len(),
+            1
+        );
     }
 
     #[test]

@@ -109,6 +109,9 @@ pub(super) const MEMBERS: &[Member] = &[
     member("fpmd-tests", "tests/", Forbidden, &["fcgi-proto"]),
 ];
 
+/// Members that the tests of every member may use: a client to talk to what is tested.
+pub(super) const FOR_TESTS: &[&str] = &["fcgi-proto"];
+
 /// Crates of others that only some members may use.
 pub(super) const RESTRICTED: &[(&str, &[&str])] = &[
     ("anyhow", &["fpmd", "fpmd-tests", "xtask"]),
