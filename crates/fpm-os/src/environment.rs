@@ -10,7 +10,7 @@ use std::io;
 use nix::errno::Errno;
 
 use crate::error::OsError;
-use crate::process::threads;
+use crate::process::is_alone;
 
 /// What happens to the variables that are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub fn replace<'a>(
     inherited: Inherited,
     variables: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Result<(), OsError> {
-    if threads().map_err(OsError::call("open(/proc/self/task)"))? != 1 {
+    if !is_alone() {
         return Err(OsError::Threads);
     }
     if inherited == Inherited::Clear {

@@ -14,6 +14,7 @@ use nix::unistd::{self, Pid};
 use crate::descriptor::duplicate_above;
 use crate::error::{OsError, errno_of};
 use crate::fork::{ExitCode, OtherThreads, fork};
+use crate::limits::set_soft_open_files;
 use crate::seqpacket::INHERITED;
 use crate::signal::set::{SignalSet, forget_dispositions};
 use crate::stdio::{StandardStream, open_null};
@@ -22,10 +23,11 @@ use crate::wait::wait;
 /// What a child ends with when it cannot execute the program (as in a shell).
 const CANNOT_EXECUTE: ExitCode = 127;
 
-/// Starts `program` with `socket` as its descriptor 3 and `stderr` as its standard error, and returns its process id once it runs.
+/// Starts `program` with `socket` as its descriptor 3 and returns its process id once it runs.
 ///
-/// `arguments` begin with the program's own name. Standard input and output are /dev/null; the environment is this
-/// process's.
+/// `arguments` begin with the program's own name. Standard input is /dev/null, standard output and error are `output`,
+/// the environment is this process's. `open_files` is the soft limit of open files that the program gets; `None` leaves
+/// it this process's.
 ///
 /// # Errors
 /// [`OsError::Threads`] and [`OsError::Call`] as [`fork`]; [`OsError::Execute`] when the program cannot be executed.
@@ -33,7 +35,8 @@ pub fn spawn(
     program: &Path,
     arguments: &[&OsStr],
     socket: BorrowedFd<'_>,
-    stderr: BorrowedFd<'_>,
+    output: BorrowedFd<'_>,
+    open_files: Option<u64>,
 ) -> Result<Pid, OsError> {
     let cannot = |errno| OsError::Execute {
         program: program.to_owned(),
@@ -48,10 +51,13 @@ pub fn spawn(
 
     // None of the descriptors that the child needs may be one that it puts another over.
     let socket = duplicate_above(socket, INHERITED).map_err(OsError::call("fcntl()"))?;
-    let stderr = duplicate_above(stderr, INHERITED).map_err(OsError::call("fcntl()"))?;
+    let output = duplicate_above(output, INHERITED).map_err(OsError::call("fcntl()"))?;
     let (mut report, mut reporter) = report_pipe().map_err(OsError::call("pipe2()"))?;
     let pid = fork(OtherThreads::Refuse, || {
-        let error = execute(&path, &arguments, &socket, &stderr);
+        let error = match arrange(&socket, &output, open_files) {
+            Ok(()) => execute(&path, &arguments),
+            Err(error) => error,
+        };
         // When even that cannot be written, the parent takes the program for started and sees it exit.
         let _ = reporter.write_all(&(errno_of(&error) as i32).to_ne_bytes());
         CANNOT_EXECUTE
@@ -75,22 +81,18 @@ fn report_pipe() -> io::Result<(PipeReader, PipeWriter)> {
 }
 
 /// Becomes the program; returns only when that fails.
-fn execute(path: &CStr, arguments: &[CString], socket: &OwnedFd, stderr: &OwnedFd) -> io::Error {
-    if let Err(error) = arrange(socket, stderr) {
-        return error;
-    }
+fn execute(path: &CStr, arguments: &[CString]) -> io::Error {
     match unistd::execv(path, arguments) {
         Ok(never) => match never {},
         Err(errno) => errno.into(),
     }
 }
 
-/// Arranges descriptors and signals as the program shall find them.
-fn arrange(socket: &OwnedFd, stderr: &OwnedFd) -> io::Result<()> {
-    let null = open_null()?;
-    StandardStream::Input.replace(&null)?;
-    StandardStream::Output.replace(&null)?;
-    StandardStream::Error.replace(stderr)?;
+/// Arranges descriptors, limits and signals as the program shall find them.
+fn arrange(socket: &OwnedFd, output: &OwnedFd, open_files: Option<u64>) -> io::Result<()> {
+    StandardStream::Input.replace(open_null()?)?;
+    StandardStream::Output.replace(output)?;
+    StandardStream::Error.replace(output)?;
     // SAFETY: dup2 takes no pointer. Whatever owns descriptor 3 in this copy of the parent never runs again.
     if unsafe { libc::dup2(socket.as_raw_fd(), INHERITED) } == -1 {
         return Err(io::Error::last_os_error());
@@ -100,6 +102,9 @@ fn arrange(socket: &OwnedFd, stderr: &OwnedFd) -> io::Result<()> {
     let close_on_exec = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
     // SAFETY: close_range takes no pointer, and with this flag it closes nothing in this process.
     unsafe { libc::close_range(first, libc::c_uint::MAX, close_on_exec) };
+    if let Some(soft) = open_files {
+        set_soft_open_files(soft)?;
+    }
     forget_dispositions();
     SignalSet::empty().set_mask()?;
     Ok(())

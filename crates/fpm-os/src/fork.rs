@@ -10,7 +10,7 @@ use std::process;
 use nix::unistd::{self, ForkResult, Pid};
 
 use crate::error::OsError;
-use crate::process::threads;
+use crate::process::{is_alone, note_birth};
 use crate::signal::set::{SignalSet, forget_handlers};
 
 /// What to do when this process has more threads than the one that forks.
@@ -67,6 +67,7 @@ pub fn fork(other_threads: OtherThreads, child: impl FnOnce() -> ExitCode) -> Re
 /// Runs the child to its end.
 fn run(child: impl FnOnce() -> ExitCode) -> ! {
     let guard = NoReturn;
+    note_birth();
     forget_handlers();
     let code = child();
     std::mem::forget(guard);
@@ -88,17 +89,6 @@ fn restore(mask: &SignalSet) -> Result<(), OsError> {
     mask.set_mask()
         .map(drop)
         .map_err(OsError::call("sigprocmask()"))
-}
-
-/// Tells whether this process certainly has a single thread.
-fn is_alone() -> bool {
-    match threads() {
-        Ok(count) => count == 1,
-        // Without /proc: this changes nothing for a single-threaded process and is refused to any other
-        // (unshare(2)).
-        // SAFETY: unshare takes no pointer, and this flag never changes anything.
-        Err(_) => unsafe { libc::unshare(libc::CLONE_THREAD) == 0 },
-    }
 }
 
 #[cfg(test)]

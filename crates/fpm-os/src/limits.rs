@@ -4,7 +4,7 @@
 
 use std::io;
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// A limit as a configuration has it: negative numbers become the huge ones that the original's cast makes of them,
 /// and −1 is "no limit" (RLIM_INFINITY).
@@ -27,6 +27,36 @@ pub fn set_open_files(limit: Limit) -> io::Result<()> {
         Resource::RLIMIT_NOFILE,
         limit.as_raw(),
         limit.as_raw(),
+    )?)
+}
+
+/// How many files the process may have open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenFiles {
+    /// The limit that is in force.
+    pub soft: u64,
+    /// How far any process may raise that.
+    pub hard: u64,
+}
+
+/// Returns how many files the process may have open.
+///
+/// # Errors
+/// None that the system documents for this use.
+pub fn open_files() -> io::Result<OpenFiles> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(OpenFiles { soft, hard })
+}
+
+/// Sets how many files the process may have open for now; it can be changed again up to the hard limit.
+///
+/// # Errors
+/// EINVAL above the hard limit.
+pub fn set_soft_open_files(soft: u64) -> io::Result<()> {
+    Ok(setrlimit(
+        Resource::RLIMIT_NOFILE,
+        soft,
+        open_files()?.hard,
     )?)
 }
 

@@ -9,8 +9,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockProtocol, SockType, SockaddrLike, bind, setsockopt, socket,
-    sockopt,
+    AddressFamily, Shutdown, SockFlag, SockProtocol, SockType, SockaddrLike, bind, setsockopt,
+    shutdown, socket, sockopt,
 };
 
 use crate::error::{OsError, errno_of};
@@ -56,6 +56,15 @@ fn listen(socket: &OwnedFd, backlog: i32, configured: &str) -> Result<(), OsErro
         });
     }
     Ok(())
+}
+
+/// Ends a listening socket in all processes that have it: connecting to its address is refused at once and the address
+/// is free. Accepted connections stay. Those that wait are reset on TCP; on a unix socket they can still be accepted.
+///
+/// # Errors
+/// ENOTCONN when it did not listen, or no longer does.
+pub fn shut_down(socket: impl AsFd) -> io::Result<()> {
+    Ok(shutdown(socket.as_fd().as_raw_fd(), Shutdown::Both)?)
 }
 
 /// Tells whether a descriptor is a socket that listens; for sockets that another program has passed on.

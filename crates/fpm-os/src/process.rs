@@ -4,7 +4,9 @@
 
 use std::fs;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{self, Pid};
 
@@ -28,6 +30,30 @@ pub fn parent_id() -> Pid {
 /// ENOENT where /proc is not mounted.
 pub fn threads() -> io::Result<usize> {
     Ok(fs::read_dir("/proc/self/task")?.count())
+}
+
+/// Whether this process was forked by this crate, and so was born with a single thread. Global because it is a fact
+/// about the whole process.
+static BORN_ALONE: AtomicBool = AtomicBool::new(false);
+
+/// Notes that this process is a forked child.
+pub(crate) fn note_birth() {
+    BORN_ALONE.store(true, Ordering::Relaxed);
+}
+
+/// Tells whether this process has a single thread.
+pub(crate) fn is_alone() -> bool {
+    if let Ok(count) = threads() {
+        return count == 1;
+    }
+    // Without /proc, as in a pool's chroot: this changes nothing for a process with a single thread and answers
+    // EINVAL to any other (unshare(2)).
+    // SAFETY: unshare takes no pointer, and this flag never changes anything.
+    if unsafe { libc::unshare(libc::CLONE_THREAD) } == 0 {
+        return true;
+    }
+    // Containers forbid that call whatever it would do. What is left is that a child of ours was alone at first.
+    Errno::last() != Errno::EINVAL && BORN_ALONE.load(Ordering::Relaxed)
 }
 
 /// Sends a signal to one process.
@@ -85,5 +111,6 @@ mod tests {
     #[test]
     fn a_test_has_a_thread_beside_the_main_one() {
         assert!(threads().unwrap() >= 2);
+        assert!(!is_alone());
     }
 }

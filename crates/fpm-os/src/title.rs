@@ -12,7 +12,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::OsError;
-use crate::process::threads;
+use crate::process::is_alone;
 
 unsafe extern "C" {
     /// The C library's list of variables, ended by a null pointer.
@@ -36,7 +36,7 @@ impl ProcessTitle {
     /// [`OsError::Title`] when it was claimed before or /proc does not tell where it is; [`OsError::Threads`] when
     /// another thread could be reading the environment. The title stays as it is then, and nothing is broken.
     pub fn claim() -> Result<ProcessTitle, OsError> {
-        if threads().map_err(OsError::call("open(/proc/self/task)"))? != 1 {
+        if !is_alone() {
             return Err(OsError::Threads);
         }
         let stat = fs::read("/proc/self/stat").map_err(OsError::call("read(/proc/self/stat)"))?;

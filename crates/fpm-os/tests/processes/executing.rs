@@ -9,8 +9,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
+use fpm_os::environment::{Inherited, replace};
 use fpm_os::error::OsError;
 use fpm_os::exec::spawn;
+use fpm_os::limits::open_files;
 use fpm_os::seqpacket::{self, Patience};
 use fpm_os::signal::Signal;
 use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
@@ -26,13 +28,18 @@ pub(crate) const TESTS: &[Test] = &[
         "an executed program has its socket and nothing else",
         has_its_socket,
     ),
+    ("an executed program has our environment", same_environment),
+    (
+        "an executed program has the limit of files it was given",
+        limit_of_files,
+    ),
     (
         "an executed program starts with fresh signals",
         fresh_signals,
     ),
     (
-        "an executed program writes to the given stderr",
-        writes_to_stderr,
+        "an executed program writes to the given output",
+        writes_to_its_output,
     ),
     (
         "a program that cannot be executed is told with its errno",
@@ -47,12 +54,17 @@ pub(crate) const TESTS: &[Test] = &[
 /// First argument of this program in another role; the second is which.
 pub(crate) const ROLE: &str = "--role";
 
+/// The soft limit of open files that the programs here get.
+const OPEN_FILES: u64 = 99;
+
 /// Does what a role wants.
 pub(crate) fn play(role: &str) -> ExitCode {
     match role {
         "describe" => describe(),
         "complain" => {
-            io::stderr().write_all(b"complaint").unwrap();
+            io::stdout().write_all(b"complaint about ").unwrap();
+            io::stdout().flush().unwrap();
+            io::stderr().write_all(b"something").unwrap();
             ExitCode::SUCCESS
         }
         "adopt" => match seqpacket::inherited() {
@@ -83,10 +95,10 @@ fn describe() -> ExitCode {
     open.sort();
     // The directory itself was open as 4.
     assert_eq!(open, ["0", "1", "2", "3", "4"]);
-    for stream in ["0", "1"] {
-        let target = fs::read_link(format!("/proc/self/fd/{stream}")).unwrap();
-        assert_eq!(target, Path::new("/dev/null"));
-    }
+    let target = |stream| fs::read_link(format!("/proc/self/fd/{stream}")).unwrap();
+    assert_eq!(target(0), Path::new("/dev/null"));
+    assert_eq!(target(1), target(2));
+    assert_eq!(open_files().unwrap().soft, OPEN_FILES);
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let field = |name| {
         status
@@ -103,10 +115,10 @@ fn describe() -> ExitCode {
 }
 
 /// Starts this program in a role.
-fn start(role: &str, socket: BorrowedFd<'_>, stderr: BorrowedFd<'_>) -> Pid {
+fn start(role: &str, socket: BorrowedFd<'_>, output: BorrowedFd<'_>) -> Pid {
     let program = env::current_exe().unwrap();
     let arguments = ["test", ROLE, role].map(OsStr::new);
-    spawn(&program, &arguments, socket, stderr).unwrap()
+    spawn(&program, &arguments, socket, output, Some(OPEN_FILES)).unwrap()
 }
 
 /// Starts the program that describes itself, and returns what it says.
@@ -144,6 +156,32 @@ fn has_its_socket() {
     });
 }
 
+fn same_environment() {
+    in_child(|| {
+        replace(Inherited::Keep, [(&b"FPM_OS_TEST"[..], &b"is seen"[..])]).unwrap();
+        assert!(description().ends_with("\nis seen"));
+    });
+}
+
+fn limit_of_files() {
+    let before = open_files().unwrap();
+    description();
+    assert_eq!(open_files().unwrap(), before, "ours is as it was");
+    let (socket, _other) = seqpacket::pair().unwrap();
+    let program = env::current_exe().unwrap();
+    let too_many = Some(before.hard.saturating_add(1));
+    let (arguments, output) = ([OsStr::new("test")], io::stderr());
+    let refused = spawn(
+        &program,
+        &arguments,
+        socket.as_fd(),
+        output.as_fd(),
+        too_many,
+    );
+    let errno = Errno::EINVAL;
+    assert_eq!(refused, Err(OsError::Execute { program, errno }));
+}
+
 fn fresh_signals() {
     in_child(|| {
         SignalSet::full().block().unwrap();
@@ -170,14 +208,14 @@ fn fresh_signals() {
     });
 }
 
-fn writes_to_stderr() {
+fn writes_to_its_output() {
     let (ours, theirs) = seqpacket::pair().unwrap();
     let (mut heard, says) = io::pipe().unwrap();
     let pid = start("complain", theirs.as_fd(), says.as_fd());
     drop((ours, says));
     let mut complaint = String::new();
     heard.read_to_string(&mut complaint).unwrap();
-    assert_eq!(complaint, "complaint");
+    assert_eq!(complaint, "complaint about something");
     assert_eq!(wait(pid).unwrap(), ExitStatus::Code(0));
 }
 
@@ -192,7 +230,13 @@ fn cannot_be_executed() {
         (Path::new("/with\0nul"), Errno::EINVAL),
     ] {
         let arguments = [OsStr::new("test")];
-        let refused = spawn(program, &arguments, socket.as_fd(), io::stderr().as_fd());
+        let refused = spawn(
+            program,
+            &arguments,
+            socket.as_fd(),
+            io::stderr().as_fd(),
+            None,
+        );
         let expected = OsError::Execute {
             program: program.to_owned(),
             errno,

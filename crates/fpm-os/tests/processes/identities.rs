@@ -2,10 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 
+use fpm_os::environment::{Inherited, replace};
 use fpm_os::error::OsError;
+use fpm_os::fork::{OtherThreads, fork};
 use fpm_os::identity::{Identity, assume, change_directory, change_root, verify};
 use fpm_os::limits::{Limit, set_core_size, set_open_files, set_priority};
+use fpm_os::wait::{ExitStatus, wait};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgid, getgroups, getuid, setgid, setresuid};
 
@@ -157,6 +162,19 @@ fn another_root() {
         change_directory(Path::new("/")).unwrap();
         assert!(Path::new("inside").exists() && Path::new("/inside").exists());
         assert!(!Path::new("/proc").exists());
+
+        // Whether there is one thread must be found out without /proc here.
+        let variable = [(&b"FPM_OS_TEST"[..], &b"x"[..])];
+        replace(Inherited::Clear, variable).unwrap();
+        assert_eq!(
+            wait(fork(OtherThreads::Refuse, || 0).unwrap()).unwrap(),
+            ExitStatus::Code(0)
+        );
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || stopped.recv());
+        assert_eq!(replace(Inherited::Clear, variable), Err(OsError::Threads));
+        drop(stop);
+        thread.join().unwrap().unwrap_err();
     });
 }
 

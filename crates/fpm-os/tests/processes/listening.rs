@@ -1,12 +1,15 @@
 //! Unix listeners: their permissions depend on the umask, which belongs to the whole process.
 
 use std::fs;
+use std::io::{IoSlice, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use fpm_os::connection::Connection;
 use fpm_os::error::OsError;
-use fpm_os::listener::{is_listening, unix};
+use fpm_os::listener::{self, inet, is_listening, unix};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, geteuid};
@@ -19,6 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
         "a stale socket and any file are replaced, a living server is not",
         replaced,
     ),
+    ("a socket is shut down in all processes", shut_down),
     ("a path that is too long is cut or refused", too_long),
     (
         "a path that cannot be bound is told as configured",
@@ -60,6 +64,34 @@ fn replaced() {
     assert_eq!(refused, OsError::AlreadyListening { path: path.clone() });
     UnixStream::connect(&path).unwrap();
     drop(living);
+}
+
+fn shut_down() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let socket = unix::listen(&path, 0o600, 5).unwrap();
+    let first = UnixStream::connect(&path).unwrap();
+    let mut served = UnixStream::connect(&path).unwrap();
+    let accepted_before = Connection::accept(&socket).unwrap();
+    in_child(|| listener::shut_down(&socket).unwrap());
+    let accepted = Connection::accept(&socket).unwrap();
+    let refused = UnixStream::connect(&path).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED));
+    assert!(Connection::accept(&socket).is_err());
+    accepted.write(&[IoSlice::new(b"x")]).unwrap();
+    served.read_exact(&mut [0]).unwrap();
+    assert!(!accepted_before.is_abandoned());
+    drop(first);
+    drop(unix::listen(&path, 0o600, 5).unwrap());
+
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let socket = inet::listen(anywhere, "test", 5).unwrap();
+    let kept = socket.try_clone().unwrap();
+    let address = TcpListener::from(socket).local_addr().unwrap();
+    listener::shut_down(&kept).unwrap();
+    inet::listen(address, "the same", 5).unwrap();
+    let again = listener::shut_down(&kept).unwrap_err();
+    assert_eq!(again.raw_os_error(), Some(libc::ENOTCONN));
 }
 
 fn too_long() {
