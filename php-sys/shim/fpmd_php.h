@@ -319,7 +319,7 @@ typedef enum fpmd_setting {
 	FPMD_SETTING_EXTENSION_LOADED = 2,
 	/** An extension could not be loaded; PHP has said why in its log. */
 	FPMD_SETTING_EXTENSION_FAILED = 3,
-	/** PHP gave up with a fatal error. */
+	/** PHP gave up with a fatal error; it will start no more requests. */
 	FPMD_SETTING_FAILED = 4,
 } fpmd_setting;
 

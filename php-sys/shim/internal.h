@@ -75,9 +75,6 @@ void fpmd_status_array(zval *array, const fpmd_pool_status *status);
 /* settings.c */
 bool fpmd_settings_gave_up(void);
 
-/* settings.c */
-bool fpmd_settings_gave_up(void);
-
 /* user_ini.c */
 void fpmd_user_ini_start(void);
 void fpmd_user_ini_stop(void);
