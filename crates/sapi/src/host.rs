@@ -120,7 +120,8 @@ pub trait Host {
     /// Learns that PHP has started the request and the script (or the prepared answer) comes now.
     fn executing(&mut self) {}
 
-    /// Tells a script that calls `fpm_get_status()` of its pool; nothing makes the function return false.
+    /// Tells a script that calls `fpm_get_status()` of its pool; nothing makes the function return
+    /// false.
     fn status(&mut self) -> Option<PoolStatus> {
         None
     }

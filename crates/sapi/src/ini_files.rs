@@ -2,8 +2,8 @@
 //!
 //! Debian keeps a folder of settings for each SAPI: `/etc/php/8.2/embed` is compiled into libphp
 //! (and `/etc/php/8.2/cli` into the headers that go with it), but an administrator keeps the
-//! settings of php-fpm in `/etc/php/8.2/fpm`. When that folder stands beside the compiled one, it is
-//! used in its place; everything else of PHP's search stays as it is.
+//! settings of php-fpm in `/etc/php/8.2/fpm`. When that folder stands beside the compiled one, it
+//! is used in its place; everything else of PHP's search stays as it is.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

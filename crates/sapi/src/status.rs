@@ -1,7 +1,7 @@
 //! What `fpm_get_status()` tells a script of its pool.
 //!
-//! The host fills these structures from wherever it keeps its numbers; the shim turns them into PHP's array. Which fields a PHP
-//! version shows is the shim's to say.
+//! The host fills these structures from wherever it keeps its numbers; the shim turns them into
+//! PHP's array. Which fields a PHP version shows is the shim's to say.
 //!
 //! Original: fpm_status_export_to_zval in sapi/fpm/fpm/fpm_status.c.
 
