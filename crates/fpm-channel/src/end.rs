@@ -36,11 +36,15 @@ pub struct ZygoteEnd {
     started: Option<Unfinished>,
 }
 
-/// A `Start` of which not all listening sockets are there yet.
+/// A `Start` of which not all descriptors are there yet.
 #[derive(Debug)]
 struct Unfinished {
+    /// Lists no listening sockets and access logs.
     start: Box<Start>,
     listeners: usize,
+    access_logs: usize,
+    /// Listening sockets, then access logs, as many as have come.
+    descriptors: Vec<OwnedFd>,
 }
 
 impl MasterEnd {
@@ -112,17 +116,20 @@ impl MasterEnd {
             });
         }
         let payload = memfd::freeze("fpmd-start", &parameters)?;
-        let listeners = u32::try_from(start.listeners.len())
-            .expect("a process has far fewer than 2^32 descriptors");
+        let count = |descriptors: &[F]| {
+            u32::try_from(descriptors.len()).expect("a process has far fewer than 2^32 descriptors")
+        };
         let order = Order::Start {
             release: RELEASE.to_owned(),
-            listeners,
+            listeners: count(&start.listeners),
+            access_logs: count(&start.access_logs),
         };
         self.link
             .send(&order, &[payload.as_fd(), start.scoreboard.as_fd()])?;
-        for batch in start.listeners.chunks(MAX_DESCRIPTORS) {
-            let batch: Vec<_> = batch.iter().map(AsFd::as_fd).collect();
-            self.link.send(&Order::Listeners, &batch)?;
+        let descriptors = start.listeners.iter().chain(&start.access_logs);
+        let descriptors: Vec<_> = descriptors.map(AsFd::as_fd).collect();
+        for batch in descriptors.chunks(MAX_DESCRIPTORS) {
+            self.link.send(&Order::Descriptors, batch)?;
         }
         Ok(())
     }
@@ -219,24 +226,32 @@ impl ZygoteEnd {
         descriptors: Vec<OwnedFd>,
     ) -> Result<Option<ToZygote>, ChannelError> {
         match (self.started.take(), order) {
-            (None, Order::Start { release, listeners }) => {
+            (
+                None,
+                Order::Start {
+                    release,
+                    listeners,
+                    access_logs,
+                },
+            ) => {
                 let start = received_start(release, descriptors)?;
-                let listeners = usize::try_from(listeners).unwrap_or(usize::MAX);
-                Ok(self.completed(Unfinished { start, listeners }))
+                let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
+                Ok(self.completed(Unfinished {
+                    start,
+                    listeners: count(listeners),
+                    access_logs: count(access_logs),
+                    descriptors: Vec::new(),
+                }))
             }
-            (Some(mut unfinished), Order::Listeners) => {
-                let there = &mut unfinished.start.listeners;
-                there.extend(descriptors);
-                if there.len() > unfinished.listeners {
-                    let expected = unfinished.listeners;
-                    return Err(ChannelError::Descriptors {
-                        expected,
-                        found: there.len(),
-                    });
+            (Some(mut unfinished), Order::Descriptors) => {
+                unfinished.descriptors.extend(descriptors);
+                let (expected, found) = (unfinished.expected(), unfinished.descriptors.len());
+                if found > expected {
+                    return Err(ChannelError::Descriptors { expected, found });
                 }
                 Ok(self.completed(unfinished))
             }
-            (Some(_), _) | (None, Order::Listeners) => Err(ChannelError::OutOfOrder),
+            (Some(_), _) | (None, Order::Descriptors) => Err(ChannelError::OutOfOrder),
             (None, Order::Spawn { worker, pool, slot }) => {
                 let (control, output) = received_pipes(descriptors)?;
                 Ok(Some(ToZygote::Spawn(Spawn {
@@ -258,13 +273,23 @@ impl ZygoteEnd {
         }
     }
 
-    /// Gives a `Start` out when its last socket is there, else keeps it.
-    fn completed(&mut self, unfinished: Unfinished) -> Option<ToZygote> {
-        if unfinished.start.listeners.len() == unfinished.listeners {
-            return Some(ToZygote::Start(unfinished.start));
+    /// Gives a `Start` out when its last descriptor is there, else keeps it.
+    fn completed(&mut self, mut unfinished: Unfinished) -> Option<ToZygote> {
+        if unfinished.descriptors.len() == unfinished.expected() {
+            let mut start = unfinished.start;
+            start.access_logs = unfinished.descriptors.split_off(unfinished.listeners);
+            start.listeners = unfinished.descriptors;
+            return Some(ToZygote::Start(start));
         }
         self.started = Some(unfinished);
         None
+    }
+}
+
+impl Unfinished {
+    /// Returns how many descriptors there are to be in the end.
+    fn expected(&self) -> usize {
+        self.listeners.saturating_add(self.access_logs)
     }
 }
 
@@ -289,6 +314,7 @@ fn received_start(release: String, descriptors: Vec<OwnedFd>) -> Result<Box<Star
         parameters,
         scoreboard,
         listeners: Vec::new(),
+        access_logs: Vec::new(),
     }))
 }
 

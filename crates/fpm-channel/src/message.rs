@@ -87,6 +87,8 @@ pub struct Start<F = OwnedFd> {
     pub scoreboard: F,
     /// The listening sockets; [`PoolStart::listener`] is an index into them.
     pub listeners: Vec<F>,
+    /// The access logs, open for appending; [`PoolStart::access_log`] is an index into them.
+    pub access_logs: Vec<F>,
 }
 
 /// The part of [`Start`] that is not a descriptor.
@@ -124,6 +126,8 @@ pub struct PoolStart {
     pub area: Region,
     /// Its socket, as an index into [`Start::listeners`].
     pub listener: u32,
+    /// Its access log, as an index into [`Start::access_logs`]; `None` when it keeps none.
+    pub access_log: Option<u32>,
     /// Whom its workers become; `None` leaves them as they are.
     pub run_as: Option<RunAs>,
     /// What their environment says of the user; `None` when no database knows it.

@@ -11,7 +11,7 @@ use crate::error::ChannelError;
 use crate::message::{SlotIndex, WorkerId};
 
 /// Version of all messages; the first byte of every packet.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 /// Largest packet, in bytes. Well below the kernel's send buffer, so that a packet never waits for room alone.
 pub(crate) const MAX_PACKET: usize = 65_536;
@@ -29,11 +29,13 @@ pub(crate) enum Order {
     Start {
         /// The sender's [`RELEASE`].
         release: String,
-        /// How many listening sockets follow in `Listeners`.
+        /// How many listening sockets follow in `Descriptors`.
         listeners: u32,
+        /// How many access logs follow after them.
+        access_logs: u32,
     },
-    /// Descriptors: the next listening sockets.
-    Listeners,
+    /// Descriptors: the next of those that a `Start` has announced.
+    Descriptors,
     /// Descriptors: the control pipe and, if the worker's output is wanted, two pipes for stdout and stderr.
     Spawn {
         /// The worker.

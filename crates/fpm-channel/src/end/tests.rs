@@ -70,6 +70,7 @@ fn parameters(pools: usize) -> Parameters {
             len: 4096,
         },
         listener: 1,
+        access_log: Some(3),
         run_as: Some(RunAs {
             uid: 33,
             gid: 33,
@@ -119,6 +120,7 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
     let sockets: Vec<_> = (0..7)
         .map(|_| memfd::freeze("listener", b"").unwrap())
         .collect();
+    let log = memfd::freeze("log", b"").unwrap();
     let expected = parameters(2000);
     let start = Start {
         parameters: expected.clone(),
@@ -129,6 +131,7 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
             .cycle()
             .take(LISTENERS)
             .collect(),
+        access_logs: vec![log.as_fd(), scoreboard.as_fd()],
     };
     master.send(&ToZygote::Start(Box::new(start))).unwrap();
     master.send(&spawn(1, scoreboard.as_fd())).unwrap();
@@ -145,6 +148,10 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
     for (received, sent) in start.listeners.iter().zip(sockets.iter().cycle()) {
         assert!(same_file(&metadata(received), sent));
     }
+    let logs: Vec<_> = start.access_logs.iter().map(metadata).collect();
+    assert!(same_file(&logs[0], &metadata(&log)));
+    assert!(same_file(&logs[1], &metadata(&scoreboard)));
+    assert_eq!(logs.len(), 2);
     assert!(matches!(message(zygote.receive()), ToZygote::Spawn(_)));
     assert!(matches!(zygote.receive(), Ok(Next::Nothing)));
 }
@@ -157,6 +164,7 @@ fn a_start_without_listeners_is_complete_at_once() {
         parameters: parameters(0),
         scoreboard: null.as_fd(),
         listeners: vec![],
+        access_logs: vec![],
     };
     master.send(&ToZygote::Start(Box::new(start))).unwrap();
     assert!(matches!(message(zygote.receive()), ToZygote::Start(_)));
@@ -383,6 +391,7 @@ fn a_wrong_number_of_descriptors_is_told() {
     let start = Order::Start {
         release: RELEASE.to_owned(),
         listeners: 0,
+        access_logs: 0,
     };
     for (message, sent, needed) in [
         (&spawn, 0, 3),
@@ -422,6 +431,7 @@ fn a_start_that_is_not_whole_is_told() {
     let start = |listeners| Order::Start {
         release: RELEASE.to_owned(),
         listeners,
+        access_logs: 0,
     };
 
     let (socket, mut zygote) = insane();
@@ -435,7 +445,7 @@ fn a_start_that_is_not_whole_is_told() {
 
     let (socket, mut zygote) = insane();
     order(&socket, &start(2), &[payload.as_fd(), null.as_fd()]);
-    order(&socket, &Order::Listeners, &[null.as_fd(); 3]);
+    order(&socket, &Order::Descriptors, &[null.as_fd(); 3]);
     let too_many = zygote.receive();
     assert!(matches!(
         too_many,
@@ -446,7 +456,7 @@ fn a_start_that_is_not_whole_is_told() {
     ));
 
     let (socket, mut zygote) = insane();
-    order(&socket, &Order::Listeners, &[null.as_fd()]);
+    order(&socket, &Order::Descriptors, &[null.as_fd()]);
     assert!(matches!(zygote.receive(), Err(ChannelError::OutOfOrder)));
 
     let (socket, mut zygote) = insane();
@@ -463,6 +473,7 @@ fn a_start_of_another_release_or_with_a_bad_payload_is_told() {
         let start = Order::Start {
             release: release.to_owned(),
             listeners: 0,
+            access_logs: 0,
         };
         order(&socket, &start, &[payload, null.as_fd()]);
         zygote.receive().unwrap_err()
