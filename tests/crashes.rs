@@ -1,5 +1,6 @@
 //! Processes that die: what it costs, what is logged, and that the service goes on.
 
+use std::fs;
 use std::time::Duration;
 
 use fpmd_tests::{Daemon, Fpm, Gate, Process, Result, Subject, Under};
@@ -152,6 +153,53 @@ fn death_of_the_zygote_is_not_noticed_by_clients() -> Result {
     assert!(fpm.get("/crash.php").is_err());
     fpm.log().wait_for("exited on signal 11")?;
     worker(&fpm)?;
+    Ok(())
+}
+
+#[test]
+fn zygote_may_die_again_and_again() -> Result {
+    let fpm = daemon().workers(2).start()?;
+    if Subject::from_environment()?.under() == Under::Original {
+        return Ok(());
+    }
+    let master = fpm.process().pid();
+    for _ in 0..10 {
+        let zygote = fpm
+            .processes("php-fpm: zygote process")?
+            .into_iter()
+            .find(|process| process.parent().is_ok_and(|parent| parent == master));
+        if let Some(zygote) = zygote {
+            zygote.signal(Signal::SIGKILL)?;
+            zygote.wait_for_end()?;
+        }
+        for _ in 0..5 {
+            worker(&fpm)?;
+        }
+    }
+    assert!(fpm.get("/crash.php").is_err());
+    worker(&fpm)?;
+    Ok(())
+}
+
+#[test]
+fn pool_whose_workers_cannot_start_recovers_when_they_can() -> Result {
+    let folder = tempfile::Builder::new().prefix("fpmd-").tempdir()?;
+    let fpm = daemon()
+        .pool(&format!("chdir = {}", folder.path().display()))
+        .start()?;
+    let before = worker(&fpm)?;
+    let hidden = folder.path().with_extension("hidden");
+    fs::rename(folder.path(), &hidden)?;
+    before.signal(Signal::SIGKILL)?;
+    fpm.log().wait_for_nth("exited with code 70", 3)?;
+    fs::rename(&hidden, folder.path())?;
+    worker(&fpm)?;
+    let failures = fpm.log().lines_with("exited with code 70").len();
+    // The original tries again at once, as often as the machine can; fpmd waits longer and longer.
+    assert!(
+        failures < 10 || Subject::from_environment()?.under() == Under::Original,
+        "{failures}"
+    );
     Ok(())
 }
 

@@ -66,6 +66,12 @@ impl Subject {
         &self.program
     }
 
+    /// The folder that PHP is installed in.
+    #[must_use]
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
     /// PHP's minor version.
     #[must_use]
     pub fn php(&self) -> PhpVersion {

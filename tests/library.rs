@@ -1,0 +1,69 @@
+//! The libphp that is found at run time must be the one that fpmd was built for.
+
+use std::fs;
+
+use anyhow::Context;
+use fpmd_tests::{Daemon, PhpVersion, Result, Site, Subject, Under};
+
+/// Makes a copy of libphp for modules of another age, and returns the folder it is in.
+fn foreign_libphp(site: &Site) -> Result<String> {
+    let library = Subject::from_environment()?.prefix().join("lib/libphp.so");
+    let mut bytes =
+        fs::read(&library).with_context(|| format!("cannot read {}", library.display()))?;
+    // What modules are built for stands in each of them as `API20220829,NTS`.
+    let ends: Vec<usize> = (11..bytes.len())
+        .filter(|at| bytes[*at..].starts_with(b",NTS") && bytes[at - 11..].starts_with(b"API20"))
+        .collect();
+    for end in ends {
+        bytes[end - 1] ^= 1;
+    }
+    site.write("lib/libphp.so", bytes)?;
+    Ok(site.root().join("lib").to_string_lossy().into_owned())
+}
+
+#[test]
+fn another_libphp_is_refused_with_the_version_that_is_needed() -> Result {
+    let subject = Subject::from_environment()?;
+    let site = Site::new()?;
+    let daemon = Daemon::new()
+        .environment("LD_LIBRARY_PATH", &foreign_libphp(&site)?)
+        .file("t.php", "<?php echo PHP_VERSION;");
+    if subject.under() == Under::Original {
+        // It has PHP within itself.
+        assert_eq!(
+            daemon.start()?.get("/t.php")?.text(),
+            subject.full_version()
+        );
+        return Ok(());
+    }
+    let refusal = daemon.start_in_vain()?;
+    assert_eq!(refusal.code, Some(70));
+    let PhpVersion(major, minor) = subject.php();
+    let expected = format!(
+        "the libphp found at run time is not PHP {major}.{minor}, for which fpmd was built"
+    );
+    assert!(refusal.output.contains(&expected), "{}", refusal.output);
+    Ok(())
+}
+
+#[test]
+fn missing_libphp_is_named() -> Result {
+    let subject = Subject::from_environment()?;
+    let site = Site::new()?;
+    fs::create_dir_all(site.root().join("lib"))?;
+    site.write("lib/libphp.so", "")?;
+    let daemon = Daemon::new()
+        .environment(
+            "LD_LIBRARY_PATH",
+            &site.root().join("lib").to_string_lossy(),
+        )
+        .file("t.php", "<?php echo 'well';");
+    if subject.under() == Under::Original {
+        assert_eq!(daemon.start()?.get("/t.php")?.text(), "well");
+        return Ok(());
+    }
+    let refusal = daemon.start_in_vain()?;
+    assert_ne!(refusal.code, Some(0));
+    assert!(refusal.output.contains("libphp.so"), "{}", refusal.output);
+    Ok(())
+}
