@@ -7,9 +7,10 @@ use std::io;
 use bstr::BString;
 use fpm_channel::ChannelError;
 use fpm_events::EventError;
-use fpm_os::error::OsError;
+use fpm_os::error::{OsError, described};
 use fpm_os::wait::ExitStatus;
 use fpm_scoreboard::ScoreboardError;
+use nix::errno::Errno;
 
 use crate::obituary::Ending;
 
@@ -65,6 +66,14 @@ pub enum MasterError {
         /// The pool.
         pool: BString,
     },
+    /// An access log could not be opened.
+    #[error("failed to open access log ({path}): {}", cause(source))]
+    AccessLog {
+        /// Its path.
+        path: BString,
+        /// Why.
+        source: io::Error,
+    },
     /// There is no memory for the scoreboard.
     #[error(transparent)]
     Scoreboard(#[from] ScoreboardError),
@@ -104,4 +113,12 @@ pub enum MasterError {
         /// The whole line for the log.
         text: String,
     },
+}
+
+/// Formats an error of the system as the original does.
+fn cause(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(
+        || error.to_string(),
+        |errno| described(Errno::from_raw(errno)),
+    )
 }

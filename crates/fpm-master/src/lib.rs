@@ -7,8 +7,10 @@
 
 #![forbid(unsafe_code)]
 
+mod access_logs;
 mod backoff;
 mod capture;
+mod descriptors;
 pub mod error;
 mod event;
 mod generation;

@@ -17,6 +17,7 @@ use fpm_scoreboard::{Board, PoolBoard, Stage};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use crate::access_logs::AccessLogs;
 use crate::capture::Stream;
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
@@ -51,11 +52,14 @@ pub(crate) struct Live<P> {
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) listeners: Listeners,
+    pub(crate) access_logs: AccessLogs,
     pub(crate) board: Board,
     /// In the order of the pools, as the next two.
     pub(crate) regions: Vec<Region>,
     pub(crate) pools: Vec<PoolBoard>,
     pub(crate) owners: Vec<PoolOwner>,
+    /// How many files zygotes and workers may have open, when that is less than the master may.
+    pub(crate) open_files: Option<u64>,
 }
 
 /// Who has something to tell.

@@ -13,6 +13,8 @@ use fpm_os::signal::Signal;
 use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
 use fpm_scoreboard::{Board, Counters};
 
+use crate::access_logs::AccessLogs;
+use crate::descriptors::make_room;
 use crate::error::MasterError;
 use crate::listeners::Listeners;
 use crate::live::{Live, Setup, Token};
@@ -53,6 +55,8 @@ impl Prepared {
             .map(|pool| PoolOwner::of(pool, options.starter))
             .collect();
         let owners = owners?;
+        let access_logs = AccessLogs::open(&config)?;
+        let open_files = make_room(&config);
         let board = Board::create()?;
         let counters = Counters {
             started: Duration::from_secs(clock::realtime().as_secs()),
@@ -75,6 +79,8 @@ impl Prepared {
             regions,
             pools,
             owners,
+            access_logs,
+            open_files,
         };
         Ok(Prepared {
             config,

@@ -50,6 +50,7 @@ impl LiveZygote {
             &arguments,
             theirs.as_fd(),
             stderr_writer.as_fd(),
+            setup.open_files,
         )
         .map_err(|source| MasterError::Zygote { source })?;
         channel.send(&ToZygote::Start(Box::new(parameters(
@@ -102,10 +103,12 @@ impl LiveZygote {
 /// Puts together what a zygote has to know. The pools have the same indices everywhere.
 fn parameters<'a>(config: &Config, options: &Options, setup: &'a Setup) -> Start<BorrowedFd<'a>> {
     let pools = (0..)
-        .zip(setup.regions.iter().zip(&setup.owners))
-        .map(|(listener, (area, owner))| PoolStart {
+        .zip(&setup.regions)
+        .zip(setup.owners.iter().zip(setup.access_logs.of_pools()))
+        .map(|((listener, area), (owner, access_log))| PoolStart {
             area: *area,
             listener,
+            access_log,
             run_as: owner.run_as.clone(),
             login: owner.login.clone(),
         })
@@ -118,6 +121,7 @@ fn parameters<'a>(config: &Config, options: &Options, setup: &'a Setup) -> Start
             pools,
         },
         scoreboard: setup.board.as_fd(),
+        access_logs: setup.access_logs.files().iter().map(AsFd::as_fd).collect(),
         listeners: setup.listeners.iter().map(AsFd::as_fd).collect(),
     }
 }

@@ -101,6 +101,7 @@ impl<W: World> Master<W> {
         };
         if self.state == State::Normal {
             self.want(worker.pool, worker.reason, 1);
+            self.pump(now, self.generation.pool(worker.pool).group);
         } else {
             self.wind_down_if_empty(now);
         }

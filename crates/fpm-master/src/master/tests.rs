@@ -11,6 +11,7 @@ use fpm_os::wait::ExitStatus;
 mod births;
 mod fake;
 mod stops;
+mod turbulence;
 mod zygote_death;
 
 use fake::Stage;
