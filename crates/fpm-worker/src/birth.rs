@@ -25,14 +25,14 @@ use fpm_os::stdio::{StandardStream, open_null};
 use fpm_os::title::ProcessTitle;
 use fpm_os::{clock, environment as process_environment, process};
 use fpm_scoreboard::{Birth, PoolBoard};
-use sapi::{Engine, IniAccess};
+use sapi::{Engine, IniAccess, IniError};
 
 pub use self::error::BirthError;
 use self::words::FirstWords;
 use crate::allowed_clients::{self, AllowedClients};
 use crate::environment::{self, Account};
 use crate::exit;
-use crate::log::Log;
+use crate::log::{FlushMarks, Log};
 use crate::php_messages;
 use crate::serve::Worker;
 use crate::watch::Watch;
@@ -115,6 +115,10 @@ fn be_born<'a>(
             started: clock::realtime(),
         },
     )?;
+    let flush_marks = match assignment.output {
+        Some(_) => FlushMarks::Written,
+        None => FlushMarks::None,
+    };
     replace_stdio(assignment.output).map_err(BirthError::Stdio)?;
     confinement::confine(pool, assignment.identity.as_ref(), words)?;
     set_signals().map_err(BirthError::Signals)?;
@@ -122,7 +126,7 @@ fn be_born<'a>(
         title.set(&[b"php-fpm: pool ", pool.name.as_slice()].concat());
     }
     set_environment(pool, &assignment.account)?;
-    set_php_values(pool, &mut engine, words);
+    set_php_values(pool, &mut engine, words)?;
     for message in php_messages::collected() {
         words.say(LogLevel::Notice, &message);
     }
@@ -138,6 +142,7 @@ fn be_born<'a>(
         slot,
         allowed,
         log: assignment.log,
+        flush_marks,
     })
 }
 
@@ -152,7 +157,11 @@ fn replace_stdio(output: Option<Output>) -> io::Result<()> {
             StandardStream::Output.replace(output.stdout)?;
             StandardStream::Error.replace(output.stderr)
         }
-        None => StandardStream::Error.replace(open_null()?),
+        None => {
+            let null = open_null()?;
+            StandardStream::Output.replace(&null)?;
+            StandardStream::Error.replace(&null)
+        }
     }
 }
 
@@ -186,19 +195,29 @@ fn set_environment(pool: &Pool, account: &Account) -> Result<(), BirthError> {
 }
 
 /// `php_value` and `php_admin_value`; what PHP does not know is told and ignored.
-fn set_php_values(pool: &Pool, engine: &mut Engine, words: &mut FirstWords) {
+fn set_php_values(
+    pool: &Pool,
+    engine: &mut Engine,
+    words: &mut FirstWords,
+) -> Result<(), BirthError> {
     for (values, access, directive) in [
         (&pool.php_value, IniAccess::User, "php_value"),
         (&pool.php_admin_value, IniAccess::System, "php_admin_value"),
     ] {
         for (key, value) in values {
-            if engine.set_ini(key, value, access).is_err() {
-                let text = format!("Unable to set {directive} '{key}'");
-                words.say(LogLevel::Error, text.as_bytes());
+            match engine.set_ini(key, value, access) {
+                Ok(()) => {}
+                // What it should forbid may not be forbidden.
+                Err(error @ IniError::Failed { .. }) => return Err(error.into()),
+                Err(IniError::Unknown { .. } | IniError::NulByte { .. }) => {
+                    let text = [b"Unable to set ", directive.as_bytes(), b" '", key, b"'"].concat();
+                    words.say(LogLevel::Error, &text);
+                }
             }
         }
     }
     engine.finish_ini();
+    Ok(())
 }
 
 /// `listen.allowed_clients`, which only means something for TCP.

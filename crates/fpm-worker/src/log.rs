@@ -19,6 +19,27 @@ pub const MIRROR_SEPARATOR: &[u8] = b"; ";
 
 const CUT: &[u8] = b"...";
 
+/// What tells the master that the output of a request ends here, so that a text without line feed does not run into the next.
+const FLUSH_MARK: &[u8] = b"\0fscf\0";
+
+/// Whether anybody wants to know where the output of a request ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FlushMarks {
+    /// The master, which catches the worker's output.
+    Written,
+    /// Nobody.
+    None,
+}
+
+impl FlushMarks {
+    /// Says that a request is over.
+    pub(crate) fn mark(self) {
+        if self == FlushMarks::Written {
+            write_to_stderr(FLUSH_MARK);
+        }
+    }
+}
+
 /// The log of a worker: its settings. Lines go to stderr, one write each; a failure to write has nobody to be told to.
 #[derive(Debug, Clone, Copy)]
 pub struct Log {

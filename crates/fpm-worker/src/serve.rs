@@ -21,7 +21,7 @@ use sapi::Engine;
 use crate::allowed_clients::{self, AllowedClients};
 use crate::client::Client;
 use crate::exit::{SOFTWARE, SUCCESS};
-use crate::log::Log;
+use crate::log::{FlushMarks, Log};
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::watch::Watch;
@@ -40,6 +40,7 @@ pub(crate) struct Worker<'a> {
     pub(crate) slot: SlotWriter,
     pub(crate) allowed: AllowedClients,
     pub(crate) log: Log,
+    pub(crate) flush_marks: FlushMarks,
 }
 
 /// What is kept from request to request: memory, counters, and what PHP's settings say.

@@ -13,13 +13,12 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use fpm_os::clock;
 use fpm_os::connection::Connection as Socket;
 use fpm_os::descriptor::set_nonblocking;
 use fpm_os::epoll::{WaitSet, Wake};
-use fpm_os::poll;
 use fpm_os::signal::Signal;
 use fpm_os::signal::quit::QuitFlag;
+use fpm_os::{clock, listener, poll};
 use fpm_scoreboard::SlotWriter;
 
 use self::accept_error::{Remedy, remedy};
@@ -125,7 +124,11 @@ impl Watch {
             match remedy(&error) {
                 Remedy::TryAgain => {}
                 Remedy::End => {
-                    log.system_error(b"failed to accept a connection", &error);
+                    // Without a master the sockets are shut down.
+                    self.take(slot);
+                    if self.course == Course::Serving {
+                        log.system_error(b"failed to accept a connection", &error);
+                    }
                     return None;
                 }
                 Remedy::Pause => {
@@ -194,9 +197,12 @@ impl Watch {
                 Err(_) => break false,
             }
         };
-        self.course = match master_is_gone {
-            true => Course::Ending,
-            false => self.course(slot),
-        };
+        if master_is_gone {
+            // Nobody will serve these connections; a new daemon must be able to take the address.
+            let _already = listener::shut_down(&self.listener);
+            self.course = Course::Ending;
+        } else {
+            self.course = self.course(slot);
+        }
     }
 }

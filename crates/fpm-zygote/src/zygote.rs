@@ -13,7 +13,7 @@ use fpm_os::fork::{OtherThreads, fork};
 use fpm_os::signal::Signal;
 use fpm_os::signal::set::SignalSet;
 use fpm_os::title::ProcessTitle;
-use fpm_os::{process, wait};
+use fpm_os::{listener, process, wait};
 use fpm_worker::birth::words::Listener;
 use fpm_worker::exit;
 use nix::errno::Errno;
@@ -241,10 +241,14 @@ impl Zygote {
         }
     }
 
-    /// The master is gone. Its ends of the workers' control pipes are gone with it, so they end after their requests.
+    /// The master is gone. Its ends of the workers' control pipes are gone with it, so they end after their requests. That may
+    /// take long: the addresses are given free at once for a new daemon.
     fn orphan(&mut self) {
         self.orphaned = true;
         self.quitting = true;
+        for socket in &self.stage.listeners {
+            let _already = listener::shut_down(socket);
+        }
     }
 
     /// Turns the forked child into a worker.

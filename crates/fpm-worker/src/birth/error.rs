@@ -42,6 +42,9 @@ pub enum BirthError {
     /// The descriptors that a worker waits on could not be set up.
     #[error("failed to wait for connections: {}", text(.0))]
     Watch(#[source] io::Error),
+    /// PHP gave up on a `php_value` or `php_admin_value`.
+    #[error(transparent)]
+    PhpValue(#[from] sapi::IniError),
     /// The slot in the scoreboard cannot be used.
     #[error("{0}")]
     Scoreboard(#[from] fpm_scoreboard::ScoreboardError),

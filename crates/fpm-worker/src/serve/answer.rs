@@ -59,6 +59,7 @@ impl Worker<'_> {
             kept.settings = Settings::of(&self.engine);
         }
         let (outcome, after) = self.run(client, kept, &target, begun, faults.unwrap_or_default());
+        self.flush_marks.mark();
         kept.served += 1;
         match outcome.completion {
             Completion::Finished => {}

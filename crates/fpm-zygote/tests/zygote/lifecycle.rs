@@ -1,5 +1,8 @@
 //! How workers and zygotes end.
 
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
 use fpm_channel::FromZygote;
 use fpm_conf::LogLevel;
 use fpm_os::shared::Region;
@@ -7,7 +10,7 @@ use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
 
 use crate::Test;
-use crate::master::Master;
+use crate::master::{DEADLINE, Master};
 use crate::site::Site;
 use crate::web_server::{Connection, Request, ask};
 
@@ -27,9 +30,17 @@ pub(crate) const TESTS: &[Test] = &[
         resting_connections_do_not_keep_a_worker,
     ),
     ("master_dies_during_a_request", master_dies_during_a_request),
+    (
+        "addresses_are_free_after_the_masters_death",
+        addresses_are_free_after_the_masters_death,
+    ),
     ("max_requests", max_requests),
     ("quit_order", quit_order),
     ("failed_birth_says_why", failed_birth_says_why),
+    (
+        "fatal_setting_keeps_a_worker_from_its_work",
+        fatal_setting_keeps_a_worker_from_its_work,
+    ),
     ("failed_start_says_why", failed_start_says_why),
     ("unknown_pool", unknown_pool),
 ];
@@ -129,6 +140,28 @@ fn master_dies_during_a_request() {
     assert_eq!(died.join().expect("no panic"), ExitStatus::Code(0));
 }
 
+fn addresses_are_free_after_the_masters_death() {
+    let site = Site::new(SLEEPER);
+    let mut master = Master::start(&site);
+    let worker = master.spawn();
+    let mut connection = Connection::open(&site.socket());
+    connection.begin(&Request::get(&site, "x.php"), "begun");
+    drop(worker);
+    let died = std::thread::spawn(move || master.die());
+    // The zygote needs a moment to notice.
+    let since = Instant::now();
+    while UnixStream::connect(site.socket()).is_ok() {
+        assert!(since.elapsed() < DEADLINE, "somebody listens");
+        std::thread::yield_now();
+    }
+    assert_eq!(
+        connection.answer().text(),
+        "begun and ended, 0 s early",
+        "it still runs"
+    );
+    assert_eq!(died.join().expect("no panic"), ExitStatus::Code(0));
+}
+
 fn max_requests() {
     let mut site = Site::new("echo 'x';");
     site.pool.pm_max_requests = 2;
@@ -168,8 +201,22 @@ fn failed_birth_says_why() {
     );
     let caught = master.spawn_caught();
     assert_eq!(master.exit_of(&caught), ExitStatus::Code(70));
-    assert_eq!(caught.stderr(), format!("ERROR: {reason}\nERROR: {then}\n"));
+    assert_eq!(
+        caught.stderr(&format!("{then}\n")),
+        format!("ERROR: {reason}\nERROR: {then}\n")
+    );
     assert_eq!(master.logged(2).len(), 2, "it was said once");
+}
+
+fn fatal_setting_keeps_a_worker_from_its_work() {
+    let mut site = Site::new("echo 'x';");
+    site.php("session.save_handler", "user");
+    let mut master = Master::start(&site);
+    let worker = master.spawn();
+    assert_eq!(master.exit_of(&worker), ExitStatus::Code(70));
+    let logged = master.logged(2);
+    let last = &logged[logged.len() - 1];
+    assert_eq!(last.1, "[pool www] child failed to initialize");
 }
 
 fn failed_start_says_why() {

@@ -81,6 +81,7 @@ impl Master {
             pools: vec![PoolStart {
                 area,
                 listener: 0,
+                access_log: None,
                 run_as: None,
                 login: None,
             }],
@@ -92,12 +93,19 @@ impl Master {
         let program = std::env::current_exe().expect("/proc");
         let padding = OsStr::new("                                                        ");
         let arguments = [program.as_os_str(), OsStr::new(ROLE), padding];
-        let zygote = exec::spawn(&program, &arguments, theirs.as_fd(), stderr_writer.as_fd())
-            .expect("this program can be executed");
+        let zygote = exec::spawn(
+            &program,
+            &arguments,
+            theirs.as_fd(),
+            stderr_writer.as_fd(),
+            None,
+        )
+        .expect("this program can be executed");
         let start = Start {
             parameters: alter(parameters),
             scoreboard: board.as_fd(),
             listeners: vec![listener.as_fd()],
+            access_logs: Vec::new(),
         };
         channel
             .send(&ToZygote::Start(Box::new(start)))
@@ -276,9 +284,18 @@ impl Worker {
         self.control = None;
     }
 
-    /// Returns what the worker has written to its stderr so far.
-    pub(crate) fn stderr(&self) -> String {
-        self.stderr.as_ref().map(drain).unwrap_or_default()
+    /// Returns what the worker writes to its stderr, up to what ends with `end`.
+    pub(crate) fn stderr(&self, end: &str) -> String {
+        let stderr = self.stderr.as_ref().expect("its output is caught");
+        let mut text = String::new();
+        while !text.ends_with(end) {
+            let waited = poll::wait(stderr, Interest::Readable, Some(DEADLINE)).expect("poll");
+            assert_eq!(waited, Waited::Ready, "only {text:?}");
+            let more = drain(stderr);
+            assert_ne!(more, "", "it ends with {text:?}");
+            text.push_str(&more);
+        }
+        text
     }
 }
 

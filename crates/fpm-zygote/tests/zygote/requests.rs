@@ -187,7 +187,8 @@ fn logs() {
         "PHP message: one; PHP message: two; PHP message: three"
     );
     let lines = ["one", "two", "three"].map(|text| format!("NOTICE: PHP message: {text}\n"));
-    assert_eq!(worker.stderr(), lines.concat());
+    let mark = "\0fscf\0";
+    assert_eq!(worker.stderr(mark), lines.concat() + mark);
 }
 
 fn settings() {
