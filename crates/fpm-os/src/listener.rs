@@ -66,11 +66,3 @@ fn listen(socket: &OwnedFd, backlog: i32, configured: &str) -> Result<(), OsErro
 pub fn shut_down(socket: impl AsFd) -> io::Result<()> {
     Ok(shutdown(socket.as_fd().as_raw_fd(), Shutdown::Both)?)
 }
-
-/// Tells whether a descriptor is a socket that listens; for sockets that another program has passed on.
-///
-/// # Errors
-/// ENOTSOCK and what else getsockopt(2) answers.
-pub fn is_listening(socket: impl AsFd) -> io::Result<bool> {
-    Ok(nix::sys::socket::getsockopt(&socket, sockopt::AcceptConn)?)
-}

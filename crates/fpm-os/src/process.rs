@@ -18,12 +18,6 @@ pub fn id() -> Pid {
     Pid::this()
 }
 
-/// Returns the parent's id; 1 or that of a subreaper when the parent is gone.
-#[must_use]
-pub fn parent_id() -> Pid {
-    Pid::parent()
-}
-
 /// Counts the threads of this process.
 ///
 /// # Errors

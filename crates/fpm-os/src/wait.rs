@@ -100,12 +100,6 @@ impl ExitStatus {
             core_dumped: libc::WCOREDUMP(status),
         })
     }
-
-    /// Tells whether the process ended by itself with code 0.
-    #[must_use]
-    pub fn is_success(self) -> bool {
-        self == ExitStatus::Code(0)
-    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, UnixAddr};
+use nix::sys::socket::{AddressFamily, UnixAddr, connect};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, chown};
 
@@ -31,13 +30,11 @@ pub const MAX_PATH: usize = 107;
 pub fn listen(path: &Path, mode: u32, backlog: i32) -> Result<OwnedFd, OsError> {
     let configured = path.to_string_lossy();
     let socket = listener::open(AddressFamily::Unix)?;
-    let too_long = path.as_os_str().len() > MAX_PATH;
-    let address = UnixAddr::new(path).map_err(|errno| listener::bind_failed(&configured, errno));
-    if too_long {
+    if path.as_os_str().len() > MAX_PATH {
         return Err(listener::bind_failed(&configured, Errno::ENAMETOOLONG));
     }
-    let address = address?;
-    if UnixStream::connect(path).is_ok() {
+    let address = UnixAddr::new(path).map_err(|errno| listener::bind_failed(&configured, errno))?;
+    if is_served(&address)? {
         return Err(OsError::AlreadyListening {
             path: path.to_owned(),
         });
@@ -50,6 +47,16 @@ pub fn listen(path: &Path, mode: u32, backlog: i32) -> Result<OwnedFd, OsError> 
     bound?;
     listener::listen(&socket, backlog, &configured)?;
     Ok(socket)
+}
+
+/// Tells whether a server accepts connections at the address, be it with its queue full (EAGAIN; a connect that waits
+/// would wait for that server).
+fn is_served(address: &UnixAddr) -> Result<bool, OsError> {
+    let client = listener::open(AddressFamily::Unix)?;
+    Ok(matches!(
+        connect(client.as_raw_fd(), address),
+        Ok(()) | Err(Errno::EAGAIN)
+    ))
 }
 
 /// Cuts a path that is too long for a socket, as the original does after a warning; `None` when it fits.

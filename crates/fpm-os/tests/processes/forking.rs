@@ -200,7 +200,7 @@ fn not_a_child() {
         Some(libc::ECHILD)
     );
     assert_eq!(
-        wait(process::parent_id()).unwrap_err().raw_os_error(),
+        wait(nix::unistd::getppid()).unwrap_err().raw_os_error(),
         Some(libc::ECHILD)
     );
 }
