@@ -257,7 +257,7 @@ typedef struct fpmd_calls {
 	void (*answered)(void *host);
 } fpmd_calls;
 
-/** How PHP is to be started; every pointer must stay valid for the life of the process. */
+/** How PHP is to be started; its strings must stay valid for the life of the process. */
 typedef struct fpmd_options {
 	/** How the program was called; becomes PHP_BINARY. */
 	const char *program;

@@ -45,12 +45,11 @@ impl Engine {
         if STARTED.swap(true, Ordering::Relaxed) {
             return Err(SapiError::AlreadyStarted);
         }
-        // PHP keeps the options and the callbacks for the life of the process.
+        // The shim keeps the callbacks for the life of the process.
         let calls = Box::leak(Box::new(calls::table(log)));
-        let options = Box::leak(Box::new(options));
-        // SAFETY: both structures are complete and never freed, and this is the only start in this
-        // process.
-        let started = unsafe { php_sys::fpmd_start(options, calls) };
+        // SAFETY: both structures are complete, the table and the options' strings are never freed,
+        // and this is the only start in this process.
+        let started = unsafe { php_sys::fpmd_start(&options, calls) };
         match started {
             php_sys::fpmd_started::FPMD_STARTED => Ok(Self {
                 extension_loaded: false,

@@ -54,7 +54,8 @@ pub struct RequestInfo<'a> {
 /// What is done with a request once PHP has started it.
 #[derive(Clone, Copy, Debug)]
 pub enum Action<'a> {
-    /// Opens and executes the script. One that cannot be opened is answered with 403 or 404.
+    /// Opens and executes the script. One that cannot be opened is answered with 403 or 404; without
+    /// a path nothing is executed, so a host answers that itself.
     Script,
     /// Sends a prepared answer through PHP's own headers and output layers.
     Answer {
