@@ -90,9 +90,9 @@ pub enum MasterError {
     #[error(transparent)]
     Channel(#[from] ChannelError),
     /// PHP did not start.
-    #[error("PHP did not start: {reason}")]
+    #[error("{reason}")]
     Php {
-        /// What PHP or the zygote says.
+        /// The zygote's sentence.
         reason: BString,
     },
     /// The zygote died while it was starting PHP.

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use bstr::BStr;
 use fpm_os::seqpacket;
+use fpm_zygote::ZygoteError;
 use sapi::Engine;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -35,6 +36,8 @@ fn as_zygote() -> u8 {
     };
     match fpm_zygote::run(channel) {
         Ok(()) => exit::OK,
+        // The master has heard of it and says so.
+        Err(ZygoteError::Php(_)) => exit::SOFTWARE,
         Err(error) => {
             eprintln!("fpmd zygote: {error}");
             exit::SOFTWARE
