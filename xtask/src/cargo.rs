@@ -1,21 +1,14 @@
-//! Cargo, run for one PHP or for none, and the tests it counted.
+//! Cargo, run for one PHP or for none.
 
 use std::ffi::OsStr;
-use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use xshell::Shell;
 
 use crate::php::Php;
 use crate::workspace::Workspace;
-
-/// How many tests passed so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) passed: u64,
-}
 
 /// A cargo command, the PHP it builds against included.
 pub(crate) struct Cargo {
@@ -83,31 +76,6 @@ impl Cargo {
         }
         Ok(())
     }
-
-    /// Runs it, passing its output on, and counts the tests in it.
-    ///
-    /// # Errors
-    /// When it fails.
-    pub(crate) fn count(mut self, tally: &mut Tally) -> anyhow::Result<()> {
-        eprintln!("$ {}", self.line);
-        let mut child = self
-            .command
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start cargo")?;
-        let output = child.stdout.take().context("cargo has no output")?;
-        let mut screen = io::stdout().lock();
-        for line in BufReader::new(output).split(b'\n') {
-            let line = line?;
-            screen.write_all(&line)?;
-            screen.write_all(b"\n")?;
-            tally.passed += passed(&String::from_utf8_lossy(&line));
-        }
-        if !child.wait()?.success() {
-            bail!("`{}` failed", self.line);
-        }
-        Ok(())
-    }
 }
 
 /// Builds fpmd against a PHP and returns the program.
@@ -125,28 +93,4 @@ pub(crate) fn build_fpmd(sh: &Shell, php: &Php, profile: Profile) -> anyhow::Res
         .run()?;
     let target = Workspace::read(sh)?.target_directory;
     Ok(Path::new(&target).join(folder).join("fpmd"))
-}
-
-/// The number in a line like `test result: ok. 12 passed; 0 failed; …`, else 0.
-fn passed(line: &str) -> u64 {
-    let Some((_, counts)) = line.split_once("test result: ok. ") else {
-        return 0;
-    };
-    counts
-        .split_once(" passed")
-        .and_then(|(number, _)| number.parse().ok())
-        .unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tests_are_counted_from_cargos_own_summary() {
-        let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
-        assert_eq!(passed(line), 12);
-        assert_eq!(passed("test result: FAILED. 3 passed; 1 failed"), 0);
-        assert_eq!(passed("test a::b ... ok"), 0);
-    }
 }
