@@ -6,6 +6,8 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -13,6 +15,9 @@ use bstr::BString;
 use fpm_conf::Config;
 
 use crate::error::MasterError;
+
+/// Names of standard error. It is copied, for it may be a socket (journald's), which cannot be opened.
+const STDERR: [&[u8]; 3] = [b"/dev/stderr", b"/dev/fd/2", b"/proc/self/fd/2"];
 
 /// The open logs, and which pool has which.
 #[derive(Debug, Default)]
@@ -51,15 +56,19 @@ impl AccessLogs {
 }
 
 fn open(path: &BString) -> Result<File, MasterError> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(OsStr::from_bytes(path))
-        .map_err(|source| MasterError::AccessLog {
-            path: path.clone(),
-            source,
-        })
+    let opened = if STDERR.contains(&path.as_slice()) {
+        io::stderr().as_fd().try_clone_to_owned().map(File::from)
+    } else {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(OsStr::from_bytes(path))
+    };
+    opened.map_err(|source| MasterError::AccessLog {
+        path: path.clone(),
+        source,
+    })
 }
 
 #[cfg(test)]
