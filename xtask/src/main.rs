@@ -18,6 +18,7 @@ mod demo;
 mod packages;
 mod php;
 mod php_version;
+mod phpt;
 mod test;
 mod tidy;
 mod workspace;
@@ -49,6 +50,11 @@ const COMMANDS: &[Command] = &[
         name: "tidy",
         about: "the rules that no compiler checks",
         run: tidy::run,
+    },
+    Command {
+        name: "phpt",
+        about: "php-src's own FPM tests on fpmd, compared with the original",
+        run: phpt::run,
     },
     Command {
         name: "build-php",

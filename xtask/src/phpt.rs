@@ -1,0 +1,197 @@
+//! `cargo xtask phpt`: php-src's own tests of FPM, unmodified, on fpmd and on the original beside it.
+//!
+//! They come from the source that build-php used. Each is run twice, as an ordinary user and as root, because
+//! many are skipped for one of them. What fpmd does differently on purpose is declared in
+//! tests/phpt-deviations.txt; an undeclared difference fails, and so does a declaration that no longer holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use xshell::Shell;
+
+use crate::build_php::Request;
+use crate::cache::{Build, Cache};
+use crate::cargo::{Profile, build_fpmd};
+use crate::packages;
+use crate::php::Php;
+use crate::php_version::{SUPPORTED, Wanted};
+use crate::workspace::Workspace;
+use stage::{Stage, Who};
+use verdict::{Deviation, Pair};
+
+mod outcome;
+mod stage;
+mod verdict;
+
+const USAGE: &str = "\
+cargo xtask phpt [--php V]… [--original] [FILTER…]
+
+Runs php-src's own FPM tests on the original and on fpmd and compares them.
+
+  --php V      only with this PHP (default: 8.2 and 8.4)
+  --original   only the original: what the tests say on this machine
+  FILTER…      only tests whose name has one of these words
+";
+
+/// Where deviations are declared.
+const DEVIATIONS: &str = "tests/phpt-deviations.txt";
+
+/// Which programs are tested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Subjects {
+    #[default]
+    Both,
+    OriginalOnly,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options {
+    versions: Vec<Wanted>,
+    subjects: Subjects,
+    filter: Vec<String>,
+}
+
+/// The command.
+pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
+    let Some(options) = Options::parse(arguments)? else {
+        print!("{USAGE}");
+        return Ok(());
+    };
+    packages::install(sh, &[&packages::FPMD, &packages::TESTS])?;
+    let root = sh.current_dir();
+    let declared = fs::read_to_string(root.join(DEVIATIONS))
+        .with_context(|| format!("cannot read {DEVIATIONS}"))?;
+    let deviations = Deviation::parse_all(&declared).context(DEVIATIONS)?;
+    let mut wrong = 0;
+    for version in &options.versions {
+        let build = Request::plain(*version).run(sh)?;
+        wrong += compare(sh, &build, &options, &deviations)?;
+    }
+    if wrong > 0 {
+        bail!("{wrong} difference(s) are not as {DEVIATIONS} declares them");
+    }
+    Ok(())
+}
+
+impl Options {
+    /// Reads the command's arguments; `None` when help is wanted.
+    fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
+        use lexopt::{Arg, ValueExt as _};
+
+        let mut options = Options::default();
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Arg::Long("php") => options.versions.push(arguments.value()?.string()?.parse()?),
+                Arg::Long("original") => options.subjects = Subjects::OriginalOnly,
+                Arg::Long("help") | Arg::Short('h') => return Ok(None),
+                Arg::Value(word) => options.filter.push(word.string()?),
+                _ => return Err(argument.unexpected().into()),
+            }
+        }
+        if options.versions.is_empty() {
+            options.versions = SUPPORTED.map(Wanted::Newest).to_vec();
+        }
+        Ok(Some(options))
+    }
+}
+
+/// Runs the tests for one PHP, prints the table and returns how many places are not as declared.
+fn compare(
+    sh: &Shell,
+    build: &Build,
+    options: &Options,
+    deviations: &[Deviation],
+) -> anyhow::Result<usize> {
+    let source = Cache::locate()?.source(build.version);
+    let tests = select(&source.join("sapi/fpm/tests"), &options.filter)?;
+    let logs = Workspace::read(sh)?
+        .target_directory
+        .join(format!("phpt/{}", build.version));
+    sh.remove_path(&logs)?;
+    let original = build.prefix.join("sbin/php-fpm");
+    let ours = match options.subjects {
+        Subjects::Both => Some(build_fpmd(sh, &Php::Built(build.clone()), Profile::Dev)?),
+        Subjects::OriginalOnly => None,
+    };
+
+    let mut pairs = Vec::new();
+    for who in Who::possible() {
+        let run = |name: &str, program: &Path| -> anyhow::Result<_> {
+            eprintln!(
+                "PHP {}, {name}, {who}: {} tests",
+                build.version,
+                tests.len()
+            );
+            let stage = Stage::create(sh, build, &source, program)?;
+            stage.run(who, &tests, &logs.join(format!("{name}-{who}")))
+        };
+        let original = run("original", &original)?;
+        let ours = ours
+            .as_deref()
+            .map(|program| run("fpmd", program))
+            .transpose()?;
+        pairs.extend(tests.iter().map(|test| Pair {
+            test: test.clone(),
+            who,
+            original: original.of(test),
+            ours: ours.as_ref().map(|results| results.of(test)),
+        }));
+    }
+    print!("{}", verdict::table(&pairs));
+    println!("logs and differences: {}", logs.display());
+    if options.subjects == Subjects::OriginalOnly {
+        return Ok(0);
+    }
+    let scope = if options.filter.is_empty() {
+        verdict::Scope::All
+    } else {
+        verdict::Scope::Some
+    };
+    let complaints = verdict::judge(build.version.series, &pairs, deviations, scope);
+    for complaint in &complaints {
+        println!("PHP {}: {complaint}", build.version.series);
+    }
+    Ok(complaints.len())
+}
+
+/// The names of the tests that a filter leaves, sorted.
+fn select(folder: &PathBuf, filter: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut tests = Vec::new();
+    for entry in fs::read_dir(folder)
+        .with_context(|| format!("cannot open {}; build-php keeps it", folder.display()))?
+    {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let wanted = filter.is_empty() || filter.iter().any(|word| name.contains(word.as_str()));
+        if name.ends_with(".phpt") && wanted {
+            tests.push(name);
+        }
+    }
+    if tests.is_empty() {
+        bail!(
+            "no test of {} has one of these words in its name",
+            folder.display()
+        );
+    }
+    tests.sort();
+    Ok(tests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_version_all_are_meant() {
+        let parse = |arguments: &[&str]| {
+            Options::parse(lexopt::Parser::from_args(arguments))
+                .unwrap()
+                .unwrap()
+        };
+        assert_eq!(parse(&[]).versions.len(), SUPPORTED.len());
+        let options = parse(&["--php", "8.4", "--original", "socket", "status"]);
+        assert_eq!(options.versions, ["8.4".parse().unwrap()]);
+        assert_eq!(options.subjects, Subjects::OriginalOnly);
+        assert_eq!(options.filter, ["socket", "status"]);
+    }
+}
