@@ -30,7 +30,7 @@ impl Nginx {
     /// # Errors
     /// Fails, with all that nginx said, when it does not start.
     pub fn start(fpm: &Fpm, server: &str) -> Result<Self> {
-        let nginx = tool::find("nginx", "nginx-light")?;
+        let nginx = tool::find("nginx", "nginx")?;
         let site = Site::new()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let file = site.path("nginx.conf");

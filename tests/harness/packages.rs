@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::Uid;
 
 use crate::{Result, Site, tool};
 
@@ -154,13 +155,22 @@ fn fetch(cache: &Path, name: &str) -> Result<PathBuf> {
     if let Some(file) = find()? {
         return Ok(file);
     }
-    let fetched = Command::new(tool::find("apt-get", "apt")?)
-        .args(["download", name])
-        .current_dir(cache)
-        .output()?;
+    let apt = tool::find("apt-get", "apt")?;
+    let run = |arguments: &[&str]| {
+        Command::new(&apt)
+            .args(arguments)
+            .current_dir(cache)
+            .output()
+    };
+    let mut fetched = run(&["download", name])?;
+    if !fetched.status.success() && Uid::effective().is_root() {
+        // A fresh machine has no lists of packages yet.
+        run(&["update"])?;
+        fetched = run(&["download", name])?;
+    }
     ensure!(
         fetched.status.success(),
-        "apt-get download {name} failed (does it need apt-get update?): {}",
+        "apt-get download {name} failed: {}",
         String::from_utf8_lossy(&fetched.stderr)
     );
     find()?.with_context(|| format!("apt-get download {name} left no file"))
