@@ -7,7 +7,6 @@
 #include "internal.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 /* This process was forked by a script. */
 static bool strayed;
@@ -27,18 +26,15 @@ void fpmd_fork_after_fork(void)
 	}
 }
 
-void fpmd_fork_check(void)
+bool fpmd_fork_strayed(void)
 {
-	if (!strayed) {
-		return;
-	}
-	volatile int status = EG(exit_status);
-	zend_try {
-		php_output_set_status(PHP_OUTPUT_DISABLED);
-		SG(headers_sent) = 1;
-		/* The connection, and what is left of the body, belong to the parent. */
-		SG(server_context) = NULL;
-		php_request_shutdown(NULL);
-	} zend_end_try();
-	_exit(status);
+	return strayed;
+}
+
+/* The connection, and what is left of the body, belong to the parent. */
+void fpmd_fork_let_go(void)
+{
+	php_output_set_status(PHP_OUTPUT_DISABLED);
+	SG(headers_sent) = 1;
+	SG(server_context) = NULL;
 }

@@ -88,8 +88,8 @@ void fpmd_signals_ended(void);
 
 /* fork.c */
 void fpmd_fork_after_fork(void);
-/* Does not return in a process that the script has forked. */
-void fpmd_fork_check(void);
+bool fpmd_fork_strayed(void);
+void fpmd_fork_let_go(void);
 
 /* directory.c */
 void fpmd_directory_start(void);

@@ -7,6 +7,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 /* exit() status after a fatal error or an uncaught exception. */
 #define STATUS_FATAL 255
@@ -51,9 +52,11 @@ static void refuse(const fpmd_running *running, const char *path, int error)
 static void execute(const fpmd_running *running)
 {
 	zend_file_handle file;
-	/* A failed open frees PHP's copy of the path. */
+	/* A failed open frees PHP's copy of the path, but not that of the handle. */
 	if (php_fopen_primary_script(&file) == FAILURE) {
-		refuse(running, running->request->script, errno);
+		int error = errno;
+		zend_destroy_file_handle(&file);
+		refuse(running, running->request->script, error);
 		return;
 	}
 	fpmd_call->executing(running->host);
@@ -166,6 +169,15 @@ static bool shut_down(void)
 	return done;
 }
 
+/* Ends a process that the script has forked. */
+static ZEND_NORETURN void end_stray(void)
+{
+	int status = EG(exit_status);
+	fpmd_fork_let_go();
+	shut_down();
+	_exit(status);
+}
+
 void fpmd_run(const fpmd_request *request, const fpmd_action *action, void *host, fpmd_outcome *outcome)
 {
 	fpmd_running running = { .request = request, .host = host };
@@ -185,7 +197,9 @@ void fpmd_run(const fpmd_request *request, const fpmd_action *action, void *host
 		act(&running, action);
 	} zend_end_try();
 	fpmd_directory_leave();
-	fpmd_fork_check();
+	if (fpmd_fork_strayed()) {
+		end_stray();
+	}
 	zend_try {
 		set_error_header();
 	} zend_end_try();
