@@ -2,9 +2,12 @@
 //!
 //! Rule: durations are differences of [`monotonic`]; the wall clock jumps.
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::time::{ClockId, clock_gettime};
 
 /// Returns the time since some moment before this machine's start that is the same for all its processes, so that
@@ -26,6 +29,30 @@ pub fn realtime() -> Duration {
 #[must_use]
 pub fn process_cpu() -> Duration {
     read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// CPU time, taken apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTimes {
+    /// Outside the kernel.
+    pub user: Duration,
+    /// In the kernel.
+    pub system: Duration,
+}
+
+/// Returns the CPU time of this process and of those children that it has waited for.
+#[must_use]
+pub fn cpu_times() -> CpuTimes {
+    let [own, children] = [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN]
+        .map(|who| getrusage(who).expect("Linux knows both, and may write to the stack"));
+    CpuTimes {
+        user: duration(own.user_time()) + duration(children.user_time()),
+        system: duration(own.system_time()) + duration(children.system_time()),
+    }
+}
+
+fn duration(time: TimeVal) -> Duration {
+    Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0))
 }
 
 /// A moment as clocks on the wall show it.
@@ -50,13 +77,7 @@ pub struct LocalTime {
 /// Turns a time since 1970 into local time (`TZ`, /etc/localtime).
 #[must_use]
 pub fn local_time(since_1970: Duration) -> LocalTime {
-    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
-    let mut broken = MaybeUninit::<libc::tm>::zeroed();
-    // SAFETY: both places live during the call, and `tm` is one that localtime_r writes to. When it fails (a year
-    // that no int holds) what is there remains zeros.
-    unsafe { libc::localtime_r(&raw const seconds, broken.as_mut_ptr()) };
-    // SAFETY: it was zeroed; a null time zone name is a valid pointer value, and nothing reads it.
-    let broken = unsafe { broken.assume_init() };
+    let broken = broken_down(since_1970);
     let small = |field: libc::c_int| u8::try_from(field).unwrap_or(0);
     LocalTime {
         year: broken.tm_year.saturating_add(1900),
@@ -67,6 +88,36 @@ pub fn local_time(since_1970: Duration) -> LocalTime {
         second: small(broken.tm_sec),
         utc_offset: i32::try_from(broken.tm_gmtoff).unwrap_or(0),
     }
+}
+
+/// Formats a time since 1970 in local time as strftime(3) does. The answer is empty when it would have more than 255 bytes.
+#[must_use]
+pub fn formatted(since_1970: Duration, format: &CStr) -> Vec<u8> {
+    let broken = broken_down(since_1970);
+    let mut text = vec![0; 256];
+    // SAFETY: `text` has room for as many bytes as are allowed, `format` ends with a NUL, and `broken` was filled in by
+    // localtime_r, time zone included.
+    let len = unsafe {
+        libc::strftime(
+            text.as_mut_ptr().cast(),
+            text.len(),
+            format.as_ptr(),
+            &raw const broken,
+        )
+    };
+    text.truncate(len);
+    text
+}
+
+/// Takes a time since 1970 apart.
+fn broken_down(since_1970: Duration) -> libc::tm {
+    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
+    let mut broken = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both places live during the call, and `tm` is one that localtime_r writes to. When it fails (a year
+    // that no int holds) what is there remains zeros.
+    unsafe { libc::localtime_r(&raw const seconds, broken.as_mut_ptr()) };
+    // SAFETY: it was zeroed, and a null time zone name is a valid pointer value. strftime(3) takes it for no name.
+    unsafe { broken.assume_init() }
 }
 
 /// Reads a clock that every Linux has.
@@ -96,10 +147,30 @@ mod tests {
     }
 
     #[test]
+    fn formats_are_those_of_strftime() {
+        let time = Duration::from_secs(1_795_252_087);
+        let local = local_time(time);
+        let text = String::from_utf8(formatted(time, c"%Y-%m-%d %H:%M:%S %s 100%%")).unwrap();
+        let expected = format!(
+            "2026-11-{:02} {:02}:{:02}:{:02} 1795252087 100%",
+            local.day, local.hour, local.minute, local.second
+        );
+        assert_eq!(text, expected);
+        assert!(!formatted(time, c"%Z").is_empty());
+        // No tm holds that year: nothing sensible comes out, and nothing bad happens.
+        let _nonsense = formatted(Duration::MAX, c"%Y %Z");
+        let long = "x".repeat(256);
+        let long = std::ffi::CString::new(long).unwrap();
+        assert!(formatted(time, &long).is_empty());
+    }
+
+    #[test]
     fn time_goes_on() {
         let (monotonic_before, cpu_before) = (monotonic(), process_cpu());
         while process_cpu() == cpu_before {}
         assert!(monotonic() > monotonic_before);
+        while cpu_times().user.is_zero() {}
+        assert!(cpu_times().system < Duration::from_secs(3600));
         assert!(realtime() > Duration::from_secs(1_700_000_000));
     }
 }
