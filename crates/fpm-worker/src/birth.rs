@@ -25,16 +25,19 @@ use fpm_os::stdio::{StandardStream, open_null};
 use fpm_os::title::ProcessTitle;
 use fpm_os::{clock, environment as process_environment, process};
 use fpm_scoreboard::{Birth, PoolBoard};
+use nix::unistd::Pid;
 use sapi::{Engine, IniAccess, IniError};
 
 pub use self::error::BirthError;
 use self::words::FirstWords;
+use crate::access_log::AccessLog;
 use crate::allowed_clients::{self, AllowedClients};
 use crate::environment::{self, Account};
 use crate::exit;
 use crate::log::{FlushMarks, Log};
 use crate::php_messages;
 use crate::serve::Worker;
+use crate::status::Reported;
 use crate::watch::Watch;
 
 /// What a zygote gives to a worker.
@@ -58,6 +61,12 @@ pub struct Assignment<'a> {
     pub identity: Option<Identity>,
     /// For USER and HOME.
     pub account: Account,
+    /// Its access log, open for appending.
+    pub access_log: Option<OwnedFd>,
+    /// The pool whose status its status page shows.
+    pub reported: Reported,
+    /// The master's process.
+    pub master: Pid,
     /// `log_level` and `log_limit`.
     pub log: Log,
     /// Takes what goes wrong before the first request, when the worker's output is not caught.
@@ -107,6 +116,11 @@ fn be_born<'a>(
     words: &mut FirstWords,
 ) -> Result<Worker<'a>, BirthError> {
     let pool = assignment.pool;
+    let own = Reported {
+        name: pool.name.clone(),
+        manager: pool.pm,
+        board: assignment.board.clone(),
+    };
     let slot = assignment.board.claim(
         assignment.slot,
         Birth {
@@ -135,8 +149,14 @@ fn be_born<'a>(
     let watch = Watch::new(assignment.listener, assignment.control).map_err(BirthError::Watch)?;
     SignalSet::empty().set_mask().map_err(BirthError::Signals)?;
     engine.after_fork();
+    let access_log = assignment
+        .access_log
+        .and_then(|file| AccessLog::new(file, pool, process::id(), assignment.master));
     Ok(Worker {
         pool,
+        own,
+        reported: assignment.reported,
+        access_log,
         engine,
         watch,
         slot,

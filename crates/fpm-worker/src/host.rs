@@ -6,6 +6,7 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bstr::BString;
@@ -16,13 +17,15 @@ use fcgi_proto::server::Connection as Protocol;
 use fpm_conf::LogLevel;
 use fpm_os::clock;
 use fpm_scoreboard::{Description, Finished, SlotWriter};
-use sapi::{BodyRead, ClientGone, Executed, FinishRequest, Host, ResponseHead};
+use sapi::{BodyRead, ClientGone, Executed, FinishRequest, Host, PoolStatus, ResponseHead};
 
+use crate::access_log::{self, AccessLog, Entry, Written};
 use crate::body::{self, Body};
 use crate::client::Client;
 use crate::log::{Log, MIRROR_SEPARATOR, error_text, mirrored};
 use crate::output::Output;
 use crate::response_head::{self, Head, Style};
+use crate::status::{Detail, Reported};
 
 /// What a script may still write after `fastcgi_finish_request()` has closed the connection before it counts as aborted: the
 /// size of the original's buffer without one record header. Its scripts are used to that limit.
@@ -58,6 +61,9 @@ pub(crate) struct Tools<'a> {
     /// CPU time of the process when it was last looked at: at the end of the script before.
     pub(crate) cpu: &'a mut Duration,
     pub(crate) log: Log,
+    /// The worker's pool.
+    pub(crate) own: &'a Reported,
+    pub(crate) access_log: Option<&'a mut AccessLog>,
 }
 
 /// A request that is ready to be answered.
@@ -77,6 +83,10 @@ pub(crate) struct Exchange<'a> {
     client: &'a mut Option<Client>,
     tools: Tools<'a>,
     request: Request<'a>,
+    /// The client's address, which is logged when it may be gone already.
+    address: Option<IpAddr>,
+    /// The user of Basic authentication.
+    user: Vec<u8>,
     /// What becomes of the connection after this request.
     after: AfterRequest,
     /// What is to be logged once PHP has started the request.
@@ -90,14 +100,20 @@ impl<'a> Exchange<'a> {
     /// Begins the answer to the request that `tools.protocol` has read.
     pub(crate) fn new(
         client: &'a mut Option<Client>,
-        tools: Tools<'a>,
+        mut tools: Tools<'a>,
         request: Request<'a>,
     ) -> Exchange<'a> {
         let after = tools.protocol.request().after();
         tools.output.start(tools.protocol.request().id());
         tools.slot.info(&request.description);
+        if let Some(access_log) = &mut tools.access_log {
+            access_log.begin();
+        }
+        let address = client.as_ref().and_then(Client::address);
         Exchange {
             client,
+            address,
+            user: Vec::new(),
             tools,
             request,
             after,
@@ -122,6 +138,11 @@ impl Exchange<'_> {
         self.show(&mirrored(text));
     }
 
+    /// Notes that a page of the worker's own is being made.
+    pub(crate) fn making_answer(&mut self) {
+        self.tools.slot.running();
+    }
+
     /// Ends the answer if nothing has done so yet.
     pub(crate) fn complete(&mut self) {
         if self.answer == Answer::Open {
@@ -141,8 +162,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Tells the scoreboard what the request has cost so far; returns the CPU time of the process.
-    fn account(&mut self, memory: u64) -> Duration {
+    /// Tells the scoreboard what the request has cost so far; returns that and the CPU time of the process.
+    fn account(&mut self, memory: u64) -> (Finished, Duration) {
         let (now, cpu) = (clock::monotonic(), clock::process_cpu());
         let cost = Finished {
             duration: now.saturating_sub(self.request.begun),
@@ -150,7 +171,29 @@ impl Exchange<'_> {
             memory,
         };
         self.tools.slot.finished(now, &cost);
-        cpu
+        (cost, cpu)
+    }
+
+    /// Writes the line of the access log.
+    fn log_access(&mut self, executed: &Executed<'_>, cost: Finished) {
+        let Some(access_log) = &mut self.tools.access_log else {
+            return;
+        };
+        let written = access_log.write(&Entry {
+            request: Description {
+                user: &self.user,
+                ..self.request.description
+            },
+            params: self.request.params,
+            client: self.address,
+            status: executed.status,
+            headers: executed.headers,
+            cost,
+            ended: clock::realtime(),
+        });
+        if written == Written::Truncated {
+            self.message(LogLevel::Notice, access_log::TRUNCATED);
+        }
     }
 
     fn say_verdict(&mut self) {
@@ -285,7 +328,10 @@ impl Host for Exchange<'_> {
     fn executed(&mut self, executed: &Executed<'_>) {
         self.say_verdict();
         self.body.lose_patience();
-        *self.tools.cpu = self.account(u64::try_from(executed.memory_peak).unwrap_or(u64::MAX));
+        let memory = u64::try_from(executed.memory_peak).unwrap_or(u64::MAX);
+        let (cost, cpu) = self.account(memory);
+        *self.tools.cpu = cpu;
+        self.log_access(executed, cost);
     }
 
     fn denied(&mut self, path: &CStr, errno: i32) {
@@ -301,6 +347,7 @@ impl Host for Exchange<'_> {
     }
 
     fn authenticated(&mut self, user: &CStr) {
+        self.user = user.to_bytes().to_vec();
         self.tools.slot.info(&Description {
             user: user.to_bytes(),
             ..self.request.description
@@ -309,6 +356,10 @@ impl Host for Exchange<'_> {
 
     fn executing(&mut self) {
         self.tools.slot.running();
+    }
+
+    fn status(&mut self) -> Option<PoolStatus> {
+        Some(self.tools.own.status(Detail::Processes))
     }
 
     fn answered(&mut self) {

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access_log;
 pub mod allowed_clients;
 pub mod birth;
 mod body;
@@ -18,4 +19,6 @@ pub mod response_head;
 pub mod script;
 mod serve;
 mod settings;
+pub mod status;
+mod timestamp;
 mod watch;

@@ -1,7 +1,6 @@
-//! What a worker does with a request: run the script, or refuse.
+//! What a worker does with a request: run the script, answer by itself, or refuse.
 //!
-//! Pure. The order of the checks is the original's; a status or ping page (section 8 of the behaviour specification) would be
-//! looked for right after the method.
+//! Pure. The order of the checks is the original's.
 //!
 //! Original: the accept loop of main() in sapi/fpm/fpm/fpm_main.c.
 
@@ -9,6 +8,7 @@ use bstr::BString;
 use fpm_conf::LogLevel;
 
 use crate::limit_extensions;
+use crate::status::Page;
 
 /// What is done with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) enum Reaction {
     Run,
     /// Only the default headers: a request without a method is no HTTP.
     HeadersOnly,
+    /// A page of the worker's own.
+    Page(Page),
     /// A short answer instead of the script.
     Refuse(Refusal),
 }
@@ -30,14 +32,18 @@ pub(crate) struct Refusal {
     pub(crate) text: BString,
 }
 
-/// Decides about a request by its method, its script and the pool's `security.limit_extensions`.
+/// Decides about a request by its method, the page that its address means, its script and the pool's `security.limit_extensions`.
 pub(crate) fn reaction(
     method: Option<&[u8]>,
+    page: Option<Page>,
     script: Option<&[u8]>,
     extensions: &[BString],
 ) -> Reaction {
     if method.is_none() {
         return Reaction::HeadersOnly;
+    }
+    if let Some(page) = page {
+        return Reaction::Page(page);
     }
     let Some(script) = script else {
         return Reaction::Refuse(Refusal {
@@ -66,6 +72,7 @@ mod tests {
         let extensions = [".php".into()];
         reaction(
             method.map(str::as_bytes),
+            None,
             script.map(str::as_bytes),
             &extensions,
         )
@@ -96,5 +103,15 @@ mod tests {
                     .to_owned()
             )
         );
+    }
+
+    #[test]
+    fn pages_come_before_scripts() {
+        let page = Some(Page::Status);
+        for script in [None, Some(&b"/w/x.txt"[..])] {
+            let decided = reaction(Some(b"POST"), page, script, &[".php".into()]);
+            assert_eq!(decided, Reaction::Page(Page::Status));
+        }
+        assert_eq!(reaction(None, page, None, &[]), Reaction::HeadersOnly);
     }
 }

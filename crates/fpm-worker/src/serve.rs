@@ -18,12 +18,14 @@ use fpm_os::clock;
 use fpm_scoreboard::SlotWriter;
 use sapi::Engine;
 
+use crate::access_log::AccessLog;
 use crate::allowed_clients::{self, AllowedClients};
 use crate::client::Client;
 use crate::exit::{SOFTWARE, SUCCESS};
 use crate::log::{FlushMarks, Log};
 use crate::output::Output;
 use crate::settings::Settings;
+use crate::status::Reported;
 use crate::watch::Watch;
 
 /// How long a client may take for its first byte, as in the original.
@@ -38,6 +40,11 @@ pub(crate) struct Worker<'a> {
     pub(crate) engine: Engine,
     pub(crate) watch: Watch,
     pub(crate) slot: SlotWriter,
+    /// The pool itself, for `fpm_get_status()`.
+    pub(crate) own: Reported,
+    /// The pool that the status page shows: `pm.status_listen` makes it another one.
+    pub(crate) reported: Reported,
+    pub(crate) access_log: Option<AccessLog>,
     pub(crate) allowed: AllowedClients,
     pub(crate) log: Log,
     pub(crate) flush_marks: FlushMarks,

@@ -10,6 +10,7 @@ use fpm_conf::LogLevel;
 use fpm_os::process;
 use fpm_scoreboard::{Board, PoolBoard};
 use fpm_worker::php_messages;
+use nix::unistd::{Pid, getppid};
 use sapi::{Engine, StartOptions};
 
 use crate::error::ZygoteError;
@@ -21,6 +22,9 @@ pub(crate) struct Stage {
     /// One for each pool, in the order of the configuration.
     pub(crate) boards: Vec<PoolBoard>,
     pub(crate) listeners: Vec<OwnedFd>,
+    pub(crate) access_logs: Vec<OwnedFd>,
+    /// The master's process.
+    pub(crate) master: Pid,
     pub(crate) engine: Engine,
 }
 
@@ -75,6 +79,8 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
         parameters: start.parameters,
         boards,
         listeners: start.listeners,
+        access_logs: start.access_logs,
+        master: getppid(),
         engine,
     })
 }

@@ -15,6 +15,7 @@ use fpm_scoreboard::PoolBoard;
 use fpm_worker::birth::{self, Assignment};
 use fpm_worker::environment::Account;
 use fpm_worker::log::Log;
+use fpm_worker::status::Reported;
 use nix::unistd::{Gid, Uid};
 
 use crate::start::Stage;
@@ -25,6 +26,8 @@ struct Share {
     start: PoolStart,
     board: PoolBoard,
     listener: OwnedFd,
+    access_log: Option<OwnedFd>,
+    reported: Reported,
 }
 
 /// Lives the life of the worker that `spawn` orders, in the process that was forked for it; returns its exit code.
@@ -37,7 +40,9 @@ pub(crate) fn live(
     let log = log(&stage.parameters);
     let generation = stage.parameters.generation.0;
     let index = usize::try_from(spawn.pool.0).unwrap_or(usize::MAX);
-    let Some(share) = share(index, stage.parameters, stage.boards, stage.listeners) else {
+    let (engine, master) = (stage.engine, stage.master);
+    let logs = stage.access_logs;
+    let Some(share) = share(index, stage.parameters, stage.boards, stage.listeners, logs) else {
         // The zygote has asked `has_pool` before it forked.
         return fpm_worker::exit::SOFTWARE;
     };
@@ -47,6 +52,9 @@ pub(crate) fn live(
         slot: spawn.slot.0,
         generation,
         listener: share.listener,
+        access_log: share.access_log,
+        reported: share.reported,
+        master,
         control: spawn.control,
         output: spawn
             .output
@@ -56,7 +64,7 @@ pub(crate) fn live(
         log,
         first_words,
     };
-    birth::live(assignment, stage.engine, title)
+    birth::live(assignment, engine, title)
 }
 
 /// Tells whether a worker of this pool can be made.
@@ -80,7 +88,9 @@ fn share(
     parameters: Parameters,
     boards: Vec<PoolBoard>,
     listeners: Vec<OwnedFd>,
+    access_logs: Vec<OwnedFd>,
 ) -> Option<Share> {
+    let reported = reported(index, &parameters, &boards)?;
     let start = parameters.pools.into_iter().nth(index)?;
     Some(Share {
         pool: parameters.config.pools.into_iter().nth(index)?,
@@ -88,7 +98,26 @@ fn share(
         listener: listeners
             .into_iter()
             .nth(usize::try_from(start.listener).ok()?)?,
+        access_log: start
+            .access_log
+            .and_then(|log| access_logs.into_iter().nth(usize::try_from(log).ok()?)),
+        reported,
         start,
+    })
+}
+
+/// Finds out whose status a pool's status page shows: its own, unless `pm.status_listen` has made it for another's.
+fn reported(index: usize, parameters: &Parameters, boards: &[PoolBoard]) -> Option<Reported> {
+    let pools = &parameters.config.pools;
+    let shown = match pools.get(index)?.status_of {
+        Some(PoolIndex(of)) => usize::try_from(of).ok()?,
+        None => index,
+    };
+    let pool = pools.get(shown)?;
+    Some(Reported {
+        name: pool.name.clone(),
+        manager: pool.pm,
+        board: boards.get(shown)?.clone(),
     })
 }
 

@@ -17,6 +17,7 @@ use crate::host::{Exchange, Request, Tools};
 use crate::reaction::{Reaction, reaction};
 use crate::script::{self, Files, Named, Target, value};
 use crate::settings::Settings;
+use crate::status;
 use crate::watch::Course;
 
 /// The file system as PHP sees it.
@@ -115,6 +116,7 @@ impl Worker<'_> {
         let info = request_info(params, &pairs, target, &php_self);
         let reaction = reaction(
             info.method.map(CStr::to_bytes),
+            status::page(self.pool, info.request_uri.map(CStr::to_bytes)),
             target.script.as_ref().map(|script| script.to_bytes()),
             &self.pool.security_limit_extensions,
         );
@@ -125,6 +127,8 @@ impl Worker<'_> {
             slot: &mut self.slot,
             cpu: &mut kept.cpu,
             log: self.log,
+            own: &self.own,
+            access_log: self.access_log.as_mut(),
         };
         let request = Request {
             params,
@@ -136,7 +140,18 @@ impl Worker<'_> {
         for fault in faults {
             exchange.message(LogLevel::Error, fault.to_string().as_bytes());
         }
+        let answer;
         let action = match &reaction {
+            Reaction::Page(page) => {
+                // The page shows its own worker at work.
+                exchange.making_answer();
+                answer = status::answer_page(*page, self.pool, &self.reported, &info);
+                Action::Answer {
+                    status: 200,
+                    headers: &answer.headers,
+                    body: &answer.body,
+                }
+            }
             Reaction::Run => Action::Script,
             Reaction::HeadersOnly => Action::HeadersOnly,
             Reaction::Refuse(refusal) => {

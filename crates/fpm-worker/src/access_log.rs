@@ -1,0 +1,154 @@
+//! The access log: one line for each request, written when its script has ended and before its shutdown functions run.
+//!
+//! A line is one write(2) to a descriptor that the master has opened for appending, so the lines of many workers never mix. A
+//! changer must know: `%` specifiers are checked by fpm-conf when the configuration is read; both change together.
+//!
+//! Original: sapi/fpm/fpm/fpm_log.c
+
+mod entry;
+mod format;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+
+use bstr::{BString, ByteSlice};
+use fpm_conf::Pool;
+use fpm_os::clock::{self, CpuTimes};
+use nix::unistd::Pid;
+
+pub(crate) use self::entry::Entry;
+use self::format::Format;
+
+/// Longest line in bytes, without its line feed.
+const LINE_MAX: usize = 1024;
+
+/// The text of the log line about an access that had no room.
+pub(crate) const TRUNCATED: &[u8] =
+    b"the log buffer is full (1024). The access log request has been truncated.";
+
+/// The access log of a worker.
+#[derive(Debug)]
+pub(crate) struct AccessLog {
+    file: File,
+    format: Format,
+    /// `access.suppress_path`.
+    suppressed: Vec<BString>,
+    /// What every line can say of the worker.
+    writer: Writer,
+    /// CPU time when the request began, for formats that show some.
+    cpu: CpuTimes,
+    /// Memory for a line.
+    line: Vec<u8>,
+}
+
+/// Who writes the lines.
+#[derive(Debug)]
+struct Writer {
+    pool: BString,
+    process: Pid,
+    /// The master's process: php-fpm's workers are its children.
+    parent: Pid,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// It is as the format wants it.
+    Whole,
+    /// It was cut.
+    Truncated,
+    /// There is none.
+    Nothing,
+}
+
+impl AccessLog {
+    /// Takes over the open log of `pool`; `None` when the pool has no format, which means no log.
+    pub(crate) fn new(file: OwnedFd, pool: &Pool, process: Pid, master: Pid) -> Option<AccessLog> {
+        let format = pool.access_format.as_ref()?;
+        Some(AccessLog {
+            file: File::from(file),
+            format: Format::compile(format.as_bstr()),
+            suppressed: pool.access_suppress_path.clone(),
+            writer: Writer {
+                pool: pool.name.clone(),
+                process,
+                parent: master,
+            },
+            cpu: CpuTimes::default(),
+            line: Vec::new(),
+        })
+    }
+
+    /// Notes that a request begins to be answered.
+    pub(crate) fn begin(&mut self) {
+        if self.format.shows_cpu() {
+            self.cpu = clock::cpu_times();
+        }
+    }
+
+    /// Writes the line of a request. A log that cannot be written to has nobody to tell.
+    pub(crate) fn write(&mut self, entry: &Entry<'_>) -> Written {
+        if is_suppressed(&self.suppressed, entry) {
+            return Written::Nothing;
+        }
+        let mut line = std::mem::take(&mut self.line);
+        line.clear();
+        entry::compose(&self.format, entry, &self.writer, self.spent(), &mut line);
+        let written = finish(&mut line);
+        if written != Written::Nothing {
+            let _unwritten = write_once(&self.file, &line);
+        }
+        self.line = line;
+        written
+    }
+
+    /// Returns the CPU time of the request, if a line shows it.
+    fn spent(&self) -> CpuTimes {
+        if !self.format.shows_cpu() {
+            return CpuTimes::default();
+        }
+        let now = clock::cpu_times();
+        CpuTimes {
+            user: now.user.saturating_sub(self.cpu.user),
+            system: now.system.saturating_sub(self.cpu.system),
+        }
+    }
+}
+
+/// Makes a line of what was composed.
+fn finish(line: &mut Vec<u8>) -> Written {
+    if line.is_empty() {
+        return Written::Nothing;
+    }
+    let written = if line.len() > LINE_MAX {
+        line.truncate(LINE_MAX);
+        Written::Truncated
+    } else {
+        Written::Whole
+    };
+    line.push(b'\n');
+    written
+}
+
+fn write_once(mut file: &File, line: &[u8]) -> io::Result<usize> {
+    loop {
+        match file.write(line) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Tells whether `access.suppress_path` keeps a request out of the log: only what has succeeded and could have no side effects.
+fn is_suppressed(paths: &[BString], entry: &Entry<'_>) -> bool {
+    let request = &entry.request;
+    request.query.is_empty()
+        && matches!(request.method, b"GET" | b"HEAD")
+        && (200..300).contains(&entry.status)
+        && request.content_length <= 0
+        && paths.iter().any(|path| path == request.uri)
+}
+
+#[cfg(test)]
+mod tests;
