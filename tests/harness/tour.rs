@@ -77,7 +77,11 @@ fn without_chance(text: &str) -> String {
     for piece in text.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric()) {
         let word = piece.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
         let rest = &piece[word.len()..];
-        let is_number = !word.is_empty() && word.bytes().all(|octet| octet.is_ascii_digit());
+        // `T` and `Z` stand between and after the numbers of a date in ISO 8601.
+        let is_number = word.bytes().any(|octet| octet.is_ascii_digit())
+            && word
+                .bytes()
+                .all(|octet| octet.is_ascii_digit() || b"TZ".contains(&octet));
         let is_token = word.len() >= 6 && word.bytes().all(|octet| octet.is_ascii_hexdigit());
         if is_number || is_token {
             result.push('#');
@@ -96,8 +100,8 @@ mod tests {
     #[test]
     fn only_chance_is_blotted_out() {
         assert_eq!(
-            without_chance("at 12:05 nonce=\"0a1b2c3d4e\" word2 décor"),
-            "at #:# nonce=\"#\" word2 décor"
+            without_chance("at 12:05 21T10 nonce=\"0a1b2c3d4e\" word2 décor"),
+            "at #:# # nonce=\"#\" word2 décor"
         );
     }
 }
