@@ -71,6 +71,10 @@ impl AllowedClients {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     fn parse(list: &str) -> (AllowedClients, Vec<String>) {
@@ -145,6 +149,51 @@ mod tests {
                 refused(peer.parse().expect("an address")),
                 format!("Connection disallowed: IP address '{shown}' has been dropped.").as_str()
             );
+        }
+    }
+
+    /// The original's rule: IPv6 addresses are compared in their first twelve bytes.
+    fn original_allows(addresses: &[IpAddr], peer: IpAddr) -> bool {
+        addresses.iter().any(|&allowed| match (allowed, peer) {
+            (IpAddr::V4(allowed), IpAddr::V4(peer)) => allowed == peer,
+            (IpAddr::V4(allowed), IpAddr::V6(peer)) => peer.to_ipv4_mapped() == Some(allowed),
+            (IpAddr::V6(allowed), IpAddr::V6(peer)) => {
+                allowed.octets()[..12] == peer.octets()[..12]
+            }
+            (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        })
+    }
+
+    fn address() -> impl Strategy<Value = IpAddr> {
+        let known = [
+            "127.0.0.1",
+            "127.0.0.2",
+            "::1",
+            "::2",
+            "::ffff:127.0.0.1",
+            "::ffff:127.0.0.2",
+        ];
+        prop_oneof![
+            select(known.map(|text| text.parse().expect("an address")).to_vec()),
+            any::<IpAddr>(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_is_let_in_whom_the_original_keeps_out(
+            list in collection::vec(address(), 0..4),
+            peer in address(),
+        ) {
+            let text: Vec<String> = list.iter().map(ToString::to_string).collect();
+            let (clients, wrong) = parse(&text.join(","));
+            prop_assert_eq!(wrong.len(), usize::from(list.is_empty()));
+            if clients.allows(Some(peer)) {
+                prop_assert!(original_allows(&list, peer));
+            }
+            for &allowed in &list {
+                prop_assert!(clients.allows(Some(allowed)));
+            }
         }
     }
 }

@@ -157,3 +157,135 @@ impl AsFd for Client {
         self.socket.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::Shutdown;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    use fcgi_proto::Limits;
+    use fcgi_proto::client::Encoder;
+    use fcgi_proto::record::{AfterRequest, RequestId, Role};
+    use fcgi_proto::server::Progress;
+
+    use super::*;
+
+    /// A client as the worker has it, and the other end.
+    fn pair(arrival: Arrival) -> (Client, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (
+            Client::new(Socket::adopt(OwnedFd::from(ours)), arrival),
+            theirs,
+        )
+    }
+
+    fn request(body: &[u8]) -> Vec<u8> {
+        let mut encoder = Encoder::new(RequestId(1));
+        encoder
+            .begin(Role::Responder, AfterRequest::Close)
+            .param(b"A", b"b")
+            .end_params()
+            .stdin(body)
+            .end_stdin();
+        encoder.as_bytes().to_vec()
+    }
+
+    /// Reads until the request is there.
+    fn received(client: &Client) -> Protocol {
+        let mut protocol = Protocol::new(Limits::default());
+        while protocol.poll().unwrap() != Progress::Request {
+            client.wait(Duration::from_secs(10)).unwrap();
+            let count = client.read(protocol.space()).unwrap();
+            protocol.filled(count);
+        }
+        protocol
+    }
+
+    #[test]
+    fn a_client_gives_up_by_closing_not_by_half_closing() {
+        let (mut client, mut other) = pair(Arrival::Queued);
+        other.write_all(b"request").unwrap();
+        other.shutdown(Shutdown::Write).unwrap();
+        assert!(!client.has_given_up());
+        let (mut client, mut other) = pair(Arrival::Queued);
+        other.write_all(b"request").unwrap();
+        drop(other);
+        assert!(client.has_given_up());
+        assert!(!client.has_given_up(), "it is only asked once");
+        let (mut client, other) = pair(Arrival::Met);
+        drop(other);
+        assert!(!client.has_given_up());
+    }
+
+    #[test]
+    fn a_silent_client_is_not_waited_for_any_longer() {
+        let (client, _other) = pair(Arrival::Met);
+        let mut byte = [0];
+        let mut parts = [IoSliceMut::new(&mut byte)];
+        let waited = client.read_patiently(&mut parts, Duration::from_millis(1));
+        assert_eq!(waited.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(
+            client.read(&mut [0]).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+    }
+
+    #[test]
+    fn hanging_up_on_a_request_that_was_read_takes_no_time() {
+        let (client, mut other) = pair(Arrival::Met);
+        other.write_all(&request(b"")).unwrap();
+        let mut protocol = received(&client);
+        client.hang_up(&mut protocol);
+        assert_eq!(other.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_answer_survives_a_body_that_nobody_reads() {
+        let (client, mut other) = pair(Arrival::Met);
+        let body = vec![b'x'; 600_000];
+        let answered = thread::spawn(move || {
+            other.write_all(&request(&body)).unwrap();
+            let mut answer = Vec::new();
+            // A reset connection would be an error here.
+            other.read_to_end(&mut answer).unwrap();
+            answer
+        });
+        let mut protocol = received(&client);
+        (&client).write_all(b"answer").unwrap();
+        client.hang_up(&mut protocol);
+        assert_eq!(answered.join().unwrap(), b"answer");
+    }
+
+    #[test]
+    fn a_client_that_never_stops_sending_is_closed_on() {
+        let (client, mut other) = pair(Arrival::Met);
+        let endless = thread::spawn(move || {
+            other.write_all(&request(&[b'x'; 60_000])).unwrap();
+            let mut sent = 0usize;
+            while let Ok(count) = other.write(&[b'x'; 60_000]) {
+                sent += count;
+            }
+            sent
+        });
+        let mut protocol = received(&client);
+        client.hang_up(&mut protocol);
+        assert!(endless.join().unwrap() < 4 * LINGER_BYTES);
+    }
+
+    #[test]
+    fn writing_waits_for_room() {
+        let (client, mut other) = pair(Arrival::Met);
+        let reader = thread::spawn(move || {
+            let mut all = Vec::new();
+            other.read_to_end(&mut all).unwrap();
+            all.len()
+        });
+        (&client).write_all(&vec![b'x'; 5_000_000]).unwrap();
+        drop(client);
+        assert_eq!(reader.join().unwrap(), 5_000_000);
+    }
+}
