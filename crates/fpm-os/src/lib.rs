@@ -18,6 +18,7 @@ pub mod identity;
 pub mod limits;
 pub mod listener;
 pub mod memfd;
+pub mod notification;
 pub mod poll;
 pub mod process;
 pub mod seqpacket;

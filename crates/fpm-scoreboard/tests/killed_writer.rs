@@ -10,11 +10,16 @@ use fpm_os::process;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{ExitStatus, wait};
 use fpm_scoreboard::{Birth, Board, Counters, Description, Finished, PoolBoard, SlotWriter, Stage};
+use nix::unistd::alarm;
+
+/// After so many seconds SIGALRM ends a test that hangs.
+const PATIENCE: u32 = 120;
 
 /// How many workers are killed.
 const KILLED: u64 = 300;
 
 fn main() {
+    alarm::set(PATIENCE);
     let board = Board::create().expect("a memory file");
     let region = board.add_pool(1, &Counters::default()).expect("an area");
     let pool = board.map(region).expect("the area");

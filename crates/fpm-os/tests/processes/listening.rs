@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{IoSlice, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -11,6 +12,7 @@ use fpm_os::connection::Connection;
 use fpm_os::error::OsError;
 use fpm_os::listener::{self, inet, unix};
 use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, geteuid};
 
@@ -61,9 +63,7 @@ fn replaced() {
     let living = unix::listen(&path, 0o600, 5).unwrap();
     let refused = unix::listen(&path, 0o600, 5).unwrap_err();
     assert_eq!(refused, OsError::AlreadyListening { path: path.clone() });
-    let clients: Vec<_> = (0..6)
-        .map(|_| UnixStream::connect(&path).unwrap())
-        .collect();
+    let clients = fill(&path);
     let refused = unix::listen(&path, 0o600, 5).unwrap_err();
     assert_eq!(
         refused,
@@ -71,6 +71,23 @@ fn replaced() {
         "with a full queue too"
     );
     drop((living, clients));
+}
+
+/// Connects until the queue of the socket at `path` is full.
+fn fill(path: &Path) -> Vec<OwnedFd> {
+    let address = UnixAddr::new(path).unwrap();
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let mut clients = Vec::new();
+    loop {
+        let client = socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap();
+        match connect(client.as_raw_fd(), &address) {
+            Ok(()) => clients.push(client),
+            Err(errno) => {
+                assert_eq!(errno, Errno::EAGAIN);
+                return clients;
+            }
+        }
+    }
 }
 
 fn shut_down() {

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use fpm_os::fork::{OtherThreads, fork};
 use fpm_os::wait::{ExitStatus, wait};
+use nix::unistd::alarm;
 
 mod executing;
 mod forking;
@@ -23,6 +24,9 @@ mod surroundings;
 
 /// A test and its name.
 type Test = (&'static str, fn());
+
+/// After so many seconds SIGALRM ends a test that hangs.
+const PATIENCE: u32 = 120;
 
 const GROUPS: [&[Test]; 5] = [
     forking::TESTS,
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
     if filter == executing::ROLE {
         return executing::play(&arguments.next().unwrap_or_default());
     }
+    alarm::set(PATIENCE);
     for (name, test) in GROUPS.into_iter().flatten() {
         if filter.starts_with('-') || name.contains(&filter) {
             println!("test {name}");

@@ -1,0 +1,79 @@
+//! Telling the service manager that started us how we are: datagrams to the socket named by `NOTIFY_SOCKET`.
+//!
+//! Rule: what is said and when is the caller's; here it is only sent, and never waited for.
+//!
+//! Original: libsystemd's `sd_notify` (sd_notify(3)), which may wait for a full queue.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+/// Sends `state`, lines of `NAME=value`, to the socket at `address`: an absolute path, or `@` and an abstract name.
+///
+/// # Errors
+/// ENOENT, ECONNREFUSED or EACCES when nobody is there; EAGAIN when its queue is full; an error without a number when
+/// `address` is of another kind.
+pub fn send(address: &OsStr, state: &str) -> io::Result<()> {
+    let address = match address.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        [b'/', ..] => SocketAddr::from_pathname(address)?,
+        _ => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    let sent = socket.send_to_addr(state.as_bytes(), &address)?;
+    debug_assert_eq!(sent, state.len(), "a datagram is sent whole or not at all");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(socket: &UnixDatagram) -> String {
+        let mut buffer = [0; 100];
+        let len = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..len].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        send(path.as_os_str(), "READY=1\nSTATUS=fine").unwrap();
+        assert_eq!(receive(&socket), "READY=1\nSTATUS=fine");
+    }
+
+    #[test]
+    fn an_abstract_name() {
+        let name = format!("fpm-os-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        send(OsStr::new(&format!("@{name}")), "STOPPING=1").unwrap();
+        assert_eq!(receive(&socket), "STOPPING=1");
+    }
+
+    #[test]
+    fn nobody_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let error = send(path.as_os_str(), "READY=1").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let error = send(OsStr::new("relative"), "READY=1").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_full_queue_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let _nobody_reads = UnixDatagram::bind(&path).unwrap();
+        let full = std::iter::repeat_with(|| send(path.as_os_str(), "WATCHDOG=1"))
+            .find_map(Result::err)
+            .unwrap();
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    }
+}
