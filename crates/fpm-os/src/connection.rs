@@ -8,7 +8,9 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, Shutdown, SockaddrLike, SockaddrStorage, sendmsg, shutdown};
+use nix::sys::socket::{
+    MsgFlags, Shutdown, SockaddrLike, SockaddrStorage, sendmsg, setsockopt, shutdown, sockopt,
+};
 use nix::sys::uio::readv;
 
 /// One connection of a client.
@@ -94,6 +96,15 @@ impl Connection {
         )?)
     }
 
+    /// Lets small writes leave at once (TCP_NODELAY). Without it the end of an answer waits until the client has
+    /// acknowledged what came before, up to 40 ms on a kept connection.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP when it is not TCP.
+    pub fn send_at_once(&self) -> io::Result<()> {
+        Ok(setsockopt(&self.socket, sockopt::TcpNoDelay, &true)?)
+    }
+
     /// Tells the client that nothing more will come.
     ///
     /// # Errors
@@ -139,7 +150,7 @@ mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
 
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
-    use nix::sys::socket::{setsockopt, sockopt};
+    use nix::sys::socket::getsockopt;
 
     use super::*;
 
@@ -199,6 +210,16 @@ mod tests {
         assert_eq!(answer, "xyz");
         drop(client);
         assert_eq!(connection.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn small_writes_leave_at_once_on_tcp() {
+        let (connection, _client) = tcp();
+        assert!(!getsockopt(&connection, sockopt::TcpNoDelay).unwrap());
+        connection.send_at_once().unwrap();
+        assert!(getsockopt(&connection, sockopt::TcpNoDelay).unwrap());
+        let refused = unix().0.send_at_once().unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EOPNOTSUPP));
     }
 
     #[test]
