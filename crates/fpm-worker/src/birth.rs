@@ -20,6 +20,7 @@ use bstr::{BStr, BString, ByteSlice};
 use fpm_conf::{ListenAddress, LogLevel, Pool};
 use fpm_os::identity::Identity;
 use fpm_os::signal::Signal;
+use fpm_os::signal::quit::QuitFlag;
 use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
 use fpm_os::stdio::{StandardStream, open_null};
 use fpm_os::title::ProcessTitle;
@@ -135,7 +136,7 @@ fn be_born<'a>(
     };
     replace_stdio(assignment.output).map_err(BirthError::Stdio)?;
     confinement::confine(pool, assignment.identity.as_ref(), words)?;
-    set_signals().map_err(BirthError::Signals)?;
+    let quit = set_signals().map_err(BirthError::Signals)?;
     if let Some(title) = title {
         title.set(&[b"php-fpm: pool ", pool.name.as_slice()].concat());
     }
@@ -146,7 +147,8 @@ fn be_born<'a>(
     }
     php_messages::write_to_stderr(assignment.log);
     let allowed = allowed_clients(pool, words);
-    let watch = Watch::new(assignment.listener, assignment.control).map_err(BirthError::Watch)?;
+    let watch =
+        Watch::new(assignment.listener, assignment.control, quit).map_err(BirthError::Watch)?;
     SignalSet::empty().set_mask().map_err(BirthError::Signals)?;
     engine.after_fork();
     let access_log = assignment
@@ -185,8 +187,8 @@ fn replace_stdio(output: Option<Output>) -> io::Result<()> {
     }
 }
 
-/// What ends a process by default does so again, whatever the daemon was started with.
-fn set_signals() -> io::Result<()> {
+/// What ends a process by default does so again, whatever the daemon was started with; SIGQUIT only asks for the end.
+fn set_signals() -> io::Result<QuitFlag> {
     for signal in [
         Signal::TERM,
         Signal::INT,
@@ -197,7 +199,7 @@ fn set_signals() -> io::Result<()> {
     ] {
         set_disposition(signal, Disposition::Default)?;
     }
-    Ok(())
+    QuitFlag::install(Signal::QUIT)
 }
 
 fn set_environment(pool: &Pool, account: &Account) -> Result<(), BirthError> {

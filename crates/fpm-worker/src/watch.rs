@@ -16,7 +16,6 @@ use std::time::Duration;
 use fpm_os::connection::Connection as Socket;
 use fpm_os::descriptor::set_nonblocking;
 use fpm_os::epoll::{WaitSet, Wake};
-use fpm_os::signal::Signal;
 use fpm_os::signal::quit::QuitFlag;
 use fpm_os::{clock, listener, poll};
 use fpm_scoreboard::SlotWriter;
@@ -63,12 +62,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Takes over a worker's listening socket and control pipe; from here on SIGQUIT no longer ends the process.
+    /// Takes over a worker's listening socket and control pipe; `quit` says whether SIGQUIT has come.
     ///
     /// # Errors
     /// When the kernel is short of what this takes.
-    pub(crate) fn new(listener: OwnedFd, control: OwnedFd) -> io::Result<Watch> {
-        let quit = QuitFlag::install(Signal::QUIT)?;
+    pub(crate) fn new(listener: OwnedFd, control: OwnedFd, quit: QuitFlag) -> io::Result<Watch> {
         let events = WaitSet::create()?;
         set_nonblocking(&control)?;
         events.add(&listener, LISTENER, Wake::One)?;
@@ -206,3 +204,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

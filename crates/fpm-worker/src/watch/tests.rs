@@ -1,0 +1,165 @@
+//! A watch with a real socket and a real pipe, and the test as the master.
+
+use std::io::{PipeWriter, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::OnceLock;
+use std::thread;
+
+use fpm_conf::LogLevel;
+use fpm_os::process;
+use fpm_os::signal::Signal;
+use fpm_scoreboard::{Birth, Board, Counters, PoolBoard};
+use tempfile::TempDir;
+
+use super::*;
+
+const LOG: Log = Log {
+    level: LogLevel::Alert,
+    limit: 1024,
+};
+
+/// What a worker has between requests, and what the master has of it.
+struct Scene {
+    directory: TempDir,
+    watch: Watch,
+    slot: SlotWriter,
+    board: PoolBoard,
+    control: Option<PipeWriter>,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        // A process has one such flag; nobody sends the signal here.
+        static QUIT_FLAG: OnceLock<QuitFlag> = OnceLock::new();
+        let quit = *QUIT_FLAG.get_or_init(|| QuitFlag::install(Signal::QUIT).unwrap());
+        let directory = TempDir::new().unwrap();
+        let listener = UnixListener::bind(directory.path().join("s")).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (control, writer) = io::pipe().unwrap();
+        let file = Board::create().unwrap();
+        let board = file
+            .map(file.add_pool(1, &Counters::default()).unwrap())
+            .unwrap();
+        let birth = Birth {
+            pid: process::id(),
+            generation: 1,
+            started: Duration::ZERO,
+        };
+        Scene {
+            watch: Watch::new(listener.into(), control.into(), quit).unwrap(),
+            slot: board.claim(0, birth).unwrap(),
+            board,
+            directory,
+            control: Some(writer),
+        }
+    }
+
+    fn connect(&self) -> UnixStream {
+        UnixStream::connect(self.directory.path().join("s")).unwrap()
+    }
+
+    fn next(&mut self) -> Option<Client> {
+        self.watch.next_client(&self.slot, &LOG)
+    }
+
+    fn wait(&mut self, client: &Client, limit: Option<Duration>) -> Result<(), io::ErrorKind> {
+        self.watch
+            .client(client, limit, &self.slot)
+            .map_err(|error| error.kind())
+    }
+
+    fn drain(&mut self) {
+        self.board.drain(0);
+        self.control.as_mut().unwrap().write_all(b"!").unwrap();
+    }
+}
+
+#[test]
+fn clients_are_taken_in_turn() {
+    let mut scene = Scene::new();
+    let clients: Vec<UnixStream> = (0..IN_A_ROW + 3).map(|_| scene.connect()).collect();
+    for mut client in clients {
+        client.write_all(b"x").unwrap();
+        let taken = scene.next().unwrap();
+        assert_eq!(taken.read(&mut [0; 2]).unwrap(), 1);
+        // More of them than may be taken without a wait.
+        assert!(scene.watch.in_a_row <= IN_A_ROW);
+    }
+}
+
+#[test]
+fn the_masters_word_goes_before_a_client() {
+    let mut scene = Scene::new();
+    let _client = scene.connect();
+    scene.drain();
+    assert!(scene.next().is_none());
+    assert_eq!(scene.watch.course(&scene.slot), Course::Ending);
+}
+
+#[test]
+fn a_byte_alone_means_nothing() {
+    let mut scene = Scene::new();
+    scene.control.as_mut().unwrap().write_all(b"!!").unwrap();
+    let client = scene.connect();
+    // The queue is looked at first; with an empty one the byte is read.
+    let taken = scene.next().unwrap();
+    assert_eq!(
+        scene.wait(&taken, Some(Duration::from_millis(1))),
+        Err(io::ErrorKind::TimedOut)
+    );
+    assert_eq!(scene.watch.course(&scene.slot), Course::Serving);
+    drop(client);
+}
+
+#[test]
+fn without_a_master_the_address_is_given_free() {
+    let mut scene = Scene::new();
+    scene.control = None;
+    assert!(scene.next().is_none());
+    let refused = UnixStream::connect(scene.directory.path().join("s"));
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        io::ErrorKind::ConnectionRefused
+    );
+}
+
+#[test]
+fn a_master_that_dies_is_noticed_under_load() {
+    let mut scene = Scene::new();
+    scene.control = None;
+    let mut served = 0;
+    let clients: Vec<UnixStream> = (0..2 * IN_A_ROW).map(|_| scene.connect()).collect();
+    while scene.next().is_some() {
+        served += 1;
+    }
+    assert!(served <= IN_A_ROW, "{served}");
+    drop(clients);
+}
+
+#[test]
+fn a_resting_client_does_not_keep_the_worker() {
+    let mut scene = Scene::new();
+    let mut other = scene.connect();
+    let client = scene.next().unwrap();
+    scene.drain();
+    assert_eq!(scene.wait(&client, None), Err(io::ErrorKind::TimedOut));
+    // What comes within the grace is served.
+    let sender = thread::spawn(move || {
+        other.write_all(b"x").unwrap();
+        other
+    });
+    assert_eq!(scene.wait(&client, None), Ok(()));
+    sender.join().unwrap();
+}
+
+#[test]
+fn a_client_may_take_its_time_but_not_for_ever() {
+    let mut scene = Scene::new();
+    let mut other = scene.connect();
+    let client = scene.next().unwrap();
+    let limit = Some(Duration::from_millis(1));
+    assert_eq!(scene.wait(&client, limit), Err(io::ErrorKind::TimedOut));
+    other.write_all(b"x").unwrap();
+    assert_eq!(scene.wait(&client, limit), Ok(()));
+    assert_eq!(scene.wait(&client, None), Ok(()));
+}
