@@ -67,6 +67,12 @@ pub(crate) const TESTS: Group = Group {
     ],
 };
 
+/// For php-src's own tests, where they do not skip for want of a tool.
+pub(crate) const PHPT: Group = Group {
+    what_for: "php-src's tests",
+    packages: &["acl", "patchelf", "util-linux"],
+};
+
 /// Installs the packages of the groups that are not there yet.
 ///
 /// # Errors

@@ -58,7 +58,7 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
         print!("{USAGE}");
         return Ok(());
     };
-    packages::install(sh, &[&packages::FPMD, &packages::TESTS])?;
+    packages::install(sh, &[&packages::FPMD, &packages::PHPT])?;
     let root = sh.current_dir();
     let declared = fs::read_to_string(root.join(DEVIATIONS))
         .with_context(|| format!("cannot read {DEVIATIONS}"))?;

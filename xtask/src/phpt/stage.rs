@@ -81,6 +81,17 @@ impl Stage {
             fs::copy(&from, root.join(to))
                 .with_context(|| format!("cannot copy {}", from.display()))?;
         }
+        // fpmd looks for libphp in the cache. Not by LD_LIBRARY_PATH: some tests start it without environment.
+        let staged = root.join("sbin/php-fpm");
+        let needed = cmd!(sh, "patchelf --print-needed {staged}")
+            .quiet()
+            .read()?;
+        if needed.contains("libphp") {
+            let folder = root.join("lib");
+            cmd!(sh, "patchelf --set-rpath {folder} {staged}")
+                .quiet()
+                .run()?;
+        }
         let php_config = prefix.join("bin/php-config");
         let extensions = PathBuf::from(cmd!(sh, "{php_config} --extension-dir").quiet().read()?);
         for extension in sh.read_dir(extensions)? {
@@ -144,7 +155,6 @@ impl Stage {
             .current_dir(root.join("tree"))
             .env("TEST_PHP_EXECUTABLE", &php)
             .env("TEST_FPM_EXTENSION_DIR", root.join("ext"))
-            .env("LD_LIBRARY_PATH", root.join("lib"))
             .env("NO_INTERACTION", "1")
             .env("RUN_RESOURCE_HEAVY_TESTS", "1")
             .env("FPM_RUN_RESOURCE_HEAVY_TESTS", "1");

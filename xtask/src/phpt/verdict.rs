@@ -71,10 +71,11 @@ impl Deviation {
 }
 
 impl Pair {
-    /// A pass where the original does not pass is no reason to complain.
+    /// To pass where the original does not is no reason to complain; a warning is an unexpected pass.
     fn differs(&self) -> bool {
+        let passes = |outcome| matches!(outcome, Outcome::Passed | Outcome::Warned);
         self.ours
-            .is_some_and(|ours| ours != self.original && ours != Outcome::Passed)
+            .is_some_and(|ours| ours != self.original && !passes(ours))
     }
 }
 
