@@ -1,6 +1,6 @@
 //! The status and ping pages, and what `fpm_get_status()` tells a script.
 //!
-//! A page is made in two pure steps: [`gather`] turns what the scoreboard holds into a [`PoolStatus`], `pages` turns that into
+//! A page is made in two pure steps: `gather` turns what the scoreboard holds into a `PoolStatus`, `pages` turns that into
 //! text. A changer must know: names, order and layout of the fields are read by monitoring programs; they are php-fpm's. What
 //! differs are the numbers of php-fpm that are wrong, and that every text is escaped where php-fpm escapes the URI alone.
 //!

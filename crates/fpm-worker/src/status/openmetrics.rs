@@ -1,7 +1,7 @@
 //! The status page for Prometheus and its like.
 //!
-//! Names, types and help texts are php-fpm's, down to its counters without `_total` and the one metric whose type stands before
-//! its help. A format of their own (`operator`) is for those who want better.
+//! Names, types and help texts are php-fpm's, down to its counters without `_total`, which strict OpenMetrics parsers refuse, and
+//! the one metric whose type stands before its help: dashboards go by these names.
 
 use std::fmt::Write;
 
