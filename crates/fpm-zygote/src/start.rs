@@ -8,6 +8,7 @@ use bstr::BString;
 use fpm_channel::{FromZygote, Next, Parameters, PhpOptions, Start, ToZygote, ZygoteEnd};
 use fpm_conf::LogLevel;
 use fpm_os::process;
+use fpm_os::stdio::{StandardStream, open_null};
 use fpm_scoreboard::{Board, PoolBoard};
 use fpm_worker::php_messages;
 use nix::unistd::{Pid, getppid};
@@ -66,6 +67,12 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
         tell(channel, LogLevel::Notice, text)?;
     }
     let engine = engine?;
+    // What PHP has displayed so far waits in the C library's buffer. Of a PHP that does not start it is the reason, and comes out
+    // when the process ends; of one that does it is nothing that anybody asked for.
+    let null = open_null().map_err(ZygoteError::call("open(/dev/null)"))?;
+    StandardStream::Output
+        .replace(null)
+        .map_err(ZygoteError::call("dup2()"))?;
     if let Ok(threads) = process::threads()
         && threads > 1
     {

@@ -43,6 +43,15 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("failed_start_says_why", failed_start_says_why),
     ("unknown_pool", unknown_pool),
+    ("startup_warnings_are_logged", startup_warnings_are_logged),
+    (
+        "a_worker_has_only_its_own_descriptors",
+        a_worker_has_only_its_own_descriptors,
+    ),
+    (
+        "an_ending_worker_leaves_opcache_alone",
+        an_ending_worker_leaves_opcache_alone,
+    ),
 ];
 
 const SLEEPER: &str =
@@ -248,4 +257,68 @@ fn unknown_pool() {
     );
     let _worker = master.spawn();
     assert_eq!(ask(&site, &Request::get(&site, "x.php")).text(), "x");
+}
+
+fn startup_warnings_are_logged() {
+    let site = Site::new("echo 'x';");
+    let mut master = Master::launch(&site, |mut start| {
+        let defines = ["extension=nonesuch", "log_errors=1"];
+        start.php.defines = defines.map(Into::into).into();
+        start
+    });
+    assert!(matches!(master.hear(), FromZygote::Ready { .. }));
+    let (level, text) = &master.logged(1)[0];
+    assert_eq!(*level, LogLevel::Notice);
+    let expected =
+        "PHP message: PHP Warning:  PHP Startup: Unable to load dynamic library 'nonesuch'";
+    assert!(text.starts_with(expected.as_bytes()), "{text}");
+}
+
+fn a_worker_has_only_its_own_descriptors() {
+    let site = Site::new(
+        "foreach (scandir('/proc/self/fd') as $fd) {
+            if (is_numeric($fd)) { echo preg_replace('/[0-9]+/', '', @readlink(\"/proc/self/fd/$fd\")), ' '; }
+        }",
+    );
+    let mut master = Master::start(&site);
+    let _workers = [master.spawn(), master.spawn()];
+    let answer = ask(&site, &Request::get(&site, "x.php")).text();
+    let mut names: Vec<&str> = answer.split_whitespace().collect();
+    names.sort_unstable();
+    // Standard streams, epoll and quit flag, control pipe, listener and client; files are PHP's own.
+    names.retain(|name| !name.starts_with('/') || *name == "/dev/null");
+    let expected = [
+        "/dev/null",
+        "/dev/null",
+        "/dev/null",
+        "anon_inode:[eventfd]",
+        "anon_inode:[eventpoll]",
+        "pipe:[]",
+        "socket:[]",
+        "socket:[]",
+    ];
+    assert_eq!(names, expected);
+}
+
+fn an_ending_worker_leaves_opcache_alone() {
+    let mut site = Site::new("echo opcache_is_script_cached(__FILE__) ? 'cached' : 'new';");
+    site.pool.pm_max_requests = 3;
+    let mut master = Master::launch(&site, |mut start| {
+        let defines = ["zend_extension=opcache", "opcache.file_update_protection=0"];
+        start.php.defines = defines.map(Into::into).into();
+        start
+    });
+    assert!(matches!(master.hear(), FromZygote::Ready { .. }));
+    let request = Request::get(&site, "x.php");
+    let mut cached = Vec::new();
+    for _ in 0..3 {
+        let worker = master.spawn();
+        for _ in 0..3 {
+            cached.push(ask(&site, &request).text());
+        }
+        assert_eq!(master.exit_of(&worker), ExitStatus::Code(0));
+        master.board.release(worker.slot);
+    }
+    // The script is cached when it has run once, and stays so beyond the end of the worker that has run it.
+    assert_eq!(cached[1..], ["cached"; 8]);
 }
