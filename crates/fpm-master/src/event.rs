@@ -37,6 +37,8 @@ pub(crate) struct ZygoteId(pub(crate) u64);
 pub(crate) enum Timer {
     /// Once a second, for pools that are not static.
     Maintenance,
+    /// The next report to the service manager.
+    Report,
     /// The next measure against workers that have not left.
     Escalate,
     /// The pool's workers died at start: try one again, or trust the one that was tried.

@@ -27,4 +27,5 @@ pub mod program;
 mod roster;
 pub mod run;
 mod state;
+mod systemd;
 mod world;

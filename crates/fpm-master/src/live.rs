@@ -10,6 +10,7 @@ use std::time::Duration;
 use fpm_channel::{Output, Spawn, ToZygote, WorkerId};
 use fpm_conf::{Config, PoolIndex};
 use fpm_events::{EventLoop, Interest, TimerId};
+use fpm_os::notification;
 use fpm_os::process::kill;
 use fpm_os::shared::Region;
 use fpm_os::signal::Signal;
@@ -25,7 +26,8 @@ use crate::group::GroupIndex;
 use crate::listeners::Listeners;
 use crate::owner::PoolOwner;
 use crate::program::{Options, Program};
-use crate::world::{Activity, Birth, Fate, World};
+use crate::systemd::Load;
+use crate::world::{Activity, Audience, Birth, Fate, World};
 
 mod inputs;
 mod outlet;
@@ -211,6 +213,22 @@ impl<P: Program> World for Live<P> {
 
     fn launched(&mut self) -> Result<(), MasterError> {
         self.program.launched()
+    }
+
+    fn notify(&mut self, state: &str) -> io::Result<Audience> {
+        let Some(socket) = &self.options.notify_socket else {
+            return Ok(Audience::Nobody);
+        };
+        notification::send(socket, state)?;
+        Ok(Audience::Told)
+    }
+
+    fn load(&self) -> Load {
+        let mut load = Load::default();
+        for pool in &self.setup.pools {
+            load.add(&pool.totals());
+        }
+        load
     }
 
     fn reopen_log(&mut self) -> io::Result<()> {

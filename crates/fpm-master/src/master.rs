@@ -17,10 +17,12 @@ use crate::generation::Generation;
 use crate::journal::line;
 use crate::roster::Roster;
 use crate::state::{Escalation, State};
+use crate::systemd::Reports;
 use crate::world::World;
 
 mod ends;
 mod maintenance;
+mod notifications;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,7 @@ pub(crate) struct Master<W> {
     state: State,
     escalation: Escalation,
     progress: Progress,
+    reports: Reports,
     outcome: Option<Outcome>,
     last_zygote: u64,
     /// Whether `process.max` stood in the way of a worker and that was reported.
@@ -89,6 +92,7 @@ impl<W: World> Master<W> {
             state: State::Normal,
             escalation: Escalation::default(),
             progress: Progress::Launching,
+            reports: Reports::new(&config.global),
             outcome: None,
             last_zygote: 0,
             full_reported: false,
@@ -168,6 +172,7 @@ impl<W: World> Master<W> {
     fn on_due(&mut self, now: Duration, timer: Timer) {
         match timer {
             Timer::Maintenance => self.maintain(now),
+            Timer::Report => self.report(now),
             Timer::Escalate => self.escalate(now),
             Timer::Revive(pool) => self.revive(now, pool),
             Timer::Fork(group) => self.fork_again(now, group),

@@ -1,5 +1,6 @@
 //! The program around the master: what the master needs of it and cannot know.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
@@ -18,6 +19,8 @@ pub struct Options {
     pub php: PhpOptions,
     /// Who started the master.
     pub starter: Starter,
+    /// Where a service manager wants to be told how the daemon is doing (`NOTIFY_SOCKET`); `None` when none does.
+    pub notify_socket: Option<OsString>,
 }
 
 /// Who the master is, as far as it decides who workers may be.

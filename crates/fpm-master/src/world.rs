@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
 use crate::group::GroupIndex;
+use crate::systemd::Load;
 
 /// What the master can do to the world outside its memory.
 pub(crate) trait World {
@@ -65,11 +66,29 @@ pub(crate) trait World {
     /// When the pid file cannot be written.
     fn launched(&mut self) -> Result<(), MasterError>;
 
+    /// Tells the service manager that started the daemon, if one did.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    fn notify(&mut self, state: &str) -> io::Result<Audience>;
+
+    /// Returns what all pools do together.
+    fn load(&self) -> Load;
+
     /// Opens the error log again under its name.
     ///
     /// # Errors
     /// When it cannot be opened; the old one stays in use.
     fn reopen_log(&mut self) -> io::Result<()>;
+}
+
+/// Whether there is a service manager that wants to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// It was told.
+    Told,
+    /// Nobody asked for notifications.
+    Nobody,
 }
 
 /// A worker to be forked.

@@ -5,6 +5,7 @@
 //!
 //! Original: sapi/fpm/fpm/fpm.c (`fpm_init`), fpm_unix.c (`fpm_unix_init_main`)
 
+use std::env;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -65,6 +66,7 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
         executable,
         php: options.php.clone(),
         starter: starter(options.root),
+        notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
     };
     if !config.global.daemonize {
         return work(config, around, log, None);

@@ -31,6 +31,7 @@ impl<W: World> Master<W> {
             Transition::Accepted => {
                 tracing::debug!("switching to '{next}' state");
                 self.state = next;
+                self.notify_stopping();
                 self.escalation = Escalation::default();
                 self.cancel_births();
                 self.quit_zygotes();

@@ -10,6 +10,7 @@ use fpm_os::wait::ExitStatus;
 
 mod births;
 mod fake;
+mod notifications;
 mod stops;
 mod turbulence;
 mod zygote_death;
@@ -53,7 +54,9 @@ fn a_start_goes_from_zygote_to_workers_to_ready() {
         DEBUG zygote 1001 of generation 1 has started PHP 8.2.32
         DEBUG [pool www] child 1 started
         DEBUG [pool www] child 2 started
-        NOTICE ready to handle connections"#]]
+        NOTICE ready to handle connections
+        DEBUG have notify start to systemd
+        NOTICE systemd monitor interval set to 10000ms"#]]
     .assert_eq(&stage.lines());
 }
 
@@ -168,7 +171,9 @@ fn process_max_holds_for_all_pools_together() {
         WARNING The maximum number of processes has been reached. Please review your configuration and consider raising 'process.max'
         DEBUG [pool www] child 1 started
         DEBUG [pool www] child 2 started
-        NOTICE ready to handle connections"#]].assert_eq(&stage.lines());
+        NOTICE ready to handle connections
+        DEBUG have notify start to systemd
+        NOTICE systemd monitor interval set to 10000ms"#]].assert_eq(&stage.lines());
     stage.worker_ends(1, ExitStatus::Code(0));
     stage.settle();
     assert_eq!(

@@ -56,7 +56,7 @@ impl<W: World> Master<W> {
             self.generation.pool_mut(pool).queued -= 1;
             self.ask(now, group, &zygote.id, pool, reason);
         }
-        self.report_filled();
+        self.report_filled(now);
     }
 
     /// Asks for one worker.
@@ -167,7 +167,7 @@ impl<W: World> Master<W> {
             (worker.pool, worker.reason),
             Errno::from_raw(errno),
         );
-        self.report_filled();
+        self.report_filled(now);
     }
 
     fn answered(&mut self, zygote: ZygoteId) {
@@ -255,7 +255,7 @@ impl<W: World> Master<W> {
     }
 
     /// Says that the start is over, when it is.
-    fn report_filled(&mut self) {
+    fn report_filled(&mut self, now: Duration) {
         if self.progress != Progress::Filling || self.state != State::Normal {
             return;
         }
@@ -270,6 +270,7 @@ impl<W: World> Master<W> {
         if filled {
             self.progress = Progress::Serving;
             tracing::info!("ready to handle connections");
+            self.notify_ready(now);
         }
     }
 }

@@ -115,7 +115,9 @@ fn a_fork_that_fails_is_tried_again_later() {
         ERROR fork() failed: Resource temporarily unavailable (11)
         WARNING next attempt to fork in 0.1 seconds
         DEBUG [pool www] child 3 started
-        NOTICE ready to handle connections"#]]
+        NOTICE ready to handle connections
+        DEBUG have notify start to systemd
+        NOTICE systemd monitor interval set to 10000ms"#]]
     .assert_eq(&stage.lines());
     assert_eq!(stage.alive(), 1, "it serves with what it has");
     stage.pass(Duration::from_millis(100));

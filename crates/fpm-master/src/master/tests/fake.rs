@@ -20,7 +20,8 @@ use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
 use crate::group::GroupIndex;
 use crate::master::{Master, Outcome};
-use crate::world::{Activity, Birth, Fate, World};
+use crate::systemd::Load;
+use crate::world::{Activity, Audience, Birth, Fate, World};
 
 /// Process of worker n is n, of zygote n 1000 + n.
 fn zygote_pid(zygote: u64) -> Pid {
@@ -30,6 +31,7 @@ fn zygote_pid(zygote: u64) -> Pid {
 #[derive(Debug)]
 pub(super) struct FakeWorld {
     calls: Vec<String>,
+    notifications: Vec<String>,
     timers: BTreeMap<Timer, Duration>,
     /// Workers that were asked for and not answered, with the zygote that was asked.
     asked: Vec<(ZygoteId, WorkerId)>,
@@ -41,6 +43,9 @@ pub(super) struct FakeWorld {
     pub(super) spawns_fail: bool,
     pub(super) launch_fails: bool,
     pub(super) reopen_fails: bool,
+    /// What becomes of a notification.
+    pub(super) audience: Option<Audience>,
+    pub(super) load: Load,
 }
 
 impl World for FakeWorld {
@@ -126,6 +131,17 @@ impl World for FakeWorld {
         Ok(())
     }
 
+    fn notify(&mut self, state: &str) -> io::Result<Audience> {
+        let master = format!("MAINPID={}", Pid::this());
+        let state = state.replace(&master, "MAINPID=(master)");
+        self.notifications.push(state.replace('\n', "; "));
+        self.audience.ok_or_else(|| io::Error::other("no"))
+    }
+
+    fn load(&self) -> Load {
+        self.load
+    }
+
     fn reopen_log(&mut self) -> io::Result<()> {
         if self.reopen_fails {
             Err(io::Error::other("no"))
@@ -147,6 +163,7 @@ impl Stage {
         let now = Duration::from_secs(1000);
         let world = FakeWorld {
             calls: Vec::new(),
+            notifications: Vec::new(),
             timers: BTreeMap::new(),
             asked: Vec::new(),
             alive: BTreeSet::new(),
@@ -157,6 +174,8 @@ impl Stage {
             spawns_fail: false,
             launch_fails: false,
             reopen_fails: false,
+            audience: Some(Audience::Nobody),
+            load: Load::default(),
         };
         Stage {
             master: Master::new(config, world),
@@ -268,6 +287,11 @@ impl Stage {
     /// Takes what the world was asked to do, one line each.
     pub(super) fn calls(&mut self) -> String {
         std::mem::take(&mut self.world().calls).join("\n")
+    }
+
+    /// Takes what the service manager was told, one line each.
+    pub(super) fn notifications(&mut self) -> String {
+        std::mem::take(&mut self.world().notifications).join("\n")
     }
 
     /// Takes what was logged, one line each.

@@ -17,7 +17,8 @@ use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
 use crate::group::GroupIndex;
 use crate::master::{Master, Outcome};
-use crate::world::{Activity, Birth, Fate, World};
+use crate::systemd::Load;
+use crate::world::{Activity, Audience, Birth, Fate, World};
 
 /// What may go wrong, or right, in one step. Numbers choose among those it may happen to.
 #[derive(Clone, Copy, Debug)]
@@ -348,6 +349,14 @@ impl World for Kernel {
 
     fn launched(&mut self) -> Result<(), MasterError> {
         Ok(())
+    }
+
+    fn notify(&mut self, _state: &str) -> io::Result<Audience> {
+        Ok(Audience::Told)
+    }
+
+    fn load(&self) -> Load {
+        Load::default()
     }
 
     fn reopen_log(&mut self) -> io::Result<()> {

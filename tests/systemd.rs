@@ -1,0 +1,151 @@
+//! What a service manager hears of the daemon, at a notification socket as systemd has one (sd_notify(3)).
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use anyhow::Context;
+use fpmd_tests::{Daemon, Fpm, PATIENCE, Result, Subject, Under};
+use nix::sys::signal::Signal;
+
+/// The service manager's end.
+struct Manager {
+    socket: UnixDatagram,
+    /// What `NOTIFY_SOCKET` says.
+    address: String,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Manager {
+    fn at_a_path() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path)?;
+        Self::new(socket, path.display().to_string(), Some(folder))
+    }
+
+    fn at_an_abstract_name(name: &str) -> Result<Self> {
+        let name = format!("fpmd-tests-{name}-{}", std::process::id());
+        let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+        Self::new(socket, format!("@{name}"), None)
+    }
+
+    fn new(
+        socket: UnixDatagram,
+        address: String,
+        folder: Option<tempfile::TempDir>,
+    ) -> Result<Self> {
+        socket.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self {
+            socket,
+            address,
+            _folder: folder,
+        })
+    }
+
+    fn next(&self) -> Result<String> {
+        let mut buffer = [0; 4096];
+        let len = self.socket.recv(&mut buffer).context("no notification")?;
+        Ok(String::from_utf8(buffer[..len].to_vec())?)
+    }
+
+    fn daemon(&self) -> Daemon {
+        Daemon::new()
+            .environment("NOTIFY_SOCKET", &self.address)
+            .file("t.php", "<?php echo 1;")
+    }
+}
+
+fn ready(fpm: &Fpm) -> String {
+    format!(
+        "READY=1\nSTATUS=Ready to handle connections\nMAINPID={}",
+        fpm.process().pid()
+    )
+}
+
+#[test]
+fn start_is_told_to_a_socket_with_a_path() -> Result {
+    let manager = Manager::at_a_path()?;
+    let fpm = manager.daemon().start()?;
+    assert_eq!(manager.next()?, ready(&fpm));
+    fpm.log()
+        .wait_for("NOTICE: systemd monitor interval set to 10000ms")?;
+    Ok(())
+}
+
+#[test]
+fn start_is_told_to_a_socket_with_an_abstract_name() -> Result {
+    let manager = Manager::at_an_abstract_name("start")?;
+    let fpm = manager.daemon().start()?;
+    assert_eq!(manager.next()?, ready(&fpm));
+    Ok(())
+}
+
+#[test]
+fn reports_count_the_requests_of_all_pools() -> Result {
+    let manager = Manager::at_a_path()?;
+    let fpm = manager
+        .daemon()
+        .global("systemd_interval = 1")
+        .workers(2)
+        .other_pool("b", "")
+        .start()?;
+    fpm.log()
+        .wait_for("NOTICE: systemd monitor interval set to 1000ms")?;
+    assert_eq!(manager.next()?, ready(&fpm));
+    fpm.get("/t.php")?;
+    fpm.send_to("b", &fpm.request("/t.php"))?;
+    let expected =
+        "READY=1\nSTATUS=Processes active: 0, idle: 3, Requests: 2, slow: 0, Traffic: 0.00req/sec";
+    // The first reports may come before the requests, and the next counts them as traffic.
+    while manager.next()? != expected {}
+    Ok(())
+}
+
+#[test]
+fn reports_can_be_switched_off() -> Result {
+    let manager = Manager::at_a_path()?;
+    let fpm = manager.daemon().global("systemd_interval = 0").start()?;
+    fpm.log().wait_for("NOTICE: systemd monitor disabled")?;
+    Ok(())
+}
+
+#[test]
+fn watchdog_hears_at_half_its_time() -> Result {
+    let manager = Manager::at_a_path()?;
+    let fpm = manager
+        .daemon()
+        .environment("WATCHDOG_USEC", "2200000")
+        .start()?;
+    fpm.log()
+        .wait_for("NOTICE: systemd watchdog configured to 1.1sec")?;
+    assert_eq!(manager.next()?, ready(&fpm));
+    let expected = "READY=1\nWATCHDOG=1\nSTATUS=Processes active: ";
+    let report = manager.next()?;
+    assert!(report.starts_with(expected), "{report}");
+    Ok(())
+}
+
+#[test]
+fn stop_is_told_by_fpmd() -> Result {
+    let manager = Manager::at_a_path()?;
+    let mut fpm = manager.daemon().start()?;
+    manager.next()?;
+    fpm.signal(Signal::SIGQUIT)?;
+    fpm.wait()?;
+    manager.socket.set_nonblocking(true)?;
+    match Subject::from_environment()?.under() {
+        Under::Fpmd => assert_eq!(manager.next()?, "STOPPING=1\nSTATUS=Finishing ..."),
+        Under::Original => assert!(manager.next().is_err()),
+    }
+    Ok(())
+}
+
+#[test]
+fn manager_that_is_not_there_is_a_warning() -> Result {
+    let fpm = Daemon::new()
+        .environment("NOTIFY_SOCKET", "{dir}/nobody")
+        .start()?;
+    fpm.log()
+        .wait_for("WARNING: failed to notify start to systemd")?;
+    Ok(())
+}
