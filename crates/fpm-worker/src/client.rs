@@ -3,6 +3,7 @@
 //! Reading is bounded in time wherever the original would wait for ever. Writing is not: how long a client may take for its
 //! answer is `request_terminate_timeout`'s to say.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice, IoSliceMut, Write};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -28,16 +29,32 @@ pub(crate) enum Arrival {
     Met,
 }
 
+/// How much was written to a client, as far as TCP's delays go by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    /// Nothing.
+    None,
+    /// Something. If more follows, it must not wait for the other side to confirm this: it may take 40 ms for that.
+    One,
+    /// Whatever is written is sent at once.
+    Prompt,
+}
+
 /// One connected client.
 #[derive(Debug)]
 pub(crate) struct Client {
     socket: Socket,
     arrival: Arrival,
+    writes: Cell<Writes>,
 }
 
 impl Client {
     pub(crate) fn new(socket: Socket, arrival: Arrival) -> Client {
-        Client { socket, arrival }
+        Client {
+            socket,
+            arrival,
+            writes: Cell::new(Writes::None),
+        }
     }
 
     /// Returns the client's address; `None` for a unix socket.
@@ -118,6 +135,21 @@ impl Client {
         }
     }
 
+    /// Is called before each write: turns Nagle's algorithm off when it would begin to matter. Most answers are one write.
+    fn hurry(&self) {
+        match self.writes.get() {
+            Writes::None => self.writes.set(Writes::One),
+            Writes::One => {
+                if self.socket.peer().is_some() {
+                    // Without it the answer is only slower.
+                    let _slow = self.socket.send_at_once();
+                }
+                self.writes.set(Writes::Prompt);
+            }
+            Writes::Prompt => {}
+        }
+    }
+
     /// Takes in what has arrived already: usually just the end of the request's body.
     fn read_rest(&self, protocol: &mut Protocol) {
         protocol.finish_request();
@@ -137,6 +169,7 @@ impl Write for &Client {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.hurry();
         loop {
             match self.socket.write(slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
