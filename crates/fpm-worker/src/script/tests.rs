@@ -280,7 +280,6 @@ fn iis_path_info() {
         .lacks(&["ORIG_PATH_INFO"]);
 }
 
-
 #[test]
 fn doc_root_stands_in_for_a_missing_document_root() {
     let rules = Rules {
