@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::process::Command;
 
+use anyhow::Context;
 use fpmd_tests::{Address, Daemon, Fpm, Result};
 use nix::unistd::{Uid, User};
 
@@ -35,6 +37,37 @@ fn unix_socket_belongs_to_whom_the_pool_says() -> Result {
         .start()?;
     let data = fs::metadata(fpm.site().path("www.sock"))?;
     assert_eq!((data.uid(), data.gid()), (nobody, 54321));
+    Ok(())
+}
+
+#[test]
+fn unix_socket_is_open_to_those_in_its_lists() -> Result {
+    let fpm = daemon()
+        .pool("listen.mode = 0600\nlisten.acl_users = daemon,bin\nlisten.acl_groups = games")
+        .pool("listen.owner = no-such-user")
+        .start()?;
+    fpm.log()
+        .wait_for("WARNING: [pool www] ACL set, listen.owner = 'no-such-user' is ignored")?;
+    let list = Command::new("getfacl")
+        .arg("-cp")
+        .arg(fpm.site().path("www.sock"))
+        .output()
+        .context("Debian's package acl is needed")?;
+    assert_eq!(
+        String::from_utf8(list.stdout)?.trim(),
+        "user::rw-\nuser:daemon:rw-\nuser:bin:rw-\ngroup::---\ngroup:games:rw-\nmask::rw-\nother::---"
+    );
+    Ok(())
+}
+
+#[test]
+fn lists_of_a_unix_socket_need_names_that_exist() -> Result {
+    let refusal = daemon()
+        .pool("listen.acl_groups = no-such-group")
+        .start_in_vain()?;
+    assert_eq!(refusal.code, Some(78));
+    let expected = "ERROR: [pool www] cannot get gid for group 'no-such-group'";
+    assert!(refusal.output.contains(expected), "{}", refusal.output);
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod access_logs;
+mod acl;
 mod backoff;
 mod capture;
 mod descriptors;

@@ -17,6 +17,7 @@ use fpm_conf::{Config, ListenAddress, Pool};
 use fpm_os::error::OsError;
 use fpm_os::listener::{inet, unix};
 
+use crate::acl::SocketAcl;
 use crate::error::MasterError;
 use crate::owner::SocketOwner;
 
@@ -98,13 +99,11 @@ impl Listener {
 
     fn open_unix(pool: &Pool, path: &BStr) -> Result<Listener, MasterError> {
         let path = Path::new(OsStr::from_bytes(path));
-        if pool.listen_acl_users.is_some() || pool.listen_acl_groups.is_some() {
-            tracing::warn!(
-                "[pool {}] this version sets no ACLs: listen.acl_users and listen.acl_groups are ignored",
-                pool.name
-            );
-        }
-        let owner = SocketOwner::of(pool)?;
+        let acl = SocketAcl::of(pool)?;
+        let owner = match acl {
+            Some(_) => SocketOwner::default(),
+            None => SocketOwner::of(pool)?,
+        };
         let short = unix::cut(path);
         if let Some(short) = &short {
             // 108 is the size of the kernel's field, NUL included; the original prints that.
@@ -120,6 +119,9 @@ impl Listener {
         }
         let path = short.as_deref().unwrap_or(path);
         let socket = unix::listen(path, pool.listen_mode, pool.listen_backlog)?;
+        if let Some(acl) = acl {
+            acl.set(pool, path)?;
+        }
         if !owner.is_nobody() {
             let changed = unix::change_owner(path, owner.user, owner.group);
             changed.map_err(|source| MasterError::ListenerOwner {

@@ -74,6 +74,22 @@ pub enum OsError {
         /// The errno of chown(2).
         errno: Errno,
     },
+    /// A socket's access control list could not be read.
+    #[error("failed to read the ACL of the socket '{}': {}", path.display(), described(*errno))]
+    ReadAcl {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The errno of getxattr(2).
+        errno: Errno,
+    },
+    /// A socket's access control list could not be written.
+    #[error("failed to write the ACL of the socket '{}': {}", path.display(), described(*errno))]
+    WriteAcl {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The errno of setxattr(2).
+        errno: Errno,
+    },
     /// A port is outside 1 to 65535.
     #[error("invalid port value '{port}'")]
     Port {

@@ -6,6 +6,7 @@
 //! not wrapped again: files, `io::pipe`, `io::stderr().as_fd().try_clone_to_owned()`.
 
 pub mod account;
+pub mod acl;
 pub mod clock;
 pub mod connection;
 pub mod descriptor;
