@@ -1,6 +1,6 @@
 //! POSIX access control lists of files, as the kernel keeps them: the extended attribute `system.posix_acl_access`.
 //!
-//! Rule: the kernel takes entries in one order only, which [`Entry`]'s own order is (linux/posix_acl.h,
+//! Rule: the kernel takes entries in one order only, which `Entry` sorts by (linux/posix_acl.h,
 //! linux/posix_acl_xattr.h). No libacl, so that none has to be there at run time.
 
 use std::ffi::{CStr, CString};
