@@ -102,9 +102,11 @@ fn functions_can_be_disabled_for_a_pool_in_addition() -> Result {
 
 #[test]
 fn extension_can_be_loaded_for_a_pool() -> Result {
-    let extension = Subject::from_environment()?.extension("dl_test")?;
+    // The pool's user loads it, and PHP's own folder may be in somebody's home.
+    let extension = std::fs::read(Subject::from_environment()?.extension("dl_test")?)?;
     let fpm = Daemon::new()
-        .pool(&format!("php_admin_value[extension] = {}", extension.display()))
+        .file("dl_test.so", extension)
+        .pool("php_admin_value[extension] = {dir}/www/dl_test.so")
         .file("t.php", "<?php echo json_encode([extension_loaded('dl_test'), function_exists('dl_test_test2') ? dl_test_test2('you') : null]);")
         .other_pool("b", "")
         .start()?;
