@@ -11,7 +11,7 @@ use bstr::{BStr, BString, ByteSlice};
 
 /// Who may connect to a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AllowedClients {
+pub(crate) enum AllowedClients {
     /// No list was given.
     Anybody,
     /// Only these addresses.
@@ -19,16 +19,16 @@ pub enum AllowedClients {
 }
 
 /// The text of the log line about an entry that is no address.
-pub fn wrong_address(entry: &BStr) -> BString {
+pub(crate) fn wrong_address(entry: &BStr) -> BString {
     let parts: [&[u8]; 3] = [b"Wrong IP address '", entry, b"' in listen.allowed_clients"];
     parts.concat().into()
 }
 
 /// The text of the log line about a list without any address.
-pub const NO_ADDRESSES: &str = "There are no allowed addresses";
+pub(crate) const NO_ADDRESSES: &str = "There are no allowed addresses";
 
 /// The text of the log line about a refused connection.
-pub fn refused(peer: IpAddr) -> BString {
+pub(crate) fn refused(peer: IpAddr) -> BString {
     let peer = peer.to_canonical();
     format!("Connection disallowed: IP address '{peer}' has been dropped.").into()
 }
@@ -37,7 +37,7 @@ impl AllowedClients {
     /// Reads the directive; every entry that is no address is handed to `wrong`.
     ///
     /// Blanks are not trimmed: ` 127.0.0.1` is no address.
-    pub fn parse(directive: Option<&BStr>, mut wrong: impl FnMut(&BStr)) -> AllowedClients {
+    pub(crate) fn parse(directive: Option<&BStr>, mut wrong: impl FnMut(&BStr)) -> AllowedClients {
         let Some(list) = directive else {
             return AllowedClients::Anybody;
         };
@@ -55,7 +55,7 @@ impl AllowedClients {
     }
 
     /// Tells whether a client may connect; `peer` is `None` for a unix socket, whose file permissions decide.
-    pub fn allows(&self, peer: Option<IpAddr>) -> bool {
+    pub(crate) fn allows(&self, peer: Option<IpAddr>) -> bool {
         let (AllowedClients::Only(addresses), Some(peer)) = (self, peer) else {
             return true;
         };

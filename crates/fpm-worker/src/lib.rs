@@ -1,22 +1,31 @@
 //! One worker: accept, FastCGI, PHP, answer.
+//!
+//! A zygote forks a process and calls [`birth::live`], which comes back with the exit code. In the order of a worker's life:
+//! `birth` sets it up (limits, identity, environment, PHP's settings), `watch` waits for clients and for being told to end,
+//! `serve` reads requests, `script` finds out what they mean, `reaction` decides what is done about them, `host` is what PHP sees
+//! of the world meanwhile, and `body`, `output`, `response_head` and `client` carry bytes.
+//!
+//! Decisions are pure functions with tables of cases; only `birth`, `watch`, `client` and `log` touch the system. A changer must
+//! know: a request costs a dozen system calls, and each one more is measurable; what a client sends or does not send may end its
+//! connection but never the worker; and the worker decides nothing about workers, which is the master's business.
 
 #![forbid(unsafe_code)]
 
 mod access_log;
-pub mod allowed_clients;
+mod allowed_clients;
 pub mod birth;
 mod body;
 mod client;
 pub mod environment;
 pub mod exit;
 mod host;
-pub mod limit_extensions;
+mod limit_extensions;
 pub mod log;
 mod output;
 pub mod php_messages;
 mod reaction;
-pub mod response_head;
-pub mod script;
+mod response_head;
+mod script;
 mod serve;
 mod settings;
 pub mod status;

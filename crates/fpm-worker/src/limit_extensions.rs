@@ -7,7 +7,7 @@ use bstr::BString;
 /// Tells whether a script may be run; an empty list allows everything.
 ///
 /// An extension alone is not a script: the path must be longer. Case matters.
-pub fn allows(extensions: &[BString], script: &[u8]) -> bool {
+pub(crate) fn allows(extensions: &[BString], script: &[u8]) -> bool {
     extensions.is_empty()
         || extensions
             .iter()
@@ -15,7 +15,7 @@ pub fn allows(extensions: &[BString], script: &[u8]) -> bool {
 }
 
 /// The text of the log line about a script that may not be run.
-pub fn denied(script: &[u8]) -> BString {
+pub(crate) fn denied(script: &[u8]) -> BString {
     let parts: [&[u8]; 3] = [
         b"Access to the script '",
         script,

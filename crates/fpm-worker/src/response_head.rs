@@ -11,28 +11,28 @@ const STATUS_LINE_MAX: usize = 1023;
 
 /// What PHP has to say before the first byte of the body.
 #[derive(Debug, Clone, Copy)]
-pub struct Head<'a, H> {
+pub(crate) struct Head<'a, H> {
     /// The response code.
-    pub code: u16,
+    pub(crate) code: u16,
     /// The whole line when the script set one (`HTTP/1.1 404 Gone fishing`).
-    pub status_line: Option<&'a [u8]>,
+    pub(crate) status_line: Option<&'a [u8]>,
     /// Header lines in the order in which they are to be sent, without line ends.
-    pub headers: H,
+    pub(crate) headers: H,
     /// The ini settings about it.
-    pub style: Style,
+    pub(crate) style: Style,
 }
 
 /// The ini settings that shape the block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Style {
+pub(crate) struct Style {
     /// ini `cgi.nph`: a status even for code 200.
-    pub nph: bool,
+    pub(crate) nph: bool,
     /// ini `cgi.rfc2616_headers`: the script's own status line as it is.
     pub rfc2616_headers: bool,
 }
 
 /// Appends the block, closing blank line included, to `out`.
-pub fn write<'a, H>(head: Head<'_, H>, out: &mut Vec<u8>)
+pub(crate) fn write<'a, H>(head: Head<'_, H>, out: &mut Vec<u8>)
 where
     H: Iterator<Item = &'a [u8]> + Clone,
 {

@@ -18,20 +18,20 @@ use fcgi_proto::params::Params;
 
 /// What the ini settings and the PHP version say about finding the script.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub(crate) struct Rules<'a> {
     /// ini `cgi.fix_pathinfo`: whether a path that does not exist is cut back to a script that does.
-    pub path_info: PathInfo,
+    pub(crate) path_info: PathInfo,
     /// ini `cgi.discard_path`: whether PATH_TRANSLATED may name the script when paths are not fixed.
-    pub path_translated: PathTranslated,
+    pub(crate) path_translated: PathTranslated,
     /// ini `doc_root`, if it is set.
-    pub doc_root: Option<&'a [u8]>,
+    pub(crate) doc_root: Option<&'a [u8]>,
     /// How PATH_INFO comes out of an Apache `ProxyPass` address.
-    pub proxied_path_info: ProxiedPathInfo,
+    pub(crate) proxied_path_info: ProxiedPathInfo,
 }
 
 /// ini `cgi.fix_pathinfo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PathInfo {
+pub(crate) enum PathInfo {
     /// On, the default: the script is searched in the path and what follows it becomes PATH_INFO.
     Fix,
     /// Off: variables are taken as they are.
@@ -40,7 +40,7 @@ pub enum PathInfo {
 
 /// ini `cgi.discard_path`; without effect when paths are fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PathTranslated {
+pub(crate) enum PathTranslated {
     /// Off, the default: PATH_TRANSLATED names the script.
     Use,
     /// On: only SCRIPT_FILENAME does.
@@ -49,7 +49,7 @@ pub enum PathTranslated {
 
 /// Whether a percent-encoded PATH_INFO found in an Apache `ProxyPass` address is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProxiedPathInfo {
+pub(crate) enum ProxiedPathInfo {
     /// PHP 8.2.
     AsSent,
     /// PHP 8.4.
@@ -57,7 +57,7 @@ pub enum ProxiedPathInfo {
 }
 
 /// The file system as far as finding a script needs it.
-pub trait Files {
+pub(crate) trait Files {
     /// Tells whether `realpath` finds anything under this path.
     fn exists(&self, path: &CStr) -> bool;
     /// Tells whether this path, followed through symbolic links, is a regular file.
@@ -66,20 +66,20 @@ pub trait Files {
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The script to run; nothing means "File not found.".
-    pub script: Option<CString>,
+    pub(crate) script: Option<CString>,
     /// The address that names the script (PHP's `request_uri`): status pages, PHP_SELF and the logs go by it.
-    pub uri: Option<CString>,
+    pub(crate) uri: Option<CString>,
     /// Whether the variables named a script at all.
-    pub named: Named,
+    pub(crate) named: Named,
     /// The response code to start with.
-    pub status: u16,
+    pub(crate) status: u16,
 }
 
 /// Whether SCRIPT_FILENAME or PATH_TRANSLATED was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
+pub(crate) enum Named {
     /// Yes.
     Script,
     /// No: query string, body and authentication are not looked at either.
@@ -87,7 +87,7 @@ pub enum Named {
 }
 
 /// Finds the script for `params` and rewrites them as PHP promises.
-pub fn locate(params: &mut Params, rules: &Rules<'_>, files: &impl Files) -> Target {
+pub(crate) fn locate(params: &mut Params, rules: &Rules<'_>, files: &impl Files) -> Target {
     if value(params, b"SCRIPT_FILENAME")
         .or_else(|| value(params, b"PATH_TRANSLATED"))
         .is_none()
@@ -109,7 +109,7 @@ pub fn locate(params: &mut Params, rules: &Rules<'_>, files: &impl Files) -> Tar
 }
 
 /// Returns PHP_SELF for a request that was located with the same rule.
-pub fn php_self(params: &Params, uri: Option<&CStr>, rule: PathInfo) -> Vec<u8> {
+pub(crate) fn php_self(params: &Params, uri: Option<&CStr>, rule: PathInfo) -> Vec<u8> {
     let mut php_self = uri.map(|uri| uri.to_bytes().to_vec()).unwrap_or_default();
     if rule == PathInfo::Fix
         && let Some(path_info) = value(params, b"PATH_INFO")
