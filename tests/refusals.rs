@@ -153,6 +153,12 @@ fn directory_is_no_script() -> Result {
         (answer.status, &*answer.text()),
         (404, "No input file specified.\n")
     );
+    // The failure has no errno of its own, and must not show one that something before it has left.
+    assert!(
+        answer.stderr.contains("dir.php (Success)"),
+        "{}",
+        answer.stderr
+    );
     Ok(())
 }
 

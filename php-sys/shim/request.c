@@ -52,6 +52,8 @@ static void refuse(const fpmd_running *running, const char *path, int error)
 static void execute(const fpmd_running *running)
 {
 	zend_file_handle file;
+	/* Some failures set none (a directory): one left by an earlier read must not choose the answer. */
+	errno = 0;
 	/* A failed open frees PHP's copy of the path, but not that of the handle. */
 	if (php_fopen_primary_script(&file) == FAILURE) {
 		int error = errno;
