@@ -1,6 +1,6 @@
 //! Stopping: what signals do to the master and to workers, and what becomes of running requests.
 
-use fpmd_tests::{Daemon, Fpm, Gate, Process, Result};
+use fpmd_tests::{Daemon, Fpm, Gate, Process, Result, Subject, Under};
 use nix::sys::signal::Signal;
 
 /// Serves `t.php`, which waits for the test between its two words, and `pid.php`.
@@ -79,6 +79,27 @@ fn quit_gives_up_waiting_after_the_control_timeout() -> Result {
     fpm.signal(Signal::SIGQUIT)?;
     assert_eq!(fpm.wait()?.code(), Some(0));
     assert!(connection.answer().is_err());
+    Ok(())
+}
+
+#[test]
+fn quit_without_a_control_timeout_cuts_no_request_of_fpmd() -> Result {
+    let mut fpm = daemon().start()?;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+    connection.output_until("begun")?;
+    fpm.signal(Signal::SIGQUIT)?;
+    fpm.log().wait_for("NOTICE: Finishing ...")?;
+    match Subject::from_environment()?.under() {
+        Under::Fpmd => {
+            gate.open()?;
+            assert_eq!(connection.answer()?.body, b"done");
+            drop(connection);
+        }
+        // The script has had SIGTERM right after SIGQUIT.
+        Under::Original => assert!(connection.answer().is_err()),
+    }
+    assert_eq!(fpm.wait()?.code(), Some(0));
     Ok(())
 }
 
