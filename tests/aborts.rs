@@ -1,6 +1,7 @@
 //! Clients that leave before their answer is complete.
 
-use fpmd_tests::{Daemon, Gate, Kind, Record, Result, Subject, Under};
+use fcgi_proto::record::RecordType;
+use fpmd_tests::{Daemon, Gate, Record, Result, Under, under};
 
 /// Serves a script that waits at `gate` after its first output, then prints and reports to `report`.
 fn serve(before: &str, after: &str) -> Daemon {
@@ -82,7 +83,7 @@ fn abort_record_during_the_script_is_not_obeyed() -> Result {
     let gate = Gate::new(fpm.site(), "gate")?;
     let mut connection = fpm.begin(&fpm.request("/t.php"))?;
     connection.output_until("begun")?;
-    connection.send_bytes(&Record::new(Kind::AbortRequest, []).bytes())?;
+    connection.send_bytes(&Record::new(RecordType::AbortRequest, []).bytes())?;
     gate.open()?;
     assert_eq!(connection.answer()?.body, b" and done");
     Ok(())
@@ -118,7 +119,7 @@ fn body_cut_off_by_the_client_frees_the_worker() -> Result {
     drop(connection);
     assert_eq!(fpm.get("/well.php")?.text(), "well");
     let ran = std::fs::read_to_string(fpm.site().path("var/ran")).ok();
-    match Subject::from_environment()?.under() {
+    match under()? {
         // What had come is lost to its script with the end of the connection.
         Under::Original => assert_eq!(ran.as_deref(), Some("0")),
         // Nobody would see the answer.
@@ -149,7 +150,7 @@ fn client_gone_before_its_turn_is_not_served_by_fpmd() -> Result {
     let ran = std::fs::read(fpm.site().path("var/ran"))
         .unwrap_or_default()
         .len();
-    match Subject::from_environment()?.under() {
+    match under()? {
         Under::Fpmd => assert_eq!(ran, 0),
         Under::Original => assert_eq!(ran, 3),
     }

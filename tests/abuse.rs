@@ -1,26 +1,7 @@
 //! Broken and hostile traffic. Whatever comes, no worker ends and the next client is served.
 
-use fpmd_tests::{Answer, Daemon, Fpm, Kind, Record, Result, Subject, Under, pair};
-
-fn serve() -> Result<Fpm> {
-    Daemon::new()
-        .file(
-            "t.php",
-            "<?php echo 'served ', $_SERVER['X'] ?? '-', file_get_contents('php://input');",
-        )
-        .start()
-}
-
-fn under() -> Result<Under> {
-    Ok(Subject::from_environment()?.under())
-}
-
-/// The worker lives and serves.
-fn serves_on(fpm: &Fpm) -> Result {
-    assert_eq!(fpm.get("/t.php")?.text(), "served -");
-    assert_eq!(fpm.log().lines_with("exited"), Vec::<String>::new());
-    Ok(())
-}
+use fcgi_proto::record::{AfterRequest, RecordType};
+use fpmd_tests::{Answer, Daemon, Fpm, Record, Result, Under, pair, under};
 
 /// Sends `bytes` and then nothing more; returns what comes back until the daemon closes.
 fn reply_to(fpm: &Fpm, bytes: &[u8]) -> Result<Vec<Record>> {
@@ -28,7 +9,7 @@ fn reply_to(fpm: &Fpm, bytes: &[u8]) -> Result<Vec<Record>> {
     connection.send_if_wanted(bytes);
     let replies = connection.wait_for_close()?;
     drop(connection);
-    serves_on(fpm)?;
+    fpm.serves_on()?;
     Ok(replies)
 }
 
@@ -43,7 +24,7 @@ fn verdict(records: &[Record]) -> Option<(u16, u8)> {
     match records {
         [
             Record {
-                kind: Kind::EndRequest,
+                kind: RecordType::EndRequest,
                 id,
                 content,
                 ..
@@ -55,10 +36,10 @@ fn verdict(records: &[Record]) -> Option<(u16, u8)> {
 
 #[test]
 fn unknown_role_is_refused() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     for role in [0, 4, 0xffff] {
         let bytes = [
-            Record::begin_role(role, 0).bytes(),
+            Record::begin_role(role, AfterRequest::Close).bytes(),
             fpm.request("/t.php").bytes()[16..].to_vec(),
         ]
         .concat();
@@ -77,8 +58,8 @@ fn unknown_role_is_refused() -> Result {
 
 #[test]
 fn unknown_management_record_is_refused() -> Result {
-    let fpm = serve()?;
-    let bytes = Record::new(Kind::Other(99), "content").id(0).bytes();
+    let fpm = Daemon::echo().start()?;
+    let bytes = Record::new(RecordType::Other(99), "content").id(0).bytes();
     match under()? {
         Under::Original => is_refused(&fpm, &bytes),
         Under::Fpmd => {
@@ -86,7 +67,7 @@ fn unknown_management_record_is_refused() -> Result {
             connection.send_bytes(&bytes)?;
             let reply = connection.record()?;
             let Some(Record {
-                kind: Kind::UnknownType,
+                kind: RecordType::UnknownType,
                 id: 0,
                 content,
                 ..
@@ -104,7 +85,7 @@ fn unknown_management_record_is_refused() -> Result {
 
 #[test]
 fn second_request_in_the_middle_of_the_first_is_refused_by_fpmd() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let request = fpm.request("/t.php").post("text/plain", "body");
     let other = fpm.request("/t.php").id(2);
     let mut connection = fpm.connect()?;
@@ -115,7 +96,7 @@ fn second_request_in_the_middle_of_the_first_is_refused_by_fpmd() -> Result {
         // Anything but STDIN is the end of the body to it.
         assert_eq!(connection.answer()?.text(), "served -");
         drop(connection);
-        return serves_on(&fpm);
+        return fpm.serves_on();
     }
     let mut records = Vec::new();
     while let Some(record) = connection.record()? {
@@ -126,25 +107,27 @@ fn second_request_in_the_middle_of_the_first_is_refused_by_fpmd() -> Result {
     // 1 is FCGI_CANT_MPX_CONN.
     assert_eq!(verdict(&refused), Some((2, 1)));
     assert_eq!(Answer::of(served).text(), "served -body");
-    serves_on(&fpm)
+    fpm.serves_on()
 }
 
 #[test]
 fn begin_record_of_a_wrong_length_is_refused() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     for length in [0, 7, 9, 1000] {
         let mut content = vec![0; length];
         if let Some(role) = content.get_mut(1) {
             *role = 1;
         }
         let bytes = [
-            Record::new(Kind::BeginRequest, content).bytes(),
+            Record::new(RecordType::BeginRequest, content).bytes(),
             fpm.request("/t.php").bytes()[16..].to_vec(),
         ]
         .concat();
         let replies = reply_to(&fpm, &bytes)?;
         assert!(
-            replies.iter().all(|record| record.kind != Kind::Stdout),
+            replies
+                .iter()
+                .all(|record| record.kind != RecordType::Stdout),
             "{length}: {replies:?}"
         );
     }
@@ -153,32 +136,34 @@ fn begin_record_of_a_wrong_length_is_refused() -> Result {
 
 #[test]
 fn records_before_begin_are_refused() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     for kind in [
-        Kind::Params,
-        Kind::Stdin,
-        Kind::Data,
-        Kind::Stdout,
-        Kind::EndRequest,
-        Kind::AbortRequest,
-        Kind::Other(0),
-        Kind::Other(200),
+        RecordType::Params,
+        RecordType::Stdin,
+        RecordType::Data,
+        RecordType::Stdout,
+        RecordType::EndRequest,
+        RecordType::AbortRequest,
+        RecordType::Other(0),
+        RecordType::Other(200),
     ] {
         let mut connection = fpm.connect()?;
         connection.send_if_wanted(&Record::new(kind, "x").bytes());
         connection.shut_down_sending().ok();
         let replies = connection.wait_for_close()?;
         assert!(
-            replies.iter().all(|record| record.kind != Kind::Stdout),
+            replies
+                .iter()
+                .all(|record| record.kind != RecordType::Stdout),
             "{kind:?}: {replies:?}"
         );
     }
-    serves_on(&fpm)
+    fpm.serves_on()
 }
 
 #[test]
 fn version_zero_is_refused() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut bytes = fpm.request("/t.php").bytes();
     bytes[0] = 0;
     is_refused(&fpm, &bytes)
@@ -186,7 +171,7 @@ fn version_zero_is_refused() -> Result {
 
 #[test]
 fn truncated_requests_end_quietly() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let bytes = fpm.request("/t.php").head_bytes();
     for length in [
         0,
@@ -209,12 +194,12 @@ fn truncated_requests_end_quietly() -> Result {
         connection.shut_down_sending()?;
         assert_eq!(connection.wait_for_close()?, [], "{length} octets");
     }
-    serves_on(&fpm)
+    fpm.serves_on()
 }
 
 #[test]
 fn pair_that_claims_more_than_there_is_is_refused() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     for content in [
         &b"\x05\x05ab"[..],
         b"\x80\x00",
@@ -223,15 +208,17 @@ fn pair_that_claims_more_than_there_is_is_refused() -> Result {
         b"\x05",
     ] {
         let bytes = [
-            Record::begin(0).bytes(),
-            Record::new(Kind::Params, content).bytes(),
-            Record::new(Kind::Params, []).bytes(),
-            Record::new(Kind::Stdin, []).bytes(),
+            Record::begin(AfterRequest::Close).bytes(),
+            Record::new(RecordType::Params, content).bytes(),
+            Record::new(RecordType::Params, []).bytes(),
+            Record::new(RecordType::Stdin, []).bytes(),
         ]
         .concat();
         let replies = reply_to(&fpm, &bytes)?;
         assert!(
-            replies.iter().all(|record| record.kind != Kind::Stdout),
+            replies
+                .iter()
+                .all(|record| record.kind != RecordType::Stdout),
             "{content:?}: {replies:?}"
         );
     }
@@ -240,31 +227,31 @@ fn pair_that_claims_more_than_there_is_is_refused() -> Result {
 
 #[test]
 fn flood_of_parameters_does_not_take_the_daemon_down() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut connection = fpm.connect()?;
-    connection.send_bytes(&Record::begin(0).bytes())?;
-    let record = Record::new(Kind::Params, pair(b"FLOOD", &[b'x'; 65_000])).bytes();
+    connection.send_bytes(&Record::begin(AfterRequest::Close).bytes())?;
+    let record = Record::new(RecordType::Params, pair(b"FLOOD", &[b'x'; 65_000])).bytes();
     for _ in 0..200 {
         connection.send_if_wanted(&record);
     }
     drop(connection);
-    serves_on(&fpm)
+    fpm.serves_on()
 }
 
 #[test]
 fn http_on_the_fastcgi_port_is_refused() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut connection = fpm.connect()?;
     connection.send_bytes(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")?;
     connection.shut_down_sending().ok();
     assert_eq!(connection.wait_for_close()?, []);
     drop(connection);
-    serves_on(&fpm)
+    fpm.serves_on()
 }
 
 #[test]
 fn noise_is_survived() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut state = 0x9e37_79b9_u32;
     let mut octet = || {
         state ^= state << 13;
@@ -288,21 +275,21 @@ fn noise_is_survived() -> Result {
         connection.shut_down_sending().ok();
         drop(connection);
     }
-    serves_on(&fpm)
+    fpm.serves_on()
 }
 
 #[test]
 fn connections_that_come_and_go_are_harmless() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     for _ in 0..200 {
         drop(fpm.connect()?);
     }
-    serves_on(&fpm)
+    fpm.serves_on()
 }
 
 #[test]
 fn request_after_garbage_on_a_kept_connection_is_refused() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut connection = fpm.begin(&fpm.request("/t.php").keep_connection())?;
     connection.answer()?;
     connection.send_if_wanted(&[0xff; 64]);
@@ -310,8 +297,8 @@ fn request_after_garbage_on_a_kept_connection_is_refused() -> Result {
         connection
             .wait_for_close()?
             .iter()
-            .all(|record| record.kind != Kind::Stdout)
+            .all(|record| record.kind != RecordType::Stdout)
     );
     drop(connection);
-    serves_on(&fpm)
+    fpm.serves_on()
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use anyhow::Context;
-use fpmd_tests::{Daemon, Fpm, Gate, Result, Subject, Under};
+use fpmd_tests::{Daemon, Fpm, Gate, Result, Under, under};
 
 fn daemon(format: &str) -> Daemon {
     Daemon::new()
@@ -206,7 +206,7 @@ fn line_stays_one_line_whatever_a_client_says() -> Result {
         .request("/t.php")
         .param("HTTP_AUTHORIZATION", "Basic YQpiOnB3");
     fpm.send(&request)?;
-    let expected = match Subject::from_environment()?.under() {
+    let expected = match under()? {
         Under::Fpmd => "a.b GET\n",
         Under::Original => "a\nb GET\n",
     };
@@ -230,7 +230,7 @@ fn long_addresses_are_logged_whole_by_fpmd() -> Result {
     let fpm = daemon("%r%Q%q").start()?;
     let (uri, query) = ("x".repeat(200), "q".repeat(600));
     fpm.get(&format!("/{uri}?{query}"))?;
-    let expected = match Subject::from_environment()?.under() {
+    let expected = match under()? {
         Under::Fpmd => format!("/{uri}?{query}\n"),
         Under::Original => format!("/{}?{}\n", &uri[..126], &query[..511]),
     };

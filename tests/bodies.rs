@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fpmd_tests::{Daemon, Fpm, Kind, Record, Request, Result, Subject, Under, md5, noise};
+use fcgi_proto::record::RecordType;
+use fpmd_tests::{Daemon, Fpm, Record, Request, Result, Under, md5, noise, under};
 
 /// Prints the method, the length of `php://input`, its checksum, and the size of `$_POST`.
 const INPUT: &str = "<?php $in = file_get_contents('php://input');
@@ -58,7 +59,11 @@ fn padding_in_the_body_is_not_part_of_it() -> Result {
             .head_bytes(),
     )?;
     for (part, padding) in [("one", 5), ("two", 255), ("three", 0), ("", 8)] {
-        connection.send_bytes(&Record::new(Kind::Stdin, part).padding(padding).bytes())?;
+        connection.send_bytes(
+            &Record::new(RecordType::Stdin, part)
+                .padding(padding)
+                .bytes(),
+        )?;
     }
     assert_eq!(connection.answer()?.text(), "onetwothree");
     Ok(())
@@ -124,7 +129,7 @@ fn body_shorter_than_its_content_length_is_what_it_is() -> Result {
         .post("text/plain", "one")
         .param("CONTENT_LENGTH", "3000");
     let mut connection = fpm.begin(&request)?;
-    if Subject::from_environment()?.under() == Under::Original {
+    if under()? == Under::Original {
         // It reads on after the end of the stream, until the web server gives up.
         assert!(connection.is_silent_for(Duration::from_millis(300))?);
         connection.shut_down_sending()?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use fpmd_tests::{Daemon, Fpm, Gate, Process, Result, Subject, Under};
+use fpmd_tests::{Daemon, Fpm, Gate, Process, Result, Under, under};
 use nix::sys::signal::Signal;
 
 fn daemon() -> Daemon {
@@ -132,7 +132,7 @@ fn stopped_worker_is_not_taken_for_dead() -> Result {
 fn death_of_the_zygote_is_not_noticed_by_clients() -> Result {
     let fpm = daemon().workers(2).start()?;
     let parent = Process::of(worker(&fpm)?.parent()?)?;
-    if Subject::from_environment()?.under() == Under::Original {
+    if under()? == Under::Original {
         assert_eq!(parent.pid(), fpm.process().pid());
         return Ok(());
     }
@@ -159,7 +159,7 @@ fn death_of_the_zygote_is_not_noticed_by_clients() -> Result {
 #[test]
 fn zygote_may_die_again_and_again() -> Result {
     let fpm = daemon().workers(2).start()?;
-    if Subject::from_environment()?.under() == Under::Original {
+    if under()? == Under::Original {
         return Ok(());
     }
     let master = fpm.process().pid();
@@ -196,10 +196,7 @@ fn pool_whose_workers_cannot_start_recovers_when_they_can() -> Result {
     worker(&fpm)?;
     let failures = fpm.log().lines_with("exited with code 70").len();
     // The original tries again at once, as often as the machine can; fpmd waits longer and longer.
-    assert!(
-        failures < 10 || Subject::from_environment()?.under() == Under::Original,
-        "{failures}"
-    );
+    assert!(failures < 10 || under()? == Under::Original, "{failures}");
     Ok(())
 }
 
@@ -222,7 +219,7 @@ fn workers_outlive_a_killed_master_only_for_the_request_they_serve() -> Result {
         gate.open()?;
         assert_eq!(connection.answer()?.body, b"done");
     }
-    match Subject::from_environment()?.under() {
+    match under()? {
         Under::Fpmd => {
             for process in &workers {
                 process.wait_for_end()?;

@@ -124,7 +124,7 @@ fn hard_time_limit_ends_the_worker() -> Result {
     assert!(
         records
             .iter()
-            .all(|record| record.kind != fpmd_tests::Kind::EndRequest)
+            .all(|record| record.kind != fcgi_proto::record::RecordType::EndRequest)
     );
     assert_eq!(fpm.get("/well.php")?.text(), "well");
     Ok(())

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use fpmd_tests::{Daemon, Fpm, Process, Result, Subject, Under};
+use fpmd_tests::{Daemon, Fpm, Process, Result, Subject, Under, under};
 use nix::unistd::{Group, Uid, User};
 
 /// What a script prints.
@@ -42,7 +42,7 @@ fn processes_are_titled_by_their_roles() -> Result {
             .parse()?,
     )?;
     assert_eq!(second.title()?, "php-fpm: pool second");
-    match Subject::from_environment()?.under() {
+    match under()? {
         Under::Original => assert_eq!(second.parent()?, fpm.process().pid()),
         Under::Fpmd => {
             let parent = Process::of(second.parent()?)?;
@@ -59,11 +59,7 @@ fn pool_has_as_many_workers_as_it_says() -> Result {
     worker(&fpm)?;
     assert_eq!(
         fpm.processes("php-fpm: ")?.len(),
-        if Subject::from_environment()?.under() == Under::Fpmd {
-            5
-        } else {
-            4
-        }
+        if under()? == Under::Fpmd { 5 } else { 4 }
     );
     Ok(())
 }
@@ -345,7 +341,7 @@ fn worker_holds_only_its_own_pools_files() -> Result {
         .iter()
         .filter(|file| file.starts_with("socket:"))
         .count();
-    match Subject::from_environment()?.under() {
+    match under()? {
         Under::Fpmd => {
             assert_eq!(sockets, 2, "{files:?}");
             assert!(

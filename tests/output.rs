@@ -1,6 +1,7 @@
 //! The answer's body on its way out: sizes, flushing, buffers, the two streams and their framing.
 
-use fpmd_tests::{Daemon, Fpm, Gate, Kind, PhpVersion, Result, Subject};
+use fcgi_proto::record::RecordType;
+use fpmd_tests::{Daemon, Fpm, Gate, PhpVersion, Result, Subject};
 
 fn serve(script: &str) -> Result<Fpm> {
     Daemon::new().file("t.php", script).start()
@@ -50,17 +51,17 @@ fn records_are_well_formed() -> Result {
             record.content.len()
         );
         assert!(
-            record.kind == Kind::EndRequest || !record.content.is_empty(),
+            record.kind == RecordType::EndRequest || !record.content.is_empty(),
             "empty {:?}",
             record.kind
         );
     }
-    let kinds: Vec<Kind> = answer.records.iter().map(|record| record.kind).collect();
-    assert_eq!(kinds.last(), Some(&Kind::EndRequest));
+    let kinds: Vec<RecordType> = answer.records.iter().map(|record| record.kind).collect();
+    assert_eq!(kinds.last(), Some(&RecordType::EndRequest));
     assert_eq!(
         kinds
             .iter()
-            .filter(|kind| **kind == Kind::EndRequest)
+            .filter(|kind| **kind == RecordType::EndRequest)
             .count(),
         1
     );
@@ -93,8 +94,8 @@ fn flush_before_any_output_sends_headers_in_newer_php() -> Result {
 fn without_flush_a_small_answer_is_one_piece() -> Result {
     let fpm = serve("<?php for ($i = 0; $i < 100; $i++) echo 'x'; ")?;
     let answer = fpm.get("/t.php")?;
-    let kinds: Vec<Kind> = answer.records.iter().map(|record| record.kind).collect();
-    assert_eq!(kinds, [Kind::Stdout, Kind::EndRequest]);
+    let kinds: Vec<RecordType> = answer.records.iter().map(|record| record.kind).collect();
+    assert_eq!(kinds, [RecordType::Stdout, RecordType::EndRequest]);
     Ok(())
 }
 
@@ -140,10 +141,15 @@ fn messages_go_to_the_error_stream_in_their_order() -> Result {
     let answer = fpm.get("/t.php")?;
     assert_eq!(answer.stderr, "PHP message: one; PHP message: two");
     assert_eq!(answer.text(), "x");
-    let kinds: Vec<Kind> = answer.records.iter().map(|record| record.kind).collect();
+    let kinds: Vec<RecordType> = answer.records.iter().map(|record| record.kind).collect();
     assert_eq!(
         kinds,
-        [Kind::Stderr, Kind::Stdout, Kind::Stderr, Kind::EndRequest]
+        [
+            RecordType::Stderr,
+            RecordType::Stdout,
+            RecordType::Stderr,
+            RecordType::EndRequest
+        ]
     );
     Ok(())
 }

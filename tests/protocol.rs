@@ -1,15 +1,7 @@
 //! FastCGI on the wire as the specification has it, its rarer corners included.
 
-use fpmd_tests::{Daemon, Fpm, Kind, Record, Request, Result, Subject, Under, pair, pairs};
-
-fn serve() -> Result<Fpm> {
-    Daemon::new()
-        .file(
-            "t.php",
-            "<?php echo 'served ', $_SERVER['X'] ?? '-', file_get_contents('php://input');",
-        )
-        .start()
-}
+use fcgi_proto::record::{AfterRequest, RecordType};
+use fpmd_tests::{Daemon, Record, Request, Result, Under, pair, pairs, under};
 
 #[test]
 fn request_may_come_octet_by_octet() -> Result {
@@ -31,30 +23,30 @@ fn request_may_come_octet_by_octet() -> Result {
 
 #[test]
 fn parameters_may_come_in_many_padded_records() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let script = fpm.site().root().join("t.php");
     let mut connection = fpm.connect()?;
-    connection.send_bytes(&Record::begin(0).padding(3).bytes())?;
+    connection.send_bytes(&Record::begin(AfterRequest::Close).padding(3).bytes())?;
     for (name, value) in [
         ("SCRIPT_FILENAME", &*script.to_string_lossy()),
         ("REQUEST_METHOD", "GET"),
         ("X", "padded"),
     ] {
         connection.send_bytes(
-            &Record::new(Kind::Params, pair(name.as_bytes(), value.as_bytes()))
+            &Record::new(RecordType::Params, pair(name.as_bytes(), value.as_bytes()))
                 .padding(255)
                 .bytes(),
         )?;
     }
-    connection.send_bytes(&Record::new(Kind::Params, []).padding(8).bytes())?;
-    connection.send_bytes(&Record::new(Kind::Stdin, []).padding(1).bytes())?;
+    connection.send_bytes(&Record::new(RecordType::Params, []).padding(8).bytes())?;
+    connection.send_bytes(&Record::new(RecordType::Stdin, []).padding(1).bytes())?;
     assert_eq!(connection.answer()?.text(), "served padded");
     Ok(())
 }
 
 #[test]
 fn request_ids_are_echoed() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     for id in [1, 2, 255, 256, 0xffff] {
         let answer = fpm.send(&fpm.request("/t.php").id(id))?;
         assert!(
@@ -67,7 +59,7 @@ fn request_ids_are_echoed() -> Result {
 
 #[test]
 fn reserved_octets_and_flags_are_ignored() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut bytes = fpm.request("/t.php").bytes();
     bytes[7] = 0xff;
     bytes[10] = 0xfe;
@@ -81,17 +73,17 @@ fn reserved_octets_and_flags_are_ignored() -> Result {
 
 #[test]
 fn daemon_says_that_it_does_not_multiplex() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let names = ["FCGI_MAX_CONNS", "FCGI_MAX_REQS", "FCGI_MPXS_CONNS"];
     let content: Vec<u8> = names
         .iter()
         .flat_map(|name| pair(name.as_bytes(), b""))
         .collect();
     let mut connection = fpm.connect()?;
-    connection.send_bytes(&Record::new(Kind::GetValues, content).id(0).bytes())?;
+    connection.send_bytes(&Record::new(RecordType::GetValues, content).id(0).bytes())?;
     let reply = connection.record()?;
     let Some(Record {
-        kind: Kind::GetValuesResult,
+        kind: RecordType::GetValuesResult,
         id: 0,
         content,
         ..
@@ -111,16 +103,16 @@ fn daemon_says_that_it_does_not_multiplex() -> Result {
 
 #[test]
 fn unknown_values_are_not_answered() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut connection = fpm.connect()?;
     connection.send_bytes(
-        &Record::new(Kind::GetValues, pair(b"NO_SUCH", b""))
+        &Record::new(RecordType::GetValues, pair(b"NO_SUCH", b""))
             .id(0)
             .bytes(),
     )?;
     let reply = connection.record()?;
     let Some(Record {
-        kind: Kind::GetValuesResult,
+        kind: RecordType::GetValuesResult,
         content,
         ..
     }) = reply
@@ -133,18 +125,18 @@ fn unknown_values_are_not_answered() -> Result {
 
 #[test]
 fn pair_split_over_two_records_is_put_together_by_fpmd() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let params = fpm.request("/t.php").param("X", "split").params_bytes();
     let (first, second) = params.split_at(params.len() - 3);
     let bytes = [
-        Record::begin(0).bytes(),
-        Record::new(Kind::Params, first).bytes(),
-        Record::new(Kind::Params, second).bytes(),
-        Record::new(Kind::Params, []).bytes(),
-        Record::new(Kind::Stdin, []).bytes(),
+        Record::begin(AfterRequest::Close).bytes(),
+        Record::new(RecordType::Params, first).bytes(),
+        Record::new(RecordType::Params, second).bytes(),
+        Record::new(RecordType::Params, []).bytes(),
+        Record::new(RecordType::Stdin, []).bytes(),
     ]
     .concat();
-    if Subject::from_environment()?.under() == Under::Original {
+    if under()? == Under::Original {
         let mut connection = fpm.connect()?;
         connection.send_bytes(&bytes)?;
         assert_eq!(connection.wait_for_close()?, []);
@@ -158,7 +150,7 @@ fn pair_split_over_two_records_is_put_together_by_fpmd() -> Result {
 
 #[test]
 fn empty_name_and_empty_value_are_harmless() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let request = fpm
         .request("/t.php")
         .repeated_param("", "nameless")
@@ -181,8 +173,8 @@ fn largest_records_are_accepted() -> Result {
     let request = fpm.request("/t.php").post("text/plain", vec![b'b'; 65_535]);
     let head = request.head_bytes();
     connection.send_bytes(&head[..head.len() - 8])?;
-    connection.send_bytes(&Record::new(Kind::Params, pair(b"LONG", &value)).bytes())?;
-    connection.send_bytes(&Record::new(Kind::Params, []).bytes())?;
+    connection.send_bytes(&Record::new(RecordType::Params, pair(b"LONG", &value)).bytes())?;
+    connection.send_bytes(&Record::new(RecordType::Params, []).bytes())?;
     connection.send_bytes(&request.body_bytes(65_535))?;
     assert_eq!(
         connection.answer()?.text(),
@@ -193,7 +185,7 @@ fn largest_records_are_accepted() -> Result {
 
 #[test]
 fn bare_begin_and_end_is_an_empty_answer() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let answer = fpm.send(&Request::bare())?;
     assert_eq!(
         (answer.status, answer.body.len(), answer.end),
@@ -203,14 +195,14 @@ fn bare_begin_and_end_is_an_empty_answer() -> Result {
 }
 #[test]
 fn abort_before_the_script_starts_is_survived() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let head = fpm
         .request("/t.php")
         .post("text/plain", "body")
         .head_bytes();
     let mut connection = fpm.connect()?;
     connection.send_bytes(&head)?;
-    connection.send_bytes(&Record::new(Kind::AbortRequest, []).bytes())?;
+    connection.send_bytes(&Record::new(RecordType::AbortRequest, []).bytes())?;
     let answer = connection.answer()?;
     assert!(matches!(&*answer.text(), "served -" | ""), "{answer:?}");
     drop(connection);

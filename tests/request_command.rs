@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use fpmd_tests::{Address, Daemon, Fpm, Gate, Result, Subject, Under};
+use fpmd_tests::{Address, Daemon, Fpm, Gate, Result, Subject, Under, under};
 
 /// Runs `request` with these arguments; `{address}` and `{root}` are the daemon's.
 fn run(fpm: &Fpm, arguments: &[&str]) -> Result<Output> {
@@ -22,7 +22,7 @@ fn run(fpm: &Fpm, arguments: &[&str]) -> Result<Output> {
 
 /// Whether the program under test has the command at all; the original takes it for a mistake.
 fn has_command(fpm: &Fpm) -> Result<bool> {
-    if Subject::from_environment()?.under() == Under::Fpmd {
+    if under()? == Under::Fpmd {
         return Ok(true);
     }
     let output = run(fpm, &["{address}", "{root}/t.php"])?;

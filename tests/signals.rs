@@ -1,6 +1,6 @@
 //! Stopping: what signals do to the master and to workers, and what becomes of running requests.
 
-use fpmd_tests::{Daemon, Fpm, Gate, Process, Result, Subject, Under};
+use fpmd_tests::{Daemon, Fpm, Gate, Process, Result, Under, under};
 use nix::sys::signal::Signal;
 
 /// Serves `t.php`, which waits for the test between its two words, and `pid.php`.
@@ -90,7 +90,7 @@ fn quit_without_a_control_timeout_cuts_no_request_of_fpmd() -> Result {
     connection.output_until("begun")?;
     fpm.signal(Signal::SIGQUIT)?;
     fpm.log().wait_for("NOTICE: Finishing ...")?;
-    match Subject::from_environment()?.under() {
+    match under()? {
         Under::Fpmd => {
             gate.open()?;
             assert_eq!(connection.answer()?.body, b"done");

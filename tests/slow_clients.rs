@@ -2,31 +2,12 @@
 
 use std::time::Duration;
 
-use fpmd_tests::{Connection, Daemon, Fpm, Kind, Record, Result, Subject, Under};
-
-fn serve() -> Result<Fpm> {
-    Daemon::new()
-        .file(
-            "t.php",
-            "<?php echo 'served ', $_SERVER['X'] ?? '-', file_get_contents('php://input');",
-        )
-        .start()
-}
-
-fn under() -> Result<Under> {
-    Ok(Subject::from_environment()?.under())
-}
-
-/// The worker lives and serves.
-fn serves_on(fpm: &Fpm) -> Result {
-    assert_eq!(fpm.get("/t.php")?.text(), "served -");
-    assert_eq!(fpm.log().lines_with("exited"), Vec::<String>::new());
-    Ok(())
-}
+use fcgi_proto::record::RecordType;
+use fpmd_tests::{Connection, Daemon, Record, Result, Under, under};
 
 #[test]
 fn silent_client_is_sent_away_after_five_seconds() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut silent = fpm.connect()?;
     let mut waiting = fpm.begin(&fpm.request("/t.php"))?;
     assert!(waiting.is_silent_for(Duration::from_secs(2))?);
@@ -37,16 +18,13 @@ fn silent_client_is_sent_away_after_five_seconds() -> Result {
 
 #[test]
 fn slow_client_is_served_in_the_end_and_holds_only_one_worker() -> Result {
-    let fpm = Daemon::new()
-        .workers(2)
-        .file("t.php", "<?php echo 'served -';")
-        .start()?;
+    let fpm = Daemon::echo().workers(2).start()?;
     let bytes = fpm.request("/t.php").bytes();
     let mut slow = fpm.connect()?;
     for octet in &bytes[..3] {
         slow.send_bytes(&[*octet])?;
         assert!(slow.is_silent_for(Duration::from_secs(1))?);
-        serves_on(&fpm)?;
+        fpm.serves_on()?;
     }
     slow.send_bytes(&bytes[3..])?;
     assert_eq!(slow.answer()?.text(), "served -");
@@ -55,7 +33,7 @@ fn slow_client_is_served_in_the_end_and_holds_only_one_worker() -> Result {
 
 #[test]
 fn client_that_never_closes_after_its_answer_holds_the_original_but_not_fpmd() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut stubborn = fpm.begin(&fpm.request("/t.php"))?;
     stubborn.answer()?;
     let mut next = fpm.begin(&fpm.request("/t.php"))?;
@@ -69,11 +47,11 @@ fn client_that_never_closes_after_its_answer_holds_the_original_but_not_fpmd() -
 
 #[test]
 fn client_that_keeps_talking_after_its_answer_does_not_hold_fpmd() -> Result {
-    let fpm = serve()?;
+    let fpm = Daemon::echo().start()?;
     let mut talker = fpm.begin(&fpm.request("/t.php"))?;
     talker.answer()?;
     for _ in 0..50 {
-        talker.send_if_wanted(&Record::new(Kind::Stdin, [0; 1000]).bytes());
+        talker.send_if_wanted(&Record::new(RecordType::Stdin, [0; 1000]).bytes());
     }
     let mut next = fpm.begin(&fpm.request("/t.php"))?;
     if under()? == Under::Original {

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use fpmd_tests::{
     Address, Answer, Connection, Daemon, Fpm, Gate, PhpVersion, Request, Result, Subject, Under,
+    under,
 };
 use serde_json::Value;
 
@@ -183,7 +184,7 @@ fn texts_of_clients_are_escaped() -> Result {
             "{page}"
         );
         // php-fpm escapes nothing but the URI.
-        let user = match Subject::from_environment()?.under() {
+        let user = match under()? {
             Under::Fpmd => ">&lt;user&gt;<",
             Under::Original => "><user><",
         };
@@ -298,7 +299,7 @@ fn rest_on_a_kept_connection_is_idle() -> Result {
         let status = json(&fpm.get("/status?json")?)?;
         Ok(status["idle processes"] == 1)
     };
-    match Subject::from_environment()?.under() {
+    match under()? {
         Under::Fpmd => while !resting()? {},
         // It counts such a worker as active.
         Under::Original => assert!(!resting()?),

@@ -86,12 +86,13 @@ fn every_request_has_its_own_time_and_variables() -> Result {
 
 #[test]
 fn roles_are_named_in_fcgi_role() -> Result {
+    use fcgi_proto::record::AfterRequest;
     use fpmd_tests::Record;
     let fpm = serve("<?php echo $_SERVER['FCGI_ROLE'];")?;
     let request = fpm.request("/t.php").bytes();
     for (role, name) in [(1, "RESPONDER"), (2, "AUTHORIZER"), (3, "FILTER")] {
         let mut connection = fpm.connect()?;
-        connection.send_bytes(&Record::begin_role(role, 0).bytes())?;
+        connection.send_bytes(&Record::begin_role(role, AfterRequest::Close).bytes())?;
         connection.send_bytes(&request[16..])?;
         assert_eq!(connection.answer()?.text(), name);
     }

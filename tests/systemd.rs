@@ -4,7 +4,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use anyhow::Context;
-use fpmd_tests::{Daemon, Fpm, PATIENCE, Result, Subject, Under};
+use fpmd_tests::{Daemon, Fpm, PATIENCE, Result, Under, under};
 use nix::sys::signal::Signal;
 
 /// The service manager's end.
@@ -133,7 +133,7 @@ fn stop_is_told_by_fpmd() -> Result {
     fpm.signal(Signal::SIGQUIT)?;
     fpm.wait()?;
     manager.socket.set_nonblocking(true)?;
-    match Subject::from_environment()?.under() {
+    match under()? {
         Under::Fpmd => assert_eq!(manager.next()?, "STOPPING=1\nSTATUS=Finishing ..."),
         Under::Original => assert!(manager.next().is_err()),
     }

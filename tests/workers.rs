@@ -202,7 +202,7 @@ fn left_over_end_of_body_on_a_kept_connection_is_skipped() -> Result {
     let fpm = Daemon::new().file("echo.php", ECHO).start()?;
     let mut connection = fpm.begin(&fpm.request("/echo.php?1").keep_connection())?;
     assert_eq!(connection.answer()?.text(), "1|");
-    connection.send_bytes(&Record::new(fpmd_tests::Kind::Stdin, []).bytes())?;
+    connection.send_bytes(&Record::new(fcgi_proto::record::RecordType::Stdin, []).bytes())?;
     connection.send(&fpm.request("/echo.php?2").keep_connection())?;
     assert_eq!(connection.answer()?.text(), "2|");
     Ok(())

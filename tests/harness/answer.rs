@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::record::{Kind, Record};
+use fcgi_proto::record::{EndRequest, RecordType};
+
+use crate::record::Record;
 
 /// A complete answer: status, headers, body, and what the daemon said about it.
 #[derive(Clone)]
@@ -32,7 +34,7 @@ impl Answer {
                 .flat_map(|record| record.content.clone())
                 .collect()
         };
-        let (stdout, stderr) = (stream(Kind::Stdout), stream(Kind::Stderr));
+        let (stdout, stderr) = (stream(RecordType::Stdout), stream(RecordType::Stderr));
         let (head, body) = match stdout.windows(4).position(|four| four == b"\r\n\r\n") {
             Some(end) => (
                 String::from_utf8_lossy(&stdout[..end]).into_owned(),
@@ -42,11 +44,9 @@ impl Answer {
         };
         let end = records
             .iter()
-            .find(|record| record.kind == Kind::EndRequest)
-            .and_then(|record| {
-                let (app_status, rest) = record.content.split_first_chunk::<4>()?;
-                Some((u32::from_be_bytes(*app_status), *rest.first()?))
-            });
+            .find(|record| record.kind == RecordType::EndRequest)
+            .and_then(|record| EndRequest::parse(&record.content).ok())
+            .map(|(_, end)| (end.app_status, end.protocol_status.code()));
         let mut answer = Self {
             status: 200,
             head,

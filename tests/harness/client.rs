@@ -3,13 +3,18 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 
-use crate::record::{Kind, Record};
+use fcgi_proto::record::{HEADER_LEN, Header, RecordType, VERSION};
+
+use crate::record::Record;
 use crate::request::Request;
 use crate::{Answer, PATIENCE, Result};
 
@@ -107,7 +112,7 @@ impl Connection {
                     Answer::of(records)
                 )
             };
-            let is_last = record.kind == Kind::EndRequest;
+            let is_last = record.kind == RecordType::EndRequest;
             records.push(record);
             if is_last {
                 return Ok(Answer::of(records));
@@ -123,8 +128,8 @@ impl Connection {
         let mut output = Vec::new();
         loop {
             match self.record()? {
-                Some(record) if record.kind == Kind::Stdout => output.extend(record.content),
-                Some(record) if record.kind == Kind::Stderr => {}
+                Some(record) if record.kind == RecordType::Stdout => output.extend(record.content),
+                Some(record) if record.kind == RecordType::Stderr => {}
                 other => bail!(
                     "{text:?} did not come before {other:?}: {}",
                     String::from_utf8_lossy(&output)
@@ -142,7 +147,7 @@ impl Connection {
     /// # Errors
     /// Fails on a torn record and when the daemon is silent for [`PATIENCE`].
     pub fn record(&mut self) -> Result<Option<Record>> {
-        let mut header = [0; 8];
+        let mut header = [0; HEADER_LEN];
         let mut filled = 0;
         while filled < header.len() {
             match self.stream.read(&mut header[filled..]) {
@@ -158,32 +163,25 @@ impl Connection {
                 Err(error) => return Err(error).context("no answer"),
             }
         }
-        let [
-            version,
-            octet,
-            id_high,
-            id_low,
-            length_high,
-            length_low,
-            padding,
-            _,
-        ] = header;
-        if version != 1 {
+        let (_, parsed) = Header::parse(&header)
+            .ok()
+            .with_context(|| format!("not a FastCGI header: {header:?}"))?;
+        if parsed.version != VERSION {
             bail!("not a FastCGI header: {header:?}");
         }
-        let mut content = vec![0; usize::from(u16::from_be_bytes([length_high, length_low]))];
+        let mut content = vec![0; usize::from(parsed.content_len)];
         self.stream
             .read_exact(&mut content)
             .context("a record's content is cut off")?;
-        let mut filler = vec![0; usize::from(padding)];
+        let mut filler = vec![0; usize::from(parsed.padding_len)];
         self.stream
             .read_exact(&mut filler)
             .context("a record's padding is cut off")?;
         Ok(Some(Record {
-            kind: Kind::of(octet),
-            id: u16::from_be_bytes([id_high, id_low]),
+            kind: parsed.record_type,
+            id: parsed.request_id.0,
             content,
-            padding,
+            padding: parsed.padding_len,
         }))
     }
 
@@ -200,6 +198,19 @@ impl Connection {
             records.push(record);
         }
         Ok(records)
+    }
+
+    /// Waits until an answer begins; `false` if the connection ends instead. Nothing is taken from it.
+    pub(crate) fn has_answer(&self) -> Result<bool> {
+        match recv(
+            self.stream.fd().as_raw_fd(),
+            &mut [0; 1],
+            MsgFlags::MSG_PEEK,
+        ) {
+            Ok(count) => Ok(count > 0),
+            Err(Errno::ECONNRESET) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Whether the daemon says nothing and keeps the connection for that long.
@@ -237,6 +248,15 @@ impl Connection {
             }
         }
         Ok(())
+    }
+}
+
+impl Stream {
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tcp(stream) => stream.as_fd(),
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! Describes a daemon to be started: configuration, php.ini, command line, files.
 
 use std::fs;
-use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use anyhow::{Context, bail};
 use nix::unistd::Uid;
@@ -68,6 +67,15 @@ impl Daemon {
             arguments: Vec::new(),
             environment: Vec::new(),
         }
+    }
+
+    /// The daemon under test with the script `/t.php`, which says `served`, the parameter `X` (or `-`), and the body.
+    #[must_use]
+    pub fn echo() -> Self {
+        Self::new().file(
+            "t.php",
+            "<?php echo 'served ', $_SERVER['X'] ?? '-', file_get_contents('php://input');",
+        )
     }
 
     /// Another program than the one under test.
@@ -241,7 +249,6 @@ impl Daemon {
     }
 
     fn spawn(&self, subject: &Subject, site: &Site) -> Result<(Child, Log)> {
-        let (reader, writer) = io::pipe()?;
         let mut command = Command::new(subject.program());
         command
             .env_clear()
@@ -270,16 +277,7 @@ impl Daemon {
                 .iter()
                 .map(|argument| in_site(argument, site)),
         );
-        command
-            .stdin(Stdio::null())
-            .stdout(writer.try_clone()?)
-            .stderr(writer);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", subject.program().display()))?;
-        // The command holds our ends of the pipe's writing side; the log ends when the daemon's are closed.
-        drop(command);
-        Ok((child, Log::follow(reader)))
+        Log::of(command)
     }
 }
 

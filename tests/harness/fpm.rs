@@ -2,7 +2,7 @@
 
 use std::process::{Child, ExitStatus};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -118,6 +118,18 @@ impl Fpm {
         let mut connection = self.connect()?;
         connection.send(request)?;
         Ok(connection)
+    }
+
+    /// Makes sure that no worker has ended and that the script of [`Daemon::echo`](crate::Daemon::echo) is served.
+    ///
+    /// # Errors
+    /// Fails when one of both is not so.
+    pub fn serves_on(&self) -> Result {
+        let answer = self.get("/t.php")?;
+        ensure!(answer.text() == "served -", "{answer:?}");
+        let ends = self.log.lines_with("exited");
+        ensure!(ends.is_empty(), "{ends:?}");
+        Ok(())
     }
 
     /// Sends a signal to the master.

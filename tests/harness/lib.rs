@@ -13,6 +13,7 @@ mod client;
 mod daemon;
 mod fpm;
 mod gate;
+mod load;
 mod log;
 mod mariadb;
 mod multipart;
@@ -36,6 +37,7 @@ pub use client::{Address, Connection};
 pub use daemon::{Daemon, Refusal};
 pub use fpm::Fpm;
 pub use gate::Gate;
+pub use load::{Failure, Load, LoadReport, Running};
 pub use log::Log;
 pub use mariadb::MariaDb;
 pub use multipart::Multipart;
@@ -44,10 +46,10 @@ pub use noise::{md5, noise};
 pub use packages::Packages;
 pub use page::Page;
 pub use process::Process;
-pub use record::{Kind, Record, pair, pairs};
+pub use record::{Record, pair, pairs};
 pub use request::Request;
 pub use site::Site;
-pub use subject::{PhpVersion, Subject, Under};
+pub use subject::{PhpVersion, Subject, Under, under};
 pub use tour::Tour;
 
 /// How long a test waits for something that should happen at once, before it fails.

@@ -1,10 +1,11 @@
 //! The daemon's log as it is written, with waiting for a line.
 
-use std::io::{BufRead, BufReader, PipeReader};
+use std::io::{self, BufRead, BufReader, PipeReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::{PATIENCE, Result};
 
@@ -21,9 +22,27 @@ struct Written {
 }
 
 impl Log {
+    /// Starts a program and follows what it says on both its outputs.
+    ///
+    /// # Errors
+    /// Fails when it cannot be started.
+    pub(crate) fn of(mut command: Command) -> Result<(Child, Self)> {
+        let (reader, writer) = io::pipe()?;
+        command
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer);
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        // The command holds our ends of the pipe's writing side; the log ends when the program's are closed.
+        drop(command);
+        Ok((child, Self::follow(reader)))
+    }
+
     /// Follows a pipe until its last writer is gone.
     #[must_use]
-    pub fn follow(pipe: PipeReader) -> Self {
+    fn follow(pipe: PipeReader) -> Self {
         let log = Self::default();
         let writer = log.clone();
         thread::spawn(move || {

@@ -1,9 +1,8 @@
 //! A MariaDB server of the test's own, reachable only through a unix socket.
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -64,7 +63,6 @@ impl MariaDb {
         }
         fs::write(site.path("init.sql"), init)?;
 
-        let (reader, writer) = io::pipe()?;
         let mut command = Command::new(server);
         command.args([
             "--no-defaults",
@@ -77,18 +75,13 @@ impl MariaDb {
         command.arg(format!("--socket={}", site.path("db.sock").display()));
         command.arg(format!("--pid-file={}", site.path("db.pid").display()));
         command.arg(format!("--init-file={}", site.path("init.sql").display()));
-        command
-            .args(user)
-            .stdin(Stdio::null())
-            .stdout(writer.try_clone()?)
-            .stderr(writer);
-        let child = command.spawn().context("cannot start mariadbd")?;
-        drop(command);
+        command.args(user);
+        let (child, log) = Log::of(command)?;
         let process = Process::of(child.id().try_into()?)?;
         let started = Self {
             child,
             process,
-            log: Log::follow(reader),
+            log,
             site,
         };
         started

@@ -1,9 +1,8 @@
 //! A real nginx in front of the daemon, on a loopback port, with everything it writes in a directory of its own.
 
 use std::fs;
-use std::io;
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
@@ -35,7 +34,6 @@ impl Nginx {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let file = site.path("nginx.conf");
         fs::write(&file, configuration(fpm, &site, port, server))?;
-        let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&nginx);
         command
             .arg("-e")
@@ -44,19 +42,12 @@ impl Nginx {
             .arg(site.folder())
             .arg("-c")
             .arg(&file);
-        command
-            .stdin(Stdio::null())
-            .stdout(writer.try_clone()?)
-            .stderr(writer);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", nginx.display()))?;
-        drop(command);
+        let (child, log) = Log::of(command)?;
         let process = Process::of(child.id().try_into()?)?;
         let started = Self {
             child,
             process,
-            log: Log::follow(reader),
+            log,
             port,
             _site: site,
         };

@@ -2,22 +2,17 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use crate::record::{Kind, Record, pair};
-use crate::site::Site;
+use fcgi_proto::record::{AfterRequest, RecordType};
 
-/// What the web server wants of the connection after the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Afterwards {
-    Close,
-    KeepOpen,
-}
+use crate::record::{Record, pair};
+use crate::site::Site;
 
 /// A request: parameters and body. The parameters start out as nginx's `fastcgi.conf` sets them.
 #[derive(Clone, Debug)]
 pub struct Request {
     params: Vec<(Vec<u8>, Vec<u8>)>,
     body: Vec<u8>,
-    afterwards: Afterwards,
+    after: AfterRequest,
     id: u16,
 }
 
@@ -60,7 +55,7 @@ impl Request {
         Self {
             params: Vec::new(),
             body: Vec::new(),
-            afterwards: Afterwards::Close,
+            after: AfterRequest::Close,
             id: 1,
         }
     }
@@ -133,8 +128,13 @@ impl Request {
     /// Asks the daemon to keep the connection open after its answer.
     #[must_use]
     pub fn keep_connection(mut self) -> Self {
-        self.afterwards = Afterwards::KeepOpen;
+        self.after = AfterRequest::Keep;
         self
+    }
+
+    /// Whether the daemon is asked to keep the connection.
+    pub(crate) fn keeps_connection(&self) -> bool {
+        self.after == AfterRequest::Keep
     }
 
     /// Gives the request another FastCGI id than 1.
@@ -156,20 +156,19 @@ impl Request {
     /// BEGIN_REQUEST and all PARAMS records, without the body. No pair is split over two records.
     #[must_use]
     pub fn head_bytes(&self) -> Vec<u8> {
-        let flags = u8::from(self.afterwards == Afterwards::KeepOpen);
-        let mut bytes = Record::begin(flags).id(self.id).bytes();
+        let mut bytes = Record::begin(self.after).id(self.id).bytes();
         let mut content = Vec::new();
         for (name, value) in &self.params {
             let pair = pair(name, value);
             if content.len() + pair.len() > usize::from(u16::MAX) {
-                bytes.extend(self.record(Kind::Params, std::mem::take(&mut content)));
+                bytes.extend(self.record(RecordType::Params, std::mem::take(&mut content)));
             }
             content.extend(pair);
         }
         if !content.is_empty() {
-            bytes.extend(self.record(Kind::Params, content));
+            bytes.extend(self.record(RecordType::Params, content));
         }
-        bytes.extend(self.record(Kind::Params, []));
+        bytes.extend(self.record(RecordType::Params, []));
         bytes
     }
 
@@ -179,9 +178,9 @@ impl Request {
         let mut bytes: Vec<u8> = self
             .body
             .chunks(usize::from(largest))
-            .flat_map(|chunk| self.record(Kind::Stdin, chunk))
+            .flat_map(|chunk| self.record(RecordType::Stdin, chunk))
             .collect();
-        bytes.extend(self.record(Kind::Stdin, []));
+        bytes.extend(self.record(RecordType::Stdin, []));
         bytes
     }
 
@@ -193,7 +192,7 @@ impl Request {
         bytes
     }
 
-    fn record(&self, kind: Kind, content: impl Into<Vec<u8>>) -> Vec<u8> {
+    fn record(&self, kind: RecordType, content: impl Into<Vec<u8>>) -> Vec<u8> {
         Record::new(kind, content).id(self.id).bytes()
     }
 }

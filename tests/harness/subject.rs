@@ -31,6 +31,14 @@ pub struct Subject {
     full_version: String,
 }
 
+/// Whose behaviour the tests see now.
+///
+/// # Errors
+/// As [`Subject::from_environment`].
+pub fn under() -> Result<Under> {
+    Ok(Subject::from_environment()?.under())
+}
+
 impl Subject {
     /// Returns the daemon that `FPM_UNDER_TEST` names, with the PHP of `FPMD_PHP_PREFIX`.
     ///
