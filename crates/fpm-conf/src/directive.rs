@@ -10,7 +10,7 @@ use bstr::{BStr, BString};
 use crate::draft::{DraftGlobal, DraftPool};
 use crate::options::Feature;
 use crate::value::{self, Reason};
-use crate::{LogLevel, Pm};
+use crate::{LogFormat, LogLevel, Pm, Surge, TermMeans};
 
 /// A row of the table, for a section of type `S`.
 pub(crate) struct Directive<S> {
@@ -30,6 +30,10 @@ pub(crate) enum Field<S> {
     Level(fn(&mut S) -> &mut Option<LogLevel>),
     Facility(fn(&mut S) -> &mut i32),
     Pm(fn(&mut S) -> &mut Option<Pm>),
+    OwnTime(fn(&mut S) -> &mut Option<i32>),
+    Surge(fn(&mut S) -> &mut Option<Surge>),
+    TermMeans(fn(&mut S) -> &mut Option<TermMeans>),
+    LogFormat(fn(&mut S) -> &mut Option<LogFormat>),
 }
 
 impl<S> Directive<S> {
@@ -65,6 +69,10 @@ impl<S> Directive<S> {
             Field::Level(field) => *field(section) = Some(value::log_level(text)?),
             Field::Facility(field) => *field(section) = value::facility(text)?,
             Field::Pm(field) => *field(section) = Some(value::pm(text)?),
+            Field::OwnTime(field) => *field(section) = Some(value::time(text)?),
+            Field::Surge(field) => *field(section) = Some(Surge::parse(text)?),
+            Field::TermMeans(field) => *field(section) = Some(TermMeans::parse(text)?),
+            Field::LogFormat(field) => *field(section) = Some(LogFormat::parse(text)?),
         }
         Ok(())
     }
@@ -108,6 +116,17 @@ pub(crate) const GLOBAL: &[Directive<DraftGlobal>] = &[
         Field::Time(|s| &mut s.systemd_interval),
         Feature::Systemd,
     ),
+    // php-fpm has none of these.
+    Directive::new("reload.surge", Field::Surge(|s| &mut s.reload_surge)),
+    Directive::new(
+        "worker_shutdown_timeout",
+        Field::OwnTime(|s| &mut s.worker_shutdown_timeout),
+    ),
+    Directive::new(
+        "shutdown_on_term",
+        Field::TermMeans(|s| &mut s.shutdown_on_term),
+    ),
+    Directive::new("log_format", Field::LogFormat(|s| &mut s.log_format)),
 ];
 
 /// The directives of a pool.
@@ -209,5 +228,10 @@ pub(crate) const POOL: &[Directive<DraftPool>] = &[
         "apparmor_hat",
         Field::Text(|s| &mut s.apparmor_hat),
         Feature::AppArmor,
+    ),
+    // php-fpm does not have this.
+    Directive::new(
+        "request_queue_timeout",
+        Field::OwnTime(|s| &mut s.request_queue_timeout),
     ),
 ];

@@ -7,7 +7,7 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::{LogLevel, Pm};
+use crate::{LogFormat, LogLevel, Pm, Surge, TermMeans};
 
 /// Stands for a `process.priority` that was not set.
 pub(crate) const NO_PRIORITY: i32 = 64;
@@ -66,6 +66,10 @@ pub(crate) struct DraftGlobal {
     /// In seconds while reading, in milliseconds once checked.
     pub(crate) systemd_interval: i32,
     pub(crate) systemd_watchdog: bool,
+    pub(crate) reload_surge: Option<Surge>,
+    pub(crate) worker_shutdown_timeout: Option<i32>,
+    pub(crate) shutdown_on_term: Option<TermMeans>,
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 impl Default for DraftGlobal {
@@ -89,6 +93,10 @@ impl Default for DraftGlobal {
             events_mechanism: None,
             systemd_interval: UNSET,
             systemd_watchdog: false,
+            reload_surge: None,
+            worker_shutdown_timeout: None,
+            shutdown_on_term: None,
+            log_format: None,
         }
     }
 }
@@ -144,6 +152,7 @@ pub(crate) struct DraftPool {
     pub(crate) env: Vec<(BString, BString)>,
     pub(crate) php_value: Vec<(BString, BString)>,
     pub(crate) php_admin_value: Vec<(BString, BString)>,
+    pub(crate) request_queue_timeout: Option<i32>,
 }
 
 impl DraftPool {
@@ -197,6 +206,7 @@ impl DraftPool {
             env: Vec::new(),
             php_value: Vec::new(),
             php_admin_value: Vec::new(),
+            request_queue_timeout: None,
         }
     }
 }

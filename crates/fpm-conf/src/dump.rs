@@ -111,6 +111,7 @@ fn global(
     if options.has(Feature::Systemd) {
         lines.seconds("systemd_interval", section.systemd_interval / 1000);
     }
+    own_global(section, lines);
     lines.line(" ");
 }
 
@@ -176,5 +177,24 @@ fn pool(section: &DraftPool, options: &LoadOptions, lines: &mut Lines<'_>) {
     lines.list("env", &section.env);
     lines.list("php_value", &section.php_value);
     lines.list("php_admin_value", &section.php_admin_value);
+    if let Some(timeout) = section.request_queue_timeout {
+        lines.seconds("request_queue_timeout", timeout);
+    }
     lines.line(" ");
+}
+
+/// Shows what php-fpm does not have, as far as the file sets it: other dumps stay as php-fpm's.
+fn own_global(section: &DraftGlobal, lines: &mut Lines<'_>) {
+    if let Some(surge) = section.reload_surge {
+        lines.show("reload.surge", surge.shown());
+    }
+    if let Some(timeout) = section.worker_shutdown_timeout {
+        lines.seconds("worker_shutdown_timeout", timeout);
+    }
+    if let Some(means) = section.shutdown_on_term {
+        lines.show("shutdown_on_term", means.name());
+    }
+    if let Some(format) = section.log_format {
+        lines.show("log_format", format.name());
+    }
 }

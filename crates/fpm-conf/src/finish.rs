@@ -49,6 +49,10 @@ pub(crate) fn global(draft: DraftGlobal, events: EventMechanism) -> Global {
         events_mechanism: events,
         systemd_interval: count(draft.systemd_interval),
         systemd_watchdog: draft.systemd_watchdog,
+        reload_surge: draft.reload_surge.unwrap_or_default(),
+        worker_shutdown_timeout: draft.worker_shutdown_timeout.map(count),
+        shutdown_on_term: draft.shutdown_on_term.unwrap_or_default(),
+        log_format: draft.log_format.unwrap_or_default(),
     }
 }
 
@@ -109,6 +113,7 @@ fn pool(draft: DraftPool) -> Pool {
         env: applied(draft.env),
         php_value: applied(draft.php_value),
         php_admin_value: applied(draft.php_admin_value),
+        request_queue_timeout: count(draft.request_queue_timeout.unwrap_or_default()),
     }
 }
 

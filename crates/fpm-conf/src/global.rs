@@ -7,7 +7,7 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::LogLevel;
+use crate::{LogFormat, LogLevel, Surge, TermMeans};
 
 /// Holds the `[global]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,16 @@ pub struct Global {
     pub systemd_interval: u32,
     /// Whether systemd watches us (`WATCHDOG_USEC`), so that each notification must also say we are alive.
     pub systemd_watchdog: bool,
+    /// `reload.surge`: how many workers a pool may have beyond `pm.max_children` while a reload replaces them. A number,
+    /// or 0% to 100% of `pm.max_children`. Default 25%.
+    pub reload_surge: Surge,
+    /// `worker_shutdown_timeout`: seconds that a worker may take to finish its request when it is to go; 0: for ever.
+    /// Default unset: `process_control_timeout` counts.
+    pub worker_shutdown_timeout: Option<u32>,
+    /// `shutdown_on_term`: whether SIGTERM cuts requests off (`fast`) or lets them finish (`graceful`). Default fast.
+    pub shutdown_on_term: TermMeans,
+    /// `log_format`: what a line of the error log looks like, `fpm` or `json`. Default fpm.
+    pub log_format: LogFormat,
 }
 
 impl Default for Global {
@@ -74,6 +84,10 @@ impl Default for Global {
             events_mechanism: EventMechanism::Epoll,
             systemd_interval: 10_000,
             systemd_watchdog: false,
+            reload_surge: Surge::default(),
+            worker_shutdown_timeout: None,
+            shutdown_on_term: TermMeans::Fast,
+            log_format: LogFormat::Fpm,
         }
     }
 }

@@ -32,6 +32,7 @@ mod load;
 #[cfg(any(test, feature = "fuzzing"))]
 mod memory;
 mod options;
+mod own;
 mod pattern;
 mod php_version;
 mod pool;
@@ -51,6 +52,7 @@ pub use level::LogLevel;
 pub use listen::ListenAddress;
 pub use load::{Loaded, load};
 pub use options::{Background, BuildFolders, Feature, LoadOptions, Purpose, Starter, Surroundings};
+pub use own::{LogFormat, Surge, TermMeans};
 pub use php_version::PhpVersion;
 pub use pool::{Pm, Pool, PoolIndex};
 pub use report::{Message, OpenLog, Report};

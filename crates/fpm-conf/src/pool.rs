@@ -72,7 +72,8 @@ pub struct Pool {
     pub ping_response: Option<BString>,
     /// `access.log`: path of the access log. Default off.
     pub access_log: Option<BString>,
-    /// `access.format`: format of a line of it, validated; `%R - %u %t "%m %r" %s` by default. Set when `access.log` is.
+    /// `access.format`: format of a line of it, validated, or exactly `json` for JSON objects;
+    /// `%R - %u %t "%m %r" %s` by default. Set when `access.log` is.
     pub access_format: Option<BString>,
     /// `access.suppress_path[]`: requests for exactly these paths are not logged when they succeed.
     pub access_suppress_path: Vec<BString>,
@@ -111,6 +112,8 @@ pub struct Pool {
     pub php_value: Vec<(BString, BString)>,
     /// `php_admin_value[KEY]` and `php_admin_flag[KEY]`: ini settings that scripts may not change, in the order of application.
     pub php_admin_value: Vec<(BString, BString)>,
+    /// `request_queue_timeout`, in seconds: requests that waited longer for a worker are refused. Default 0: off.
+    pub request_queue_timeout: u32,
 }
 
 impl Pool {
@@ -166,6 +169,7 @@ impl Pool {
             env: Vec::new(),
             php_value: Vec::new(),
             php_admin_value: Vec::new(),
+            request_queue_timeout: 0,
         }
     }
 }

@@ -45,6 +45,12 @@ impl Check<'_> {
                 "process.priority must be included into [-19,20]",
             );
         }
+        if global
+            .worker_shutdown_timeout
+            .is_some_and(|timeout| timeout < 0)
+        {
+            return self.fail(LogLevel::Error, "worker_shutdown_timeout can't be negative");
+        }
         let error_log = global
             .error_log
             .take()

@@ -37,6 +37,10 @@ impl Check<'_> {
     }
 
     pub(super) fn time_limits(&mut self, index: usize) -> Checked {
+        if let Some(seconds @ ..0) = self.draft.pools[index].request_queue_timeout {
+            let complaint = format!("'request_queue_timeout' ({seconds}) can't be negative");
+            return self.fail_pool(index, LogLevel::Error, complaint);
+        }
         self.beat_for(self.draft.pools[index].request_terminate_timeout);
         let path = self.expanded(index, &self.draft.pools[index].slowlog);
         let pool = self.pool_mut(index);

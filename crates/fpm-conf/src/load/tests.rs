@@ -2,6 +2,7 @@
 
 mod included;
 mod messages;
+mod own;
 mod pools;
 mod typed;
 

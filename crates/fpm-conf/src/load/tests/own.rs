@@ -1,0 +1,116 @@
+//! The directives that php-fpm does not have: what they become, what is said about them, and that nobody sees them who
+//! does not use them.
+
+use expect_test::expect;
+
+use super::*;
+use crate::{LogFormat, Surge, TermMeans};
+
+/// A file that sets all of them.
+const ALL: &str = "[global]\nreload.surge = 50%\nworker_shutdown_timeout = 2m\nshutdown_on_term = graceful\n\
+    log_format = json\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = 5\n\
+    request_queue_timeout = 30s\naccess.log = /tmp/a\naccess.format = json\n";
+
+fn dump(text: &str) -> String {
+    let options = LoadOptions {
+        purpose: Purpose::TestAndDump,
+        ..options()
+    };
+    said_with(&files(text), &options)
+}
+
+#[test]
+fn they_are_typed() {
+    let config = load_with(&files(ALL), &options()).unwrap().config;
+    assert_eq!(config.global.reload_surge, Surge::Percent(50));
+    assert_eq!(config.global.worker_shutdown_timeout, Some(120));
+    assert_eq!(config.global.shutdown_on_term, TermMeans::Graceful);
+    assert_eq!(config.global.log_format, LogFormat::Json);
+    assert_eq!(config.pools[0].request_queue_timeout, 30);
+    assert_eq!(config.pools[0].access_format, Some("json".into()));
+}
+
+#[test]
+fn who_does_not_set_them_gets_what_php_fpm_does() {
+    let config = load_with(&files(POOL), &options()).unwrap().config;
+    assert_eq!(config.global.reload_surge, Surge::Percent(25));
+    assert_eq!(config.global.worker_shutdown_timeout, None);
+    assert_eq!(config.global.shutdown_on_term, TermMeans::Fast);
+    assert_eq!(config.global.log_format, LogFormat::Fpm);
+    assert_eq!(config.pools[0].request_queue_timeout, 0);
+}
+
+#[test]
+fn a_dump_shows_those_that_the_file_sets() {
+    let own = |dump: &str| -> String {
+        let names = [
+            "reload.surge",
+            "worker_shutdown_timeout",
+            "shutdown_on_term",
+            "log_format",
+            "request_queue_timeout",
+        ];
+        dump.lines()
+            .filter(|line| names.iter().any(|name| line.contains(name)))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    };
+    assert_eq!(own(&dump(POOL)), "");
+    expect![[r#"
+        NOTICE: 	reload.surge = 50%
+        NOTICE: 	worker_shutdown_timeout = 120s
+        NOTICE: 	shutdown_on_term = graceful
+        NOTICE: 	log_format = json
+        NOTICE: 	request_queue_timeout = 30s
+    "#]]
+    .assert_eq(&own(&dump(ALL)));
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused() {
+    let refused = |name: &str, reason: &str| {
+        format!(
+            "ERROR: [/etc/fpm.conf:1] unable to parse value for entry '{name}': {reason}\n{NOT_READ}"
+        )
+    };
+    for (line, name, reason) in [
+        (
+            "reload.surge = many",
+            "reload.surge",
+            "must be a number of workers, or a percentage from 0% to 100%",
+        ),
+        (
+            "Reload.Surge = 200%",
+            "reload.surge",
+            "must be a number of workers, or a percentage from 0% to 100%",
+        ),
+        (
+            "worker_shutdown_timeout = soon",
+            "worker_shutdown_timeout",
+            "unknown suffix used in time value",
+        ),
+        (
+            "shutdown_on_term = off",
+            "shutdown_on_term",
+            "invalid kind of shutdown (fast or graceful)",
+        ),
+        (
+            "log_format = xml",
+            "log_format",
+            "invalid log format (fpm or json)",
+        ),
+    ] {
+        assert_eq!(said(&format!("{line}\n{POOL}")), refused(name, reason));
+    }
+    assert_eq!(
+        said(&format!("worker_shutdown_timeout = -5s\n{POOL}")),
+        format!("ERROR: worker_shutdown_timeout can't be negative\n{NOT_USABLE}")
+    );
+    check_pool(
+        &[(
+            "request_queue_timeout = -5s",
+            "ERROR: [pool www] 'request_queue_timeout' (-5) can't be negative",
+        )],
+        NOT_USABLE,
+    );
+}

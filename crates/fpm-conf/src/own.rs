@@ -1,0 +1,175 @@
+//! Values of the directives that php-fpm does not have.
+//!
+//! A changer must know: a file that uses none of these directives means what it means to php-fpm, and its `-tt` dump shows
+//! none of them.
+
+use bstr::{BStr, ByteSlice};
+use serde::{Deserialize, Serialize};
+
+use crate::value::Reason;
+
+/// `reload.surge`: how many workers a pool may have beyond `pm.max_children` while a reload replaces them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Surge {
+    /// This many per cent of `pm.max_children`, 0 to 100.
+    Percent(u32),
+    /// This many workers.
+    Workers(u32),
+}
+
+impl Surge {
+    /// Returns the number of workers for a pool with this `pm.max_children`. Parts of a worker count as one.
+    #[must_use]
+    pub fn workers(self, max_children: u32) -> u32 {
+        match self {
+            Self::Percent(percent) => {
+                let hundredths = u64::from(max_children) * u64::from(percent);
+                u32::try_from(hundredths.div_ceil(100)).unwrap_or(u32::MAX)
+            }
+            Self::Workers(workers) => workers,
+        }
+    }
+
+    /// Reads `25%` or `4`.
+    pub(crate) fn parse(value: &BStr) -> Result<Self, Reason> {
+        let surge = match value.strip_suffix(b"%") {
+            Some(percent) => digits(percent)
+                .filter(|percent| *percent <= 100)
+                .map(Self::Percent),
+            None => digits(value).map(Self::Workers),
+        };
+        surge.ok_or("must be a number of workers, or a percentage from 0% to 100%")
+    }
+
+    /// Returns the value as the `-tt` dump shows it.
+    pub(crate) fn shown(self) -> String {
+        match self {
+            Self::Percent(percent) => format!("{percent}%"),
+            Self::Workers(workers) => workers.to_string(),
+        }
+    }
+}
+
+impl Default for Surge {
+    fn default() -> Self {
+        Self::Percent(25)
+    }
+}
+
+/// `shutdown_on_term`: what SIGTERM means to the master.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TermMeans {
+    /// `fast`: requests that run are cut off, as with php-fpm.
+    #[default]
+    Fast,
+    /// `graceful`: requests that run are finished, as with SIGQUIT.
+    Graceful,
+}
+
+impl TermMeans {
+    /// Reads the word, in any case.
+    pub(crate) fn parse(value: &BStr) -> Result<Self, Reason> {
+        [Self::Fast, Self::Graceful]
+            .into_iter()
+            .find(|means| value.eq_ignore_ascii_case(means.name().as_bytes()))
+            .ok_or("invalid kind of shutdown (fast or graceful)")
+    }
+
+    /// Returns the name as the configuration writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Graceful => "graceful",
+        }
+    }
+}
+
+/// `log_format`: what a line of the error log looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum LogFormat {
+    /// `fpm`: `[date] LEVEL: text`, as php-fpm writes it.
+    #[default]
+    Fpm,
+    /// `json`: one JSON object.
+    Json,
+}
+
+impl LogFormat {
+    /// Reads the word, in any case.
+    pub(crate) fn parse(value: &BStr) -> Result<Self, Reason> {
+        [Self::Fpm, Self::Json]
+            .into_iter()
+            .find(|format| value.eq_ignore_ascii_case(format.name().as_bytes()))
+            .ok_or("invalid log format (fpm or json)")
+    }
+
+    /// Returns the name as the configuration writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fpm => "fpm",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Reads digits and nothing else.
+fn digits(text: &[u8]) -> Option<u32> {
+    let text = text.to_str().ok()?;
+    let only_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    only_digits.then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_surge_is_a_number_or_a_percentage() {
+        let invalid = Err("must be a number of workers, or a percentage from 0% to 100%");
+        for (text, expected) in [
+            ("25%", Ok(Surge::Percent(25))),
+            ("0%", Ok(Surge::Percent(0))),
+            ("100%", Ok(Surge::Percent(100))),
+            ("0", Ok(Surge::Workers(0))),
+            ("300", Ok(Surge::Workers(300))),
+            ("101%", invalid),
+            ("", invalid),
+            ("%", invalid),
+            ("-1", invalid),
+            ("+1", invalid),
+            ("2.5", invalid),
+            ("25 %", invalid),
+            ("25%%", invalid),
+            ("4294967296", invalid),
+        ] {
+            assert_eq!(Surge::parse(text.into()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_worker_counts_as_one() {
+        for (surge, max_children, expected) in [
+            (Surge::Percent(25), 4, 1),
+            (Surge::Percent(25), 1, 1),
+            (Surge::Percent(25), 10, 3),
+            (Surge::Percent(0), 10, 0),
+            (Surge::Percent(100), u32::MAX, u32::MAX),
+            (Surge::Workers(0), 10, 0),
+            (Surge::Workers(50), 10, 50),
+        ] {
+            assert_eq!(surge.workers(max_children), expected, "{surge:?}");
+        }
+    }
+
+    #[test]
+    fn words_are_known_in_any_case() {
+        assert_eq!(TermMeans::parse("Graceful".into()), Ok(TermMeans::Graceful));
+        assert_eq!(TermMeans::parse("fast".into()), Ok(TermMeans::Fast));
+        assert!(TermMeans::parse("".into()).is_err());
+        assert_eq!(LogFormat::parse("JSON".into()), Ok(LogFormat::Json));
+        assert_eq!(LogFormat::parse("fpm".into()), Ok(LogFormat::Fpm));
+        assert!(LogFormat::parse("json5".into()).is_err());
+    }
+}
