@@ -10,7 +10,7 @@ use fpm_os::seqpacket::{self, MAX_DESCRIPTORS, Patience};
 use crate::error::ChannelError;
 use crate::link::{Flushed, Link, Received};
 use crate::message::{FromZygote, Output, Parameters, Spawn, Start, ToZygote};
-use crate::wire::{self, MAX_PAYLOAD, Order, RELEASE};
+use crate::wire::{self, MAX_PACKET, MAX_PAYLOAD, Order, RELEASE};
 
 /// What there is to receive.
 #[derive(Debug)]
@@ -27,12 +27,14 @@ pub enum Next<T> {
 #[derive(Debug)]
 pub struct MasterEnd {
     link: Link,
+    buffer: Box<[u8]>,
 }
 
 /// The zygote's end.
 #[derive(Debug)]
 pub struct ZygoteEnd {
     link: Link,
+    buffer: Box<[u8]>,
     started: Option<Unfinished>,
 }
 
@@ -57,6 +59,7 @@ impl MasterEnd {
         Ok((
             MasterEnd {
                 link: Link::new(ours),
+                buffer: vec![0; MAX_PACKET].into(),
             },
             theirs,
         ))
@@ -95,7 +98,7 @@ impl MasterEnd {
     /// # Errors
     /// When the zygote sends what is no message of this version.
     pub fn receive(&mut self) -> Result<Next<FromZygote>, ChannelError> {
-        match self.link.receive(Patience::AtOnce)? {
+        match self.link.receive(&mut self.buffer, Patience::AtOnce)? {
             Received::Packet(packet, descriptors) => {
                 no_descriptors(&descriptors)?;
                 Ok(Next::Message(wire::decode(packet)?))
@@ -161,6 +164,7 @@ impl ZygoteEnd {
     pub fn adopt(socket: OwnedFd) -> ZygoteEnd {
         ZygoteEnd {
             link: Link::new(socket),
+            buffer: vec![0; MAX_PACKET].into(),
             started: None,
         }
     }
@@ -208,7 +212,7 @@ impl ZygoteEnd {
     /// Takes packets until they make a message.
     fn next(&mut self, patience: Patience) -> Result<Next<ToZygote>, ChannelError> {
         loop {
-            let (order, descriptors) = match self.link.receive(patience)? {
+            let (order, descriptors) = match self.link.receive(&mut self.buffer, patience)? {
                 Received::Packet(packet, descriptors) => (wire::decode(packet)?, descriptors),
                 Received::Nothing => return Ok(Next::Nothing),
                 Received::Closed => return Ok(Next::Closed),
@@ -318,7 +322,7 @@ fn received_start(release: String, descriptors: Vec<OwnedFd>) -> Result<Box<Star
     }))
 }
 
-/// Names the descriptors of a `Spawn`: the control pipe and perhaps those for output.
+/// Names the descriptors of a `Spawn`: the control socket and perhaps those for output.
 fn received_pipes(descriptors: Vec<OwnedFd>) -> Result<(OwnedFd, Option<Output>), ChannelError> {
     if descriptors.len() == 1 {
         let [control] = exactly(descriptors)?;

@@ -1,4 +1,5 @@
-//! Messages between the master and its zygotes: typed, over one SOCK_SEQPACKET pair, with descriptors.
+//! Messages between the master and its zygotes, and between the master and each worker: typed, over SOCK_SEQPACKET pairs, with
+//! descriptors.
 //!
 //! The crate knows what is said, not what it means: no process is forked and no configuration looked into here.
 //! A changer must know: both ends may come from different builds of the program (a package upgrade between a start
@@ -11,6 +12,7 @@ mod error;
 mod link;
 mod message;
 mod wire;
+pub mod worker;
 
 pub use end::{MasterEnd, Next, ZygoteEnd};
 pub use error::ChannelError;

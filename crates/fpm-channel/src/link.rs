@@ -11,7 +11,7 @@ use fpm_os::seqpacket::{self, Patience};
 use serde::Serialize;
 
 use crate::error::ChannelError;
-use crate::wire::{self, MAX_PACKET};
+use crate::wire;
 
 /// Whether packets wait for the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Flushed {
     Waiting,
 }
 
-/// What [`Link::receive`] found.
+/// What [`receive`] found.
 #[derive(Debug)]
 pub(crate) enum Received<'a> {
     /// A packet and its descriptors.
@@ -38,7 +38,6 @@ pub(crate) enum Received<'a> {
 pub(crate) struct Link {
     socket: OwnedFd,
     unsent: VecDeque<Unsent>,
-    buffer: Box<[u8]>,
 }
 
 /// A packet that the kernel had no room for.
@@ -54,7 +53,6 @@ impl Link {
         Link {
             socket,
             unsent: VecDeque::new(),
-            buffer: vec![0; MAX_PACKET].into(),
         }
     }
 
@@ -94,26 +92,13 @@ impl Link {
         Ok(Flushed::All)
     }
 
-    /// Takes the next packet.
-    pub(crate) fn receive(&mut self, patience: Patience) -> Result<Received<'_>, ChannelError> {
-        let packet = match seqpacket::receive(&self.socket, &mut self.buffer, patience) {
-            Ok(packet) => packet,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Ok(Received::Nothing);
-            }
-            // The other end has closed with messages of ours unread.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                return Ok(Received::Closed);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if packet.truncated {
-            return Err(ChannelError::Truncated);
-        }
-        match packet.len {
-            0 => Ok(Received::Closed),
-            len => Ok(Received::Packet(&self.buffer[..len], packet.descriptors)),
-        }
+    /// Takes the next packet into `buffer`.
+    pub(crate) fn receive<'b>(
+        &self,
+        buffer: &'b mut [u8],
+        patience: Patience,
+    ) -> Result<Received<'b>, ChannelError> {
+        receive(&self.socket, buffer, patience)
     }
 }
 
@@ -123,8 +108,34 @@ impl AsFd for Link {
     }
 }
 
+/// Takes the next packet from a socket into `buffer`.
+pub(crate) fn receive<'b>(
+    socket: &OwnedFd,
+    buffer: &'b mut [u8],
+    patience: Patience,
+) -> Result<Received<'b>, ChannelError> {
+    let packet = loop {
+        match seqpacket::receive(socket, buffer, patience) {
+            Ok(packet) => break packet,
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => return Ok(Received::Nothing),
+                // The other end has closed with messages of ours unread, which is told once and before what it has sent.
+                io::ErrorKind::ConnectionReset => {}
+                _ => return Err(error.into()),
+            },
+        }
+    };
+    if packet.truncated {
+        return Err(ChannelError::Truncated);
+    }
+    match packet.len {
+        0 => Ok(Received::Closed),
+        len => Ok(Received::Packet(&buffer[..len], packet.descriptors)),
+    }
+}
+
 /// Hands one packet to the kernel if it has room.
-fn transmit(
+pub(crate) fn transmit(
     socket: &OwnedFd,
     packet: &[u8],
     descriptors: &[BorrowedFd<'_>],

@@ -163,7 +163,7 @@ pub struct Spawn<F = OwnedFd> {
     pub pool: PoolIndex,
     /// Its slot in the pool's part of the scoreboard.
     pub slot: SlotIndex,
-    /// The read end of its control pipe: a byte means "look at your slot", end of file "the master is gone".
+    /// The worker's end of its control socket ([`crate::worker`]).
     pub control: F,
     /// Where its output goes; `None` means /dev/null.
     pub output: Option<Output<F>>,

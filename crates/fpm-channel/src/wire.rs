@@ -11,7 +11,7 @@ use crate::error::ChannelError;
 use crate::message::{SlotIndex, WorkerId};
 
 /// Version of all messages; the first byte of every packet.
-pub(crate) const VERSION: u8 = 2;
+pub(crate) const VERSION: u8 = 3;
 
 /// Largest packet, in bytes. Well below the kernel's send buffer, so that a packet never waits for room alone.
 pub(crate) const MAX_PACKET: usize = 65_536;
@@ -36,7 +36,7 @@ pub(crate) enum Order {
     },
     /// Descriptors: the next of those that a `Start` has announced.
     Descriptors,
-    /// Descriptors: the control pipe and, if the worker's output is wanted, two pipes for stdout and stderr.
+    /// Descriptors: the control socket and, if the worker's output is wanted, two pipes for stdout and stderr.
     Spawn {
         /// The worker.
         worker: WorkerId,

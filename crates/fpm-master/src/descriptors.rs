@@ -28,7 +28,7 @@ pub(crate) fn make_room(config: &Config) -> Option<u64> {
 /// Returns the limit to set; `None` when there is enough.
 fn wanted(config: &Config, limit: OpenFiles) -> Option<u64> {
     let pools = config.pools.iter().map(|pool| {
-        // The control pipe of a worker, and its two outputs if they are caught.
+        // The control socket of a worker, and its two outputs if they are caught.
         let each = if pool.catch_workers_output { 3 } else { 1 };
         1 + u64::from(pool.pm_max_children) * each
     });

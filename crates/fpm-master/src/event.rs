@@ -3,7 +3,8 @@
 //! Rule: the enum is closed and [`Master::on_event`](crate::master::Master::on_event) is its only consumer; together
 //! they are the table of contents of the master.
 
-use fpm_channel::FromZygote;
+use fpm_channel::worker::FromWorker;
+use fpm_channel::{FromZygote, WorkerId};
 use fpm_conf::PoolIndex;
 use fpm_os::signal::Signal;
 use fpm_os::wait::Exit;
@@ -19,6 +20,8 @@ pub(crate) enum Event {
     Said(ZygoteId, FromZygote),
     /// A zygote hung up; all that it said before has been delivered.
     HungUp(ZygoteId),
+    /// A worker said something; nothing of it can be relied upon.
+    WorkerSaid(WorkerId, FromWorker),
     /// A child of the master ended: a zygote, a worker whose zygote is gone, or a process that some worker left behind.
     /// All that a zygote said before its end has been delivered.
     Reaped(Exit),

@@ -1,4 +1,4 @@
-//! The real world: zygote processes, pipes, the scoreboard and the event loop.
+//! The real world: zygote processes, sockets and pipes, the scoreboard and the event loop.
 //!
 //! Rule: nothing is decided here; [`crate::master`] decides.
 
@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use fpm_channel::worker::ToWorker;
 use fpm_channel::{Output, Spawn, ToZygote, WorkerId};
 use fpm_conf::{Config, PoolIndex};
 use fpm_events::{EventLoop, Interest, TimerId};
@@ -29,6 +30,7 @@ use crate::program::{Options, Program};
 use crate::systemd::Load;
 use crate::world::{Activity, Audience, Birth, Fate, World};
 
+mod control;
 mod inputs;
 mod outlet;
 mod pipes;
@@ -71,6 +73,8 @@ pub(crate) enum Token {
     Channel(ZygoteId),
     /// The standard error of a zygote.
     ZygoteStderr(ZygoteId),
+    /// The control socket of a worker. As a timer: there is more to read, or to send.
+    Control(WorkerId),
     /// An output of a worker. As a timer: there is more to read.
     Output(WorkerId, Stream),
     /// The socket of a pool.
@@ -112,14 +116,10 @@ impl<P: Program> World for Live<P> {
             }),
         });
         zygote.send(&message)?;
+        self.watch(&pipes.control, Interest::Both, Token::Control(birth.worker));
         for (stream, pipe) in pipes.outputs() {
-            if let Err(error) = self.events.add(
-                pipe,
-                Interest::Readable,
-                Token::Output(birth.worker, stream),
-            ) {
-                tracing::error!("{error}");
-            }
+            let token = Token::Output(birth.worker, stream);
+            self.watch(pipe, Interest::Readable, token);
         }
         self.workers.insert(birth.worker, pipes);
         Ok(())
@@ -148,16 +148,16 @@ impl<P: Program> World for Live<P> {
     }
 
     fn drain(&mut self, worker: WorkerId) {
-        if let Some(pipes) = self.workers.get_mut(&worker) {
+        if let Some(pipes) = self.workers.get(&worker) {
             self.setup.pools[pipes.pool.0 as usize].drain(pipes.slot.0);
-            // Gone or never born: its end is told in another way.
-            let _ = pipes.wake();
+            self.tell_worker(worker, ToWorker::Look);
         }
     }
 
     fn release(&mut self, worker: WorkerId) {
         self.last_words(worker);
         if let Some(pipes) = self.workers.remove(&worker) {
+            self.unwatch(&pipes.control);
             for (_, pipe) in pipes.outputs() {
                 self.unwatch(pipe);
             }
@@ -172,7 +172,7 @@ impl<P: Program> World for Live<P> {
         match self.setup.pools[pipes.pool.0 as usize].state(pipes.slot.0) {
             Some(state) => Fate::Born(state.pid),
             // Its zygote is dead: nobody but the worker itself can have the other end.
-            None if pipes.wake().is_err() => Fate::Nobody,
+            None if pipes.control.send(ToWorker::Look).is_err() => Fate::Nobody,
             None => Fate::Unknown,
         }
     }
@@ -265,6 +265,12 @@ impl<P: Program> Live<P> {
     fn tell(&mut self, zygote: ZygoteId, message: &ToZygote) {
         if let Some(zygote) = self.zygotes.get_mut(&zygote) {
             let _ = zygote.send(message);
+        }
+    }
+
+    fn watch(&mut self, descriptor: impl AsFd, interest: Interest, token: Token) {
+        if let Err(error) = self.events.add(descriptor, interest, token) {
+            tracing::error!("{error}");
         }
     }
 

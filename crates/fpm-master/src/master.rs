@@ -26,6 +26,7 @@ mod notifications;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod words;
 mod workers;
 mod zygotes;
 
@@ -112,6 +113,7 @@ impl<W: World> Master<W> {
             Event::Signal(signal) => self.on_signal(now, signal),
             Event::Said(zygote, said) => self.on_said(now, zygote, said),
             Event::HungUp(zygote) => self.on_hung_up(now, zygote),
+            Event::WorkerSaid(worker, said) => self.on_worker_said(worker, &said),
             Event::Reaped(exit) => self.on_reaped(now, exit),
             Event::Due(timer) => self.on_due(now, timer),
             Event::Connection(pool) => self.on_connection(now, pool),

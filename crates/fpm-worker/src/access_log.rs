@@ -38,6 +38,10 @@ pub(crate) struct AccessLog {
     writer: Writer,
     /// CPU time when the request began, for formats that show some.
     cpu: CpuTimes,
+    /// Lines that could not be written and that nobody knows of yet.
+    lost: u64,
+    /// Whether the last one could not be written.
+    failing: bool,
     /// Memory for a line.
     line: Vec<u8>,
 }
@@ -76,8 +80,30 @@ impl AccessLog {
                 parent: master,
             },
             cpu: CpuTimes::default(),
+            lost: 0,
+            failing: false,
             line: Vec::new(),
         })
+    }
+
+    /// Writes to another file from now on.
+    pub(crate) fn write_to(&mut self, file: OwnedFd) {
+        self.file = File::from(file);
+    }
+
+    /// Returns how many lines could not be written and were not forgotten.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Tells whether lines were lost and the last one was not.
+    pub(crate) fn has_recovered(&self) -> bool {
+        self.lost > 0 && !self.failing
+    }
+
+    /// Forgets lines that were lost: somebody else knows of them.
+    pub(crate) fn forget_lost(&mut self) {
+        self.lost = 0;
     }
 
     /// Notes that a request begins to be answered.
@@ -87,7 +113,7 @@ impl AccessLog {
         }
     }
 
-    /// Writes the line of a request. A log that cannot be written to has nobody to tell.
+    /// Writes the line of a request. One that cannot be written is counted.
     pub(crate) fn write(&mut self, entry: &Entry<'_>) -> Written {
         if is_suppressed(&self.suppressed, entry) {
             return Written::Nothing;
@@ -97,7 +123,8 @@ impl AccessLog {
         entry::compose(&self.format, entry, &self.writer, self.spent(), &mut line);
         let written = finish(&mut line);
         if written != Written::Nothing {
-            let _unwritten = write_once(&self.file, &line);
+            self.failing = !write_once(&self.file, &line).is_ok_and(|count| count == line.len());
+            self.lost += u64::from(self.failing);
         }
         self.line = line;
         written

@@ -17,6 +17,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use bstr::{BStr, BString, ByteSlice};
+use fpm_channel::worker::WorkerEnd;
 use fpm_conf::{ListenAddress, LogLevel, Pool};
 use fpm_os::identity::Identity;
 use fpm_os::signal::Signal;
@@ -54,7 +55,7 @@ pub struct Assignment<'a> {
     pub generation: u64,
     /// The pool's listening socket.
     pub listener: OwnedFd,
-    /// The read end of its control pipe.
+    /// Its end of its control socket.
     pub control: OwnedFd,
     /// Where its output goes (`catch_workers_output`); nothing means /dev/null.
     pub output: Option<Output>,
@@ -147,18 +148,18 @@ fn be_born<'a>(
     }
     php_messages::write_to_stderr(assignment.log);
     let allowed = allowed_clients(pool, words);
-    let watch =
-        Watch::new(assignment.listener, assignment.control, quit).map_err(BirthError::Watch)?;
-    SignalSet::empty().set_mask().map_err(BirthError::Signals)?;
-    engine.after_fork();
     let access_log = assignment
         .access_log
         .and_then(|file| AccessLog::new(file, pool, process::id(), assignment.master));
+    let control = WorkerEnd::adopt(assignment.control);
+    let watch =
+        Watch::new(assignment.listener, control, quit, access_log).map_err(BirthError::Watch)?;
+    SignalSet::empty().set_mask().map_err(BirthError::Signals)?;
+    engine.after_fork();
     Ok(Worker {
         pool,
         own,
         reported: assignment.reported,
-        access_log,
         engine,
         watch,
         slot,

@@ -18,7 +18,6 @@ use fpm_os::clock;
 use fpm_scoreboard::SlotWriter;
 use sapi::Engine;
 
-use crate::access_log::AccessLog;
 use crate::allowed_clients::{self, AllowedClients};
 use crate::client::Client;
 use crate::exit::{SOFTWARE, SUCCESS};
@@ -44,7 +43,6 @@ pub(crate) struct Worker<'a> {
     pub(crate) own: Reported,
     /// The pool that the status page shows: `pm.status_listen` makes it another one.
     pub(crate) reported: Reported,
-    pub(crate) access_log: Option<AccessLog>,
     pub(crate) allowed: AllowedClients,
     pub(crate) log: Log,
     pub(crate) flush_marks: FlushMarks,
@@ -105,6 +103,7 @@ impl Worker<'_> {
                 Then::Fail => break SOFTWARE,
             }
         };
+        self.watch.report_lost_lines();
         self.engine.shutdown();
         code
     }

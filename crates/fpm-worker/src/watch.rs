@@ -1,26 +1,27 @@
 //! What a worker waits for between requests: clients, and being told to end.
 //!
-//! It is told to end in three ways: a byte in its control pipe (look at your slot), the end of that pipe (the master is gone),
-//! and SIGQUIT. All three mean the same, and all three are only looked at here: a request that has begun is finished. The master
-//! uses the pipe alone, which interrupts nothing that a script does; SIGQUIT from outside cuts a `sleep()`, as with php-fpm.
+//! It is told to end in three ways: through its control socket (look at your slot), by the end of that socket (the master is
+//! gone), and by SIGQUIT. All three mean the same, and all three are only looked at here: a request that has begun is finished. The master
+//! uses the socket alone, which interrupts nothing that a script does; SIGQUIT from outside cuts a `sleep()`, as with php-fpm.
 //!
 //! Original: fcgi_accept_request in main/fastcgi.c, sig_soft_quit in sapi/fpm/fpm/fpm_signals.c.
 
 mod accept_error;
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use fpm_channel::worker::{FromWorker, ToWorker, WorkerEnd};
+use fpm_channel::{Flushed, Next};
 use fpm_os::connection::Connection as Socket;
-use fpm_os::descriptor::set_nonblocking;
 use fpm_os::epoll::{WaitSet, Wake};
 use fpm_os::signal::quit::QuitFlag;
 use fpm_os::{clock, listener, poll};
 use fpm_scoreboard::SlotWriter;
 
 use self::accept_error::{Remedy, remedy};
+use crate::access_log::AccessLog;
 use crate::client::{Arrival, Client};
 use crate::log::Log;
 
@@ -54,30 +55,37 @@ pub(crate) enum Course {
 pub(crate) struct Watch {
     events: WaitSet,
     listener: OwnedFd,
-    control: File,
+    control: WorkerEnd,
     quit: QuitFlag,
     course: Course,
+    /// The access log: the master may give it another file whenever the worker waits.
+    pub(crate) access_log: Option<AccessLog>,
     /// Clients taken from the queue since the last wait.
     in_a_row: u32,
 }
 
 impl Watch {
-    /// Takes over a worker's listening socket and control pipe; `quit` says whether SIGQUIT has come.
+    /// Takes over a worker's listening socket, control socket and access log; `quit` says whether SIGQUIT has come.
     ///
     /// # Errors
     /// When the kernel is short of what this takes.
-    pub(crate) fn new(listener: OwnedFd, control: OwnedFd, quit: QuitFlag) -> io::Result<Watch> {
+    pub(crate) fn new(
+        listener: OwnedFd,
+        control: WorkerEnd,
+        quit: QuitFlag,
+        access_log: Option<AccessLog>,
+    ) -> io::Result<Watch> {
         let events = WaitSet::create()?;
-        set_nonblocking(&control)?;
         events.add(&listener, LISTENER, Wake::One)?;
         events.add(&control, CONTROL, Wake::All)?;
         events.add(quit, QUIT, Wake::All)?;
         Ok(Watch {
             events,
             listener,
-            control: File::from(control),
+            control,
             quit,
             course: Course::Serving,
+            access_log,
             in_a_row: 0,
         })
     }
@@ -176,6 +184,27 @@ impl Watch {
         client.wait(left)
     }
 
+    /// A request is over: if the access log takes lines again that did not, the master is told what is missing there.
+    pub(crate) fn after_request(&mut self) {
+        if self
+            .access_log
+            .as_ref()
+            .is_some_and(AccessLog::has_recovered)
+        {
+            self.report_lost_lines();
+        }
+    }
+
+    /// Tells the master of lines that are missing in the access log. If there is no room for that, it is told later.
+    pub(crate) fn report_lost_lines(&mut self) {
+        if let Some(log) = &mut self.access_log
+            && log.lost() > 0
+            && let Ok(Flushed::All) = self.control.send(&FromWorker::AccessLinesLost(log.lost()))
+        {
+            log.forget_lost();
+        }
+    }
+
     /// Leaves everything alone for a while but being told to end.
     fn pause(&mut self, slot: &SlotWriter) -> Course {
         let watched = [self.control.as_fd(), self.quit.as_fd()];
@@ -185,23 +214,31 @@ impl Watch {
         self.course
     }
 
-    /// Takes in what came through the control pipe and as a signal.
+    /// Takes in what came through the control socket and as a signal.
     fn take(&mut self, slot: &SlotWriter) {
-        let master_is_gone = loop {
-            match self.control.read(&mut [0; 16]) {
-                Ok(0) => break true,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break false,
+        loop {
+            match self.control.receive() {
+                Ok(Next::Message(ToWorker::Look)) => {}
+                Ok(Next::Message(ToWorker::AccessLog(file))) => {
+                    if let Some(log) = &mut self.access_log {
+                        log.write_to(file);
+                    }
+                }
+                Ok(Next::Nothing) => break,
+                Ok(Next::Closed) => {
+                    // Nobody will serve these connections; a new daemon must be able to take the address.
+                    let _already = listener::shut_down(&self.listener);
+                    self.course = Course::Ending;
+                    break;
+                }
+                // Something was lost that a new worker will know.
+                Err(_) => {
+                    self.course = Course::Ending;
+                    break;
+                }
             }
-        };
-        if master_is_gone {
-            // Nobody will serve these connections; a new daemon must be able to take the address.
-            let _already = listener::shut_down(&self.listener);
-            self.course = Course::Ending;
-        } else {
-            self.course = self.course(slot);
         }
+        self.course = self.course(slot);
     }
 }
 

@@ -241,7 +241,7 @@ impl Zygote {
         }
     }
 
-    /// The master is gone. Its ends of the workers' control pipes are gone with it, so they end after their requests. That may
+    /// The master is gone. Its ends of the workers' control sockets are gone with it, so they end after their requests. That may
     /// take long: the addresses are given free at once for a new daemon.
     fn orphan(&mut self) {
         self.orphaned = true;

@@ -60,7 +60,14 @@ pub(super) const MEMBERS: &[Member] = &[
         "fpm-worker",
         "crates/fpm-worker/",
         Forbidden,
-        &["fcgi-proto", "sapi", "fpm-conf", "fpm-scoreboard", "fpm-os"],
+        &[
+            "fcgi-proto",
+            "sapi",
+            "fpm-channel",
+            "fpm-conf",
+            "fpm-scoreboard",
+            "fpm-os",
+        ],
     ),
     member(
         "fpm-zygote",

@@ -334,7 +334,7 @@ fn an_end_with_unread_messages_is_an_end() {
 #[test]
 fn a_message_that_is_too_large_is_refused_by_its_sender() {
     let (mut master, mut zygote) = channel();
-    let text = vec![b'x'; wire::MAX_PACKET].into();
+    let text = vec![b'x'; MAX_PACKET].into();
     let refused = zygote.send(&FromZygote::Log {
         level: LogLevel::Notice,
         text,
@@ -342,7 +342,7 @@ fn a_message_that_is_too_large_is_refused_by_its_sender() {
     assert!(matches!(
         refused,
         Err(ChannelError::TooLarge {
-            limit: wire::MAX_PACKET,
+            limit: MAX_PACKET,
             ..
         })
     ));
@@ -361,7 +361,7 @@ fn a_message_that_is_too_large_is_refused_by_its_sender() {
 fn packets_of_another_version_size_or_shape_are_told_apart() {
     let quit = wire::encode(&Order::Quit).unwrap();
     let too_long: Vec<u8> = quit.iter().copied().chain(*b"x").collect();
-    let too_large = vec![wire::VERSION; wire::MAX_PACKET + 1];
+    let too_large = vec![wire::VERSION; MAX_PACKET + 1];
     for (packet, expected) in [
         (&[wire::VERSION + 1, 0][..], "OtherVersion"),
         (b"GET / HTTP/1.1", "OtherVersion"),

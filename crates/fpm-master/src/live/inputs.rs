@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use fpm_channel::Next;
+use fpm_channel::{FromZygote, Next};
 use fpm_events::EventError;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, reap};
@@ -45,6 +45,14 @@ impl<P: Program> Live<P> {
                     self.timers.remove(&timer);
                     happened.push_back(Event::Due(timer));
                 }
+                fpm_events::Event::Readable(Token::Control(worker)) => {
+                    self.on_control(worker, happened);
+                }
+                fpm_events::Event::Writable(Token::Control(worker)) => self.flush_control(worker),
+                fpm_events::Event::Timer(Token::Control(worker)) => {
+                    self.flush_control(worker);
+                    self.on_control(worker, happened);
+                }
                 fpm_events::Event::Readable(token)
                 | fpm_events::Event::Writable(token)
                 | fpm_events::Event::Timer(token) => self.on_words(token),
@@ -83,7 +91,12 @@ impl<P: Program> Live<P> {
     fn on_channel(&mut self, id: ZygoteId, happened: &mut VecDeque<Event>) {
         while let Some(zygote) = self.zygotes.get_mut(&id) {
             match zygote.receive() {
-                Next::Message(said) => happened.push_back(Event::Said(id, said)),
+                Next::Message(said) => {
+                    if let FromZygote::Exited { worker, .. } = said {
+                        self.on_last_words(worker, happened);
+                    }
+                    happened.push_back(Event::Said(id, said));
+                }
                 Next::Nothing => return,
                 Next::Closed => {
                     // It may have been told before.
@@ -101,7 +114,7 @@ impl<P: Program> Live<P> {
             Token::Output(worker, stream) => self.read_output(worker, stream),
             Token::ZygoteStderr(zygote) => self.read_stderr(zygote),
             // Told in no other way than those above.
-            Token::Channel(_) | Token::Listener(_) | Token::Timer(_) => {}
+            Token::Channel(_) | Token::Control(_) | Token::Listener(_) | Token::Timer(_) => {}
         }
     }
 }

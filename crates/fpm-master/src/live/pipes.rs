@@ -1,10 +1,12 @@
-//! The pipes between the master and one worker: control, and the worker's outputs if they are caught.
+//! What connects the master and one worker: its control socket, and the pipes of its outputs if they are caught.
 //!
 //! Rule: none of the master's ends ever blocks.
 
-use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
+use std::os::fd::OwnedFd;
 
 use fpm_channel::SlotIndex;
+use fpm_channel::worker::MasterEnd;
 use fpm_conf::PoolIndex;
 use fpm_os::descriptor::set_nonblocking;
 
@@ -16,7 +18,7 @@ use crate::world::Birth;
 pub(super) struct Pipes {
     pub(super) pool: PoolIndex,
     pub(super) slot: SlotIndex,
-    control: PipeWriter,
+    pub(super) control: MasterEnd,
     outputs: Vec<(Stream, PipeReader)>,
     /// What was said and is not a line yet.
     pub(super) capture: Capture,
@@ -25,7 +27,7 @@ pub(super) struct Pipes {
 /// The worker's ends.
 #[derive(Debug)]
 pub(super) struct WorkerEnds {
-    pub(super) control: PipeReader,
+    pub(super) control: OwnedFd,
     /// Standard output and standard error.
     pub(super) output: Option<[PipeWriter; 2]>,
 }
@@ -42,10 +44,9 @@ pub(super) enum Chunk {
 }
 
 impl Pipes {
-    /// Creates the pipes of a worker.
+    /// Creates the socket and the pipes of a worker.
     pub(super) fn create(birth: Birth, captured: bool) -> io::Result<(Pipes, WorkerEnds)> {
-        let (control_reader, control) = io::pipe()?;
-        set_nonblocking(&control)?;
+        let (control, theirs) = MasterEnd::create()?;
         let mut pipes = Pipes {
             pool: birth.pool,
             slot: birth.slot,
@@ -55,29 +56,17 @@ impl Pipes {
         };
         let mut output = None;
         if captured {
-            let ((stdout, stdout_writer), (stderr, stderr_writer)) = (io::pipe()?, io::pipe()?);
-            for reader in [&stdout, &stderr] {
-                set_nonblocking(reader)?;
-            }
+            let ((stdout, stdout_writer), (stderr, stderr_writer)) = (pipe()?, pipe()?);
             pipes.outputs = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
             output = Some([stdout_writer, stderr_writer]);
         }
         Ok((
             pipes,
             WorkerEnds {
-                control: control_reader,
+                control: theirs,
                 output,
             },
         ))
-    }
-
-    /// Makes the worker look at its slot. An error other than a full pipe says that nobody listens.
-    pub(super) fn wake(&mut self) -> io::Result<()> {
-        match self.control.write(&[0]) {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-            // A full pipe has enough to wake it.
-            _ => Ok(()),
-        }
     }
 
     /// Returns the pipes that have something to read.
@@ -92,6 +81,13 @@ impl Pipes {
             None => Chunk::End,
         }
     }
+}
+
+/// Creates a pipe whose reading end does not block.
+fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    set_nonblocking(&reader)?;
+    Ok((reader, writer))
 }
 
 /// Reads what a pipe has.
@@ -110,8 +106,11 @@ pub(super) fn read(pipe: &mut PipeReader, buffer: &mut [u8]) -> Chunk {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Write;
+
     use fpm_channel::WorkerId;
+
+    use super::*;
 
     fn birth() -> Birth {
         Birth {
@@ -119,16 +118,6 @@ mod tests {
             pool: PoolIndex(0),
             slot: SlotIndex(0),
         }
-    }
-
-    #[test]
-    fn waking_never_blocks_and_tells_when_nobody_listens() {
-        let (mut pipes, ends) = Pipes::create(birth(), false).unwrap();
-        for _ in 0..100_000 {
-            pipes.wake().unwrap();
-        }
-        drop(ends);
-        assert!(pipes.wake().is_err());
     }
 
     #[test]

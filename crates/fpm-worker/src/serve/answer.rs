@@ -61,6 +61,7 @@ impl Worker<'_> {
         }
         let (outcome, after) = self.run(client, kept, &target, begun, faults.unwrap_or_default());
         self.flush_marks.mark();
+        self.watch.after_request();
         kept.served += 1;
         match outcome.completion {
             Completion::Finished => {}
@@ -128,7 +129,7 @@ impl Worker<'_> {
             cpu: &mut kept.cpu,
             log: self.log,
             own: &self.own,
-            access_log: self.access_log.as_mut(),
+            access_log: self.watch.access_log.as_mut(),
         };
         let request = Request {
             params,

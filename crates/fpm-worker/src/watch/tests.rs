@@ -1,17 +1,22 @@
-//! A watch with a real socket and a real pipe, and the test as the master.
+//! A watch with real sockets, and the test as the master.
 
-use std::io::{PipeWriter, Write};
+use std::fs::{File, read_to_string};
+use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::OnceLock;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use fpm_conf::LogLevel;
+use fcgi_proto::params::Params;
+use fpm_channel::worker::MasterEnd;
+use fpm_conf::{LogLevel, Pool};
 use fpm_os::process;
 use fpm_os::signal::Signal;
-use fpm_scoreboard::{Birth, Board, Counters, PoolBoard};
+use fpm_scoreboard::{Birth, Board, Counters, Description, Finished, PoolBoard};
 use tempfile::TempDir;
 
 use super::*;
+use crate::access_log::Entry;
 
 const LOG: Log = Log {
     level: LogLevel::Alert,
@@ -24,7 +29,7 @@ struct Scene {
     watch: Watch,
     slot: SlotWriter,
     board: PoolBoard,
-    control: Option<PipeWriter>,
+    control: Option<MasterEnd>,
 }
 
 impl Scene {
@@ -35,7 +40,8 @@ impl Scene {
         let directory = TempDir::new().unwrap();
         let listener = UnixListener::bind(directory.path().join("s")).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let (control, writer) = io::pipe().unwrap();
+        let (master, control) = MasterEnd::create().unwrap();
+        let control = WorkerEnd::adopt(control);
         let file = Board::create().unwrap();
         let board = file
             .map(file.add_pool(1, &Counters::default()).unwrap())
@@ -46,11 +52,11 @@ impl Scene {
             started: Duration::ZERO,
         };
         Scene {
-            watch: Watch::new(listener.into(), control.into(), quit).unwrap(),
+            watch: Watch::new(listener.into(), control, quit, None).unwrap(),
             slot: board.claim(0, birth).unwrap(),
             board,
             directory,
-            control: Some(writer),
+            control: Some(master),
         }
     }
 
@@ -68,9 +74,13 @@ impl Scene {
             .map_err(|error| error.kind())
     }
 
+    fn tell(&mut self, message: ToWorker<Arc<File>>) {
+        self.control.as_mut().unwrap().send(message).unwrap();
+    }
+
     fn drain(&mut self) {
         self.board.drain(0);
-        self.control.as_mut().unwrap().write_all(b"!").unwrap();
+        self.tell(ToWorker::Look);
     }
 }
 
@@ -97,11 +107,12 @@ fn the_masters_word_goes_before_a_client() {
 }
 
 #[test]
-fn a_byte_alone_means_nothing() {
+fn an_order_alone_means_nothing() {
     let mut scene = Scene::new();
-    scene.control.as_mut().unwrap().write_all(b"!!").unwrap();
+    scene.tell(ToWorker::Look);
+    scene.tell(ToWorker::Look);
     let client = scene.connect();
-    // The queue is looked at first; with an empty one the byte is read.
+    // The queue is looked at first; with an empty one the order is read.
     let taken = scene.next().unwrap();
     assert_eq!(
         scene.wait(&taken, Some(Duration::from_millis(1))),
@@ -162,4 +173,53 @@ fn a_client_may_take_its_time_but_not_for_ever() {
     other.write_all(b"x").unwrap();
     assert_eq!(scene.wait(&client, limit), Ok(()));
     assert_eq!(scene.wait(&client, None), Ok(()));
+}
+
+/// Writes a line for a request that has ended.
+fn log_request(scene: &mut Scene) {
+    let params = Params::new();
+    let log = scene.watch.access_log.as_mut().unwrap();
+    log.write(&Entry {
+        request: Description::default(),
+        params: &params,
+        client: None,
+        status: 200,
+        headers: &[],
+        cost: Finished::default(),
+        ended: Duration::ZERO,
+    });
+    scene.watch.after_request();
+}
+
+fn open(path: &Path) -> File {
+    let mut options = File::options();
+    options.append(true).create(true).open(path).unwrap()
+}
+
+#[test]
+fn the_master_gives_the_access_log_another_file_and_hears_of_lost_lines() {
+    let mut scene = Scene::new();
+    let mut pool = Pool::new("www", "/run/www.sock");
+    pool.access_format = Some("%n".into());
+    let path = scene.directory.path().join("log");
+    // Every write to it fails with ENOSPC (full(4)).
+    let full = open(Path::new("/dev/full"));
+    let here = process::id();
+    scene.watch.access_log = AccessLog::new(full.into(), &pool, here, here);
+    log_request(&mut scene);
+    log_request(&mut scene);
+    let mut client = scene.connect();
+    let taken = scene.next().unwrap();
+    scene.tell(ToWorker::AccessLog(Arc::new(open(&path))));
+    client.write_all(b"x").unwrap();
+    assert_eq!(scene.wait(&taken, None), Ok(()));
+    log_request(&mut scene);
+    log_request(&mut scene);
+    assert_eq!(read_to_string(path).unwrap(), "www\nwww\n");
+    let master = scene.control.as_mut().unwrap();
+    match master.receive().unwrap() {
+        Next::Message(said) => assert_eq!(said, FromWorker::AccessLinesLost(2)),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(master.receive(), Ok(Next::Nothing)));
 }

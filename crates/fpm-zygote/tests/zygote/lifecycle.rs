@@ -285,7 +285,7 @@ fn a_worker_has_only_its_own_descriptors() {
     let answer = ask(&site, &Request::get(&site, "x.php")).text();
     let mut names: Vec<&str> = answer.split_whitespace().collect();
     names.sort_unstable();
-    // Standard streams, epoll and quit flag, control pipe, listener and client; files are PHP's own.
+    // Standard streams, epoll and quit flag, control socket, listener and client; files are PHP's own.
     names.retain(|name| !name.starts_with('/') || *name == "/dev/null");
     let expected = [
         "/dev/null",
@@ -293,7 +293,7 @@ fn a_worker_has_only_its_own_descriptors() {
         "/dev/null",
         "anon_inode:[eventfd]",
         "anon_inode:[eventpoll]",
-        "pipe:[]",
+        "socket:[]",
         "socket:[]",
         "socket:[]",
     ];

@@ -1,14 +1,15 @@
 //! The master's part: starts the zygote, asks for workers, hears what becomes of them.
 
 use std::ffi::OsStr;
-use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
+use fpm_channel::worker::ToWorker;
 use fpm_channel::{
     FromZygote, Generation, MasterEnd, Next, Output, Parameters, PhpOptions, PoolStart, SlotIndex,
-    Spawn, Start, ToZygote, WorkerId,
+    Spawn, Start, ToZygote, WorkerId, worker,
 };
 use fpm_conf::{Config, Global, LogLevel, PoolIndex};
 use fpm_os::descriptor::set_nonblocking;
@@ -44,7 +45,7 @@ pub(crate) struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) pid: Pid,
     pub(crate) slot: u32,
-    control: Option<PipeWriter>,
+    control: Option<worker::MasterEnd>,
     stderr: Option<PipeReader>,
 }
 
@@ -193,21 +194,21 @@ impl Master {
         pool: PoolIndex,
         slot: u32,
         output: Option<Output>,
-    ) -> (WorkerId, PipeWriter) {
+    ) -> (WorkerId, worker::MasterEnd) {
         self.workers += 1;
-        let worker = WorkerId(self.workers);
-        let (control, control_writer) = std::io::pipe().expect("a pipe");
+        let id = WorkerId(self.workers);
+        let (ours, theirs) = worker::MasterEnd::create().expect("a socket");
         let spawn = Spawn {
-            worker,
+            worker: id,
             pool,
             slot: SlotIndex(slot),
-            control: OwnedFd::from(control),
+            control: theirs,
             output,
         };
         self.channel
             .send(&ToZygote::Spawn(spawn))
             .expect("the zygote listens");
-        (worker, control_writer)
+        (id, ours)
     }
 
     pub(crate) fn kill(&mut self, worker: &Worker, signal: Signal) {
@@ -227,7 +228,7 @@ impl Master {
     pub(crate) fn drain(&self, worker: &mut Worker) {
         self.board.drain(worker.slot);
         let control = worker.control.as_mut().expect("not given up");
-        control.write_all(b"!").expect("the worker lives");
+        control.send(ToWorker::Look).expect("the worker lives");
     }
 
     /// Waits until the zygote has logged so many lines.
@@ -279,7 +280,7 @@ impl Master {
 }
 
 impl Worker {
-    /// Closes the master's end of the control pipe.
+    /// Closes the master's end of the control socket.
     pub(crate) fn give_up(&mut self) {
         self.control = None;
     }

@@ -1,0 +1,24 @@
+//! What workers say of themselves, and what the master makes of it.
+
+use fpm_channel::WorkerId;
+use fpm_channel::worker::FromWorker;
+use nix::unistd::Pid;
+
+use super::Master;
+use crate::world::World;
+
+impl<W: World> Master<W> {
+    /// A worker said something, perhaps just before its end.
+    pub(super) fn on_worker_said(&mut self, worker: WorkerId, said: &FromWorker) {
+        let Some(worker) = self.roster.get(worker) else {
+            return;
+        };
+        let pool = &self.generation.pool(worker.pool).name;
+        let pid = worker.pid.unwrap_or(Pid::from_raw(0));
+        match said {
+            FromWorker::AccessLinesLost(lines) => tracing::warn!(
+                "[pool {pool}] child {pid} could not write {lines} line(s) of the access log"
+            ),
+        }
+    }
+}
