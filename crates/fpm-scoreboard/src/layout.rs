@@ -7,7 +7,7 @@
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0001;
+pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0002;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {
@@ -35,6 +35,8 @@ pub(crate) mod header {
     pub(crate) const MAX_LISTEN_QUEUE: usize = 10;
     /// How many connections can wait.
     pub(crate) const LISTEN_QUEUE_LEN: usize = 11;
+    /// When the queue was last measured, in microseconds of the monotonic clock. Written by workers.
+    pub(crate) const QUEUE_MEASURED: usize = 12;
     /// Length of the header.
     pub(crate) const LEN: usize = 16;
 }

@@ -1,7 +1,7 @@
 //! The area of one pool: its slots, which of them are busy, and its counters.
 //!
-//! Who writes what: a worker its own slot and its busy bit, and the highest number of busy workers together with the
-//! others; the master everything else. Original: sapi/fpm/fpm/fpm_scoreboard.c
+//! Who writes what: a worker its own slot and its busy bit; the highest number of busy workers and the listen queue
+//! together with the others; the master everything else. Original: sapi/fpm/fpm/fpm_scoreboard.c
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -14,7 +14,10 @@ use crate::error::ScoreboardError;
 use crate::layout::{self, SLOT_LEN, control, header, state};
 use crate::slot::{Slot, SlotSnapshot, SlotState, StateWords};
 use crate::stage::Stage;
-use crate::writer::{Birth, SlotWriter, without_worker};
+use crate::writer::{Birth, SlotWriter, micros, without_worker};
+
+/// How often the listen queue is measured while it is not empty.
+const BETWEEN_MEASUREMENTS: Duration = Duration::from_secs(1);
 
 /// The area of one pool in this process. Clones are the same area.
 #[derive(Clone, Debug)]
@@ -223,7 +226,7 @@ impl PoolBoard {
         totals
     }
 
-    /// Notes how many connections wait and can wait. For the master.
+    /// Notes how many connections wait and can wait. For whoever has measured it.
     pub fn record_listen_queue(&self, queue: ListenQueue) {
         self.header(header::LISTEN_QUEUE)
             .store(queue.waiting, Relaxed);
@@ -231,6 +234,17 @@ impl PoolBoard {
             .store(queue.capacity, Relaxed);
         self.header(header::MAX_LISTEN_QUEUE)
             .fetch_max(queue.waiting, Relaxed);
+    }
+
+    /// Tells, to one of all that ask within a second, that it is time to measure the listen queue `now` (monotonic).
+    #[must_use]
+    pub fn is_time_to_measure(&self, now: Duration) -> bool {
+        let measured = self.header(header::QUEUE_MEASURED);
+        let (now, last) = (micros(now), measured.load(Relaxed));
+        now.saturating_sub(last) >= micros(BETWEEN_MEASUREMENTS)
+            && measured
+                .compare_exchange(last, now, Relaxed, Relaxed)
+                .is_ok()
     }
 
     /// Counts that more workers were wanted than `pm.max_children`. For the master.

@@ -183,6 +183,6 @@ pub(crate) fn without_worker(words: &StateWords) -> StateWords {
 }
 
 /// Turns a time into what shared memory holds.
-fn micros(time: Duration) -> u64 {
+pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

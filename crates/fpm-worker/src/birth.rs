@@ -15,6 +15,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
 use fpm_channel::worker::WorkerEnd;
@@ -54,7 +55,7 @@ pub struct Assignment<'a> {
     /// The generation of the configuration.
     pub generation: u64,
     /// The pool's listening socket.
-    pub listener: OwnedFd,
+    pub listener: Arc<OwnedFd>,
     /// Its end of its control socket.
     pub control: OwnedFd,
     /// Where its output goes (`catch_workers_output`); nothing means /dev/null.
@@ -122,6 +123,7 @@ fn be_born<'a>(
         name: pool.name.clone(),
         manager: pool.pm,
         board: assignment.board.clone(),
+        listener: Arc::clone(&assignment.listener),
     };
     let slot = assignment.board.claim(
         assignment.slot,

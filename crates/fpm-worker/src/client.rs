@@ -62,6 +62,11 @@ impl Client {
         self.socket.peer().map(|peer| peer.ip())
     }
 
+    /// Returns how the worker came by it.
+    pub(crate) fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
     /// Tells, once, whether the client was in the queue for so long that it has given up.
     pub(crate) fn has_given_up(&mut self) -> bool {
         match std::mem::replace(&mut self.arrival, Arrival::Met) {

@@ -19,7 +19,7 @@ use fpm_scoreboard::SlotWriter;
 use sapi::Engine;
 
 use crate::allowed_clients::{self, AllowedClients};
-use crate::client::Client;
+use crate::client::{Arrival, Client};
 use crate::exit::{SOFTWARE, SUCCESS};
 use crate::log::{FlushMarks, Log};
 use crate::output::Output;
@@ -91,6 +91,11 @@ impl Worker<'_> {
             let Some(client) = self.watch.next_client(&self.slot, &self.log) else {
                 break SUCCESS;
             };
+            if client.arrival() == Arrival::Queued
+                && self.own.board.is_time_to_measure(clock::monotonic())
+            {
+                self.own.measure_queue();
+            }
             let address = client.address();
             if let (false, Some(address)) = (self.allowed.allows(address), address) {
                 self.log

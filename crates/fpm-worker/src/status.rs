@@ -13,12 +13,15 @@ mod pages;
 mod query;
 
 use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::BString;
 use fpm_conf::{PhpVersion, Pm, Pool};
 use fpm_os::clock::{self, LocalTime};
-use fpm_scoreboard::{PoolBoard, SlotSnapshot, Stage, Totals};
+use fpm_os::listener::queue;
+use fpm_scoreboard::{ListenQueue, PoolBoard, SlotSnapshot, Stage, Totals};
 use sapi::{PoolStatus, ProcessStatus, RequestInfo};
 
 use self::query::Wanted;
@@ -35,6 +38,8 @@ pub struct Reported {
     pub manager: Pm,
     /// Its part of the scoreboard.
     pub board: PoolBoard,
+    /// Its listening socket, whose queue is told.
+    pub listener: Arc<OwnedFd>,
 }
 
 /// How much is told.
@@ -128,8 +133,23 @@ fn status(reported: &Reported, method: &[u8], query: &[u8], php: PhpVersion) -> 
 }
 
 impl Reported {
-    /// Reads the scoreboard.
+    /// Notes in the scoreboard how many connections wait now.
+    ///
+    /// Nobody needs to do so regularly: a page measures for itself, and a queue that grows between two pages is seen by the
+    /// workers that take from it.
+    pub(crate) fn measure_queue(&self) {
+        // Where the kernel tells nothing (no AF_NETLINK for us, another network namespace) the numbers stay 0, as php-fpm's.
+        if let Ok(queue) = queue::of(&self.listener) {
+            self.board.record_listen_queue(ListenQueue {
+                waiting: queue.waiting.into(),
+                capacity: queue.capacity.into(),
+            });
+        }
+    }
+
+    /// Reads the scoreboard, and how many connections wait.
     pub(crate) fn status(&self, detail: Detail) -> PoolStatus {
+        self.measure_queue();
         let snapshots = match detail {
             Detail::Pool => Vec::new(),
             Detail::Processes => self.board.snapshots(),

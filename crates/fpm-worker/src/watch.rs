@@ -10,6 +10,7 @@ mod accept_error;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fpm_channel::worker::{FromWorker, ToWorker, WorkerEnd};
@@ -54,7 +55,7 @@ pub(crate) enum Course {
 #[derive(Debug)]
 pub(crate) struct Watch {
     events: WaitSet,
-    listener: OwnedFd,
+    listener: Arc<OwnedFd>,
     control: WorkerEnd,
     quit: QuitFlag,
     course: Course,
@@ -70,7 +71,7 @@ impl Watch {
     /// # Errors
     /// When the kernel is short of what this takes.
     pub(crate) fn new(
-        listener: OwnedFd,
+        listener: Arc<OwnedFd>,
         control: WorkerEnd,
         quit: QuitFlag,
         access_log: Option<AccessLog>,

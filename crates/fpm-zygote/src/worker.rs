@@ -6,6 +6,7 @@
 use std::ffi::CString;
 use std::io::PipeWriter;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use fpm_channel::{Output, Parameters, PoolStart, Spawn};
 use fpm_conf::{Pool, PoolIndex};
@@ -25,7 +26,7 @@ struct Share {
     pool: Pool,
     start: PoolStart,
     board: PoolBoard,
-    listener: OwnedFd,
+    listener: Arc<OwnedFd>,
     access_log: Option<OwnedFd>,
     reported: Reported,
 }
@@ -90,14 +91,13 @@ fn share(
     listeners: Vec<OwnedFd>,
     access_logs: Vec<OwnedFd>,
 ) -> Option<Share> {
-    let reported = reported(index, &parameters, &boards)?;
+    let listeners: Vec<Arc<OwnedFd>> = listeners.into_iter().map(Arc::new).collect();
+    let reported = reported(index, &parameters, &boards, &listeners)?;
     let start = parameters.pools.into_iter().nth(index)?;
     Some(Share {
         pool: parameters.config.pools.into_iter().nth(index)?,
         board: boards.into_iter().nth(index)?,
-        listener: listeners
-            .into_iter()
-            .nth(usize::try_from(start.listener).ok()?)?,
+        listener: listener_of(&start, &listeners)?,
         access_log: start
             .access_log
             .and_then(|log| access_logs.into_iter().nth(usize::try_from(log).ok()?)),
@@ -107,7 +107,12 @@ fn share(
 }
 
 /// Finds out whose status a pool's status page shows: its own, unless `pm.status_listen` has made it for another's.
-fn reported(index: usize, parameters: &Parameters, boards: &[PoolBoard]) -> Option<Reported> {
+fn reported(
+    index: usize,
+    parameters: &Parameters,
+    boards: &[PoolBoard],
+    listeners: &[Arc<OwnedFd>],
+) -> Option<Reported> {
     let pools = &parameters.config.pools;
     let shown = match pools.get(index)?.status_of {
         Some(PoolIndex(of)) => usize::try_from(of).ok()?,
@@ -118,7 +123,14 @@ fn reported(index: usize, parameters: &Parameters, boards: &[PoolBoard]) -> Opti
         name: pool.name.clone(),
         manager: pool.pm,
         board: boards.get(shown)?.clone(),
+        listener: listener_of(parameters.pools.get(shown)?, listeners)?,
     })
+}
+
+fn listener_of(start: &PoolStart, listeners: &[Arc<OwnedFd>]) -> Option<Arc<OwnedFd>> {
+    listeners
+        .get(usize::try_from(start.listener).ok()?)
+        .cloned()
 }
 
 fn log(parameters: &Parameters) -> Log {

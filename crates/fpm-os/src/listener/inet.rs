@@ -2,24 +2,13 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_sockets.c (`fpm_socket_af_inet_socket_by_addr`)
 
-use std::io;
-use std::mem::MaybeUninit;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use nix::sys::socket::{AddressFamily, SockaddrStorage};
 
 use crate::error::OsError;
 use crate::listener;
-
-/// How full the queue of a listening TCP socket is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Queue {
-    /// Connections that wait to be accepted.
-    pub waiting: u32,
-    /// How many there may be (the backlog as the kernel has cut it).
-    pub capacity: u32,
-}
 
 /// Asks the resolver for all addresses of a host, in its order of preference.
 ///
@@ -60,36 +49,6 @@ pub fn listen(address: SocketAddr, configured: &str, backlog: i32) -> Result<Own
     Ok(socket)
 }
 
-/// Asks the kernel how full the queue of a listening socket is.
-///
-/// # Errors
-/// EOPNOTSUPP when it is not a TCP socket.
-pub fn queue(socket: impl AsFd) -> io::Result<Queue> {
-    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
-    let mut len = libc::socklen_t::try_from(size_of::<libc::tcp_info>())
-        .expect("the structure is some hundred bytes");
-    // SAFETY: `info` is a place of `len` bytes, and both live during the call.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            info.as_mut_ptr().cast(),
-            &raw mut len,
-        )
-    };
-    if result == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: it consists of integers only and was zeroed, so every part of it that the kernel leaves out is 0.
-    let info = unsafe { info.assume_init() };
-    // In a listening socket these two fields mean something else than their names (tcp_get_info in the kernel).
-    Ok(Queue {
-        waiting: info.tcpi_unacked,
-        capacity: info.tcpi_sacked,
-    })
-}
-
 /// Reads a port as the original does: atoi's number must be in range, and the resolver then wants nothing after it.
 fn parse_port(text: &[u8]) -> Result<u16, OsError> {
     let shown = || String::from_utf8_lossy(text).into_owned();
@@ -112,8 +71,8 @@ fn parse_port(text: &[u8]) -> Result<u16, OsError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+    use std::os::fd::AsRawFd;
 
     use nix::errno::Errno;
     use nix::sys::socket::getsockname;
@@ -194,51 +153,6 @@ mod tests {
                 address,
                 errno: Errno::EADDRINUSE
             }
-        );
-    }
-
-    #[test]
-    fn the_queue_is_counted_and_has_the_backlog() {
-        let socket = listen(anywhere(), "test", 3).unwrap();
-        assert_eq!(
-            queue(&socket).unwrap(),
-            Queue {
-                waiting: 0,
-                capacity: 3
-            }
-        );
-        let clients = [(), ()].map(|()| TcpStream::connect(local_address(&socket)).unwrap());
-        assert_eq!(
-            queue(&socket).unwrap(),
-            Queue {
-                waiting: 2,
-                capacity: 3
-            }
-        );
-        Connection::accept(&socket).unwrap();
-        assert_eq!(
-            queue(&socket).unwrap(),
-            Queue {
-                waiting: 1,
-                capacity: 3
-            }
-        );
-        drop(clients);
-
-        let most = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
-        let most = most.trim_end().parse().unwrap();
-        for backlog in [-1, i32::MAX] {
-            let socket = listen(anywhere(), "test", backlog).unwrap();
-            assert_eq!(queue(&socket).unwrap().capacity, most);
-        }
-    }
-
-    #[test]
-    fn only_tcp_has_such_a_queue() {
-        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-        assert_eq!(
-            queue(&socket).unwrap_err().raw_os_error(),
-            Some(libc::EOPNOTSUPP)
         );
     }
 

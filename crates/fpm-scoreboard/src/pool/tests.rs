@@ -239,6 +239,26 @@ fn counters_are_carried_into_another_area() {
 }
 
 #[test]
+fn the_queue_is_measured_by_one_and_once_a_second() {
+    let pool = pool(1);
+    let other = pool.clone();
+    let time = Duration::from_secs(1_000);
+    for (board, ms, expected) in [
+        (&pool, 0, true),
+        (&other, 0, false),
+        (&pool, 999, false),
+        (&other, 1000, true),
+        (&pool, 1500, false),
+        (&pool, 5000, true),
+        // Another worker looked at the clock a little earlier.
+        (&other, 4999, false),
+    ] {
+        let now = time + Duration::from_millis(ms);
+        assert_eq!(board.is_time_to_measure(now), expected, "{ms}");
+    }
+}
+
+#[test]
 fn memory_that_is_no_area_is_refused() {
     let board = Board::create().unwrap();
     let region = board.add_pool(3, &Counters::default()).unwrap();

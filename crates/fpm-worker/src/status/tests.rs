@@ -1,5 +1,7 @@
 //! Every format to the byte, as php-fpm 8.2.32 and 8.4.24 have answered, and to strict parsers.
 
+use std::os::unix::net::{UnixListener, UnixStream};
+
 use expect_test::expect;
 use fpm_scoreboard::{Board, Counters, SlotState};
 use nix::unistd::Pid;
@@ -374,6 +376,7 @@ fn reported() -> Reported {
         name: "www".into(),
         manager: Pm::Dynamic,
         board: board(),
+        listener: Arc::new(UnixStream::pair().unwrap().0.into()),
     }
 }
 
@@ -467,6 +470,29 @@ fn totals_become_fields() {
         ..PoolStatus::default()
     };
     assert_eq!(told, expected);
+}
+
+#[test]
+fn the_queue_is_told_as_it_is_and_the_longest_one_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let queue = |reported: &Reported| {
+        let told = reported.status(Detail::Pool);
+        (told.listen_queue, told.max_listen_queue)
+    };
+    let reported = Reported {
+        listener: Arc::new(listener.try_clone().unwrap().into()),
+        ..reported()
+    };
+    assert_eq!(queue(&reported), (0, 0));
+    let _clients: Vec<_> = (0..8)
+        .map(|_| UnixStream::connect(&path).unwrap())
+        .collect();
+    assert_eq!(queue(&reported), (8, 8));
+    let (_first, _) = listener.accept().unwrap();
+    assert_eq!(queue(&reported), (7, 8));
+    assert_ne!(reported.board.totals().listen_queue.capacity, 0);
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Scene {
             started: Duration::ZERO,
         };
         Scene {
-            watch: Watch::new(listener.into(), control, quit, None).unwrap(),
+            watch: Watch::new(Arc::new(listener.into()), control, quit, None).unwrap(),
             slot: board.claim(0, birth).unwrap(),
             board,
             directory,

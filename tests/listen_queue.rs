@@ -1,0 +1,107 @@
+//! The queue of the listening socket: how many requests wait there, and what becomes of those that waited in vain.
+
+use anyhow::{Context, bail};
+use fpmd_tests::{Address, Connection, Daemon, Fpm, Gate, Result, Subject, Under};
+use serde_json::Value;
+
+/// How many requests wait.
+const WAITING: usize = 8;
+
+/// Says so, then waits for the test's word.
+const SLOW: &str =
+    "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo ' done';";
+
+/// One worker, and a status page that answers while it is busy.
+fn daemon() -> Daemon {
+    Daemon::new()
+        .pool(
+            "pm.status_path = /status\npm.status_listen = {dir}/status.sock\nlisten.backlog = 100",
+        )
+        .file("slow.php", SLOW)
+}
+
+/// Asks the status page.
+fn status(fpm: &Fpm) -> Result<Value> {
+    let mut connection = Connection::open(&Address::Unix(fpm.site().path("status.sock")))?;
+    connection.send(&fpm.request("/status?json"))?;
+    serde_json::from_slice(&connection.answer()?.body).context("no JSON")
+}
+
+fn queue(fpm: &Fpm) -> Result<[i64; 3]> {
+    let status = status(fpm)?;
+    let number = |field: &str| status[field].as_i64().context("no number");
+    Ok([
+        number("listen queue")?,
+        number("max listen queue")?,
+        number("listen queue len")?,
+    ])
+}
+
+/// Asks until the queue is as expected. php-fpm counts once a second.
+fn expect_at_last(fpm: &Fpm, expected: [i64; 3]) -> Result {
+    let mut seen = [0; 3];
+    for _ in 0..20_000 {
+        seen = queue(fpm)?;
+        if seen == expected {
+            return Ok(());
+        }
+    }
+    bail!("{seen:?} instead of {expected:?}")
+}
+
+/// Keeps the only worker busy and lets others wait behind.
+fn fill(fpm: &Fpm) -> Result<Vec<Connection>> {
+    let mut running = fpm.begin(&fpm.request("/slow.php"))?;
+    running.output_until("begun")?;
+    let mut all = vec![running];
+    for _ in 0..WAITING {
+        all.push(fpm.begin(&fpm.request("/slow.php"))?);
+    }
+    Ok(all)
+}
+
+fn empty(gate: &Gate, waiting: Vec<Connection>) -> Result {
+    for mut connection in waiting {
+        gate.open()?;
+        assert!(connection.answer()?.text().ends_with("done"));
+    }
+    Ok(())
+}
+
+#[test]
+fn requests_that_wait_are_counted() -> Result {
+    let under = Subject::from_environment()?.under();
+    for (daemon, original_counts) in [(daemon(), false), (daemon().tcp(), true)] {
+        let fpm = daemon.start()?;
+        let gate = Gate::new(fpm.site(), "gate")?;
+        let waiting = fill(&fpm)?;
+        match (under, original_counts) {
+            // Exact at once.
+            (Under::Fpmd, _) => assert_eq!(queue(&fpm)?, [8, 8, 100]),
+            (Under::Original, true) => expect_at_last(&fpm, [8, 8, 100])?,
+            (Under::Original, false) => assert_eq!(queue(&fpm)?, [0, 0, 0]),
+        }
+        empty(&gate, waiting)?;
+        match (under, original_counts) {
+            (Under::Fpmd, _) => assert_eq!(queue(&fpm)?, [0, 8, 100]),
+            (Under::Original, true) => expect_at_last(&fpm, [0, 8, 100])?,
+            (Under::Original, false) => assert_eq!(queue(&fpm)?, [0, 0, 0]),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn longest_queue_is_known_although_nobody_looked() -> Result {
+    let fpm = daemon().start()?;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let waiting = fill(&fpm)?;
+    empty(&gate, waiting)?;
+    let longest = match Subject::from_environment()?.under() {
+        // Counted by the worker when it took the first of them.
+        Under::Fpmd => 7,
+        Under::Original => 0,
+    };
+    assert_eq!(queue(&fpm)?[1], longest);
+    Ok(())
+}
