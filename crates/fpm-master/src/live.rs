@@ -36,6 +36,7 @@ mod outlet;
 mod pipes;
 mod zygote;
 
+use outlet::Outputs;
 use pipes::Pipes;
 use zygote::LiveZygote;
 
@@ -50,6 +51,7 @@ pub(crate) struct Live<P> {
     timers: HashMap<Timer, TimerId>,
     zygotes: BTreeMap<ZygoteId, LiveZygote>,
     workers: HashMap<WorkerId, Pipes>,
+    outputs: Outputs,
 }
 
 /// What is set up before anything is started.
@@ -117,9 +119,8 @@ impl<P: Program> World for Live<P> {
         });
         zygote.send(&message)?;
         self.watch(&pipes.control, Interest::Both, Token::Control(birth.worker));
-        for (stream, pipe) in pipes.outputs() {
-            let token = Token::Output(birth.worker, stream);
-            self.watch(pipe, Interest::Readable, token);
+        if self.outputs == Outputs::Heard {
+            self.watch_outputs(birth.worker, &pipes);
         }
         self.workers.insert(birth.worker, pipes);
         Ok(())
@@ -215,6 +216,15 @@ impl<P: Program> World for Live<P> {
         self.program.launched()
     }
 
+    fn hear_workers(&mut self) {
+        self.outputs = Outputs::Heard;
+        let workers = std::mem::take(&mut self.workers);
+        for (worker, pipes) in &workers {
+            self.watch_outputs(*worker, pipes);
+        }
+        self.workers = workers;
+    }
+
     fn notify(&mut self, state: &str) -> io::Result<Audience> {
         let Some(socket) = &self.options.notify_socket else {
             return Ok(Audience::Nobody);
@@ -253,6 +263,7 @@ impl<P: Program> Live<P> {
             timers: HashMap::new(),
             zygotes: BTreeMap::new(),
             workers: HashMap::new(),
+            outputs: Outputs::Waiting,
         }
     }
 

@@ -66,6 +66,9 @@ pub(crate) trait World {
     /// When the pid file cannot be written.
     fn launched(&mut self) -> Result<(), MasterError>;
 
+    /// Listens from now on to what workers write to their outputs; before that only the last words of one that ends are taken.
+    fn hear_workers(&mut self);
+
     /// Tells the service manager that started the daemon, if one did.
     ///
     /// # Errors

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use fpm_channel::WorkerId;
 use fpm_conf::{LogLevel, Pool};
+use fpm_events::Interest;
 use nix::unistd::Pid;
 
-use super::pipes::Chunk;
+use super::pipes::{Chunk, Pipes};
 use super::{Live, Token};
 use crate::capture::{Capture, Stream};
 use crate::event::ZygoteId;
@@ -23,7 +24,23 @@ const PORTION: usize = 16 * 1024;
 /// behind may go on writing.
 const LAST_PORTIONS: usize = 64;
 
+/// Whether what workers write is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outputs {
+    /// Not yet: in the log it follows the line that ends the start, as with the original.
+    Waiting,
+    /// It is.
+    Heard,
+}
+
 impl<P: Program> Live<P> {
+    /// Watches the outputs of a worker.
+    pub(super) fn watch_outputs(&mut self, worker: WorkerId, pipes: &Pipes) {
+        for (stream, pipe) in pipes.outputs() {
+            self.watch(pipe, Interest::Readable, Token::Output(worker, stream));
+        }
+    }
+
     /// A worker has said something. One portion is taken; for the rest an event comes at once.
     pub(super) fn read_output(&mut self, worker: WorkerId, stream: Stream) {
         match self.take_portion(worker, stream) {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use fpm_channel::FromZygote;
+use fpm_channel::worker::FromWorker;
+use fpm_channel::{FromZygote, WorkerId};
 use fpm_conf::{Config, Pool};
 use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
@@ -16,6 +17,8 @@ mod turbulence;
 mod zygote_death;
 
 use fake::Stage;
+
+use crate::event::Event;
 
 /// A configuration with one static pool.
 fn www(max_children: u32) -> Config {
@@ -50,6 +53,7 @@ fn a_start_goes_from_zygote_to_workers_to_ready() {
         spawn worker 2 of pool 0 in slot 1 by zygote 1"#]]
     .assert_eq(&stage.calls());
     stage.settle();
+    expect!["hear workers"].assert_eq(&stage.calls());
     expect![[r#"
         DEBUG zygote 1001 of generation 1 has started PHP 8.2.32
         DEBUG [pool www] child 1 started
@@ -144,6 +148,17 @@ fn ends_of_workers_are_reported_and_made_good() {
         NOTICE [pool www] child 6 started"#]]
     .assert_eq(&stage.lines());
     assert_eq!(stage.alive(), 3);
+}
+
+#[test]
+fn lines_of_the_access_log_that_were_lost_are_reported() {
+    let mut stage = serving(&www(2));
+    let said = FromWorker::AccessLinesLost(3);
+    stage.play(Event::WorkerSaid(WorkerId(2), said.clone()));
+    // Nobody goes by that name.
+    stage.play(Event::WorkerSaid(WorkerId(7), said));
+    expect!["WARNING [pool www] child 2 could not write 3 line(s) of the access log"]
+        .assert_eq(&stage.lines());
 }
 
 #[test]

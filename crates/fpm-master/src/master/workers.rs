@@ -270,6 +270,7 @@ impl<W: World> Master<W> {
         if filled {
             self.progress = Progress::Serving;
             tracing::info!("ready to handle connections");
+            self.world.hear_workers();
             self.notify_ready(now);
         }
     }

@@ -131,6 +131,10 @@ impl World for FakeWorld {
         Ok(())
     }
 
+    fn hear_workers(&mut self) {
+        self.calls.push("hear workers".to_owned());
+    }
+
     fn notify(&mut self, state: &str) -> io::Result<Audience> {
         let master = format!("MAINPID={}", Pid::this());
         let state = state.replace(&master, "MAINPID=(master)");

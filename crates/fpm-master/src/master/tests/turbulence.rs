@@ -295,6 +295,8 @@ impl World for Kernel {
 
     fn forget_zygote(&mut self, _zygote: ZygoteId) {}
 
+    fn hear_workers(&mut self) {}
+
     fn signal_child(&mut self, pid: Pid, signal: Signal) {
         let status = ExitStatus::Signal {
             signal,
