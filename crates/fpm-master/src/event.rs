@@ -5,11 +5,11 @@
 
 use fpm_channel::worker::FromWorker;
 use fpm_channel::{FromZygote, WorkerId};
-use fpm_conf::PoolIndex;
 use fpm_os::signal::Signal;
 use fpm_os::wait::Exit;
 
-use crate::group::GroupIndex;
+use crate::group::GroupId;
+use crate::pool::PoolId;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum Event {
     /// A timer that was armed is due.
     Due(Timer),
     /// A connection arrived at the socket of a pool that wants to know ([`crate::world::World::connections_wanted`]).
-    Connection(PoolIndex),
+    Connection(PoolId),
 }
 
 /// A zygote, unique for the life of the master.
@@ -45,11 +45,11 @@ pub(crate) enum Timer {
     /// The next measure against workers that have not left.
     Escalate,
     /// The pool's workers died at start: try one again, or trust the one that was tried.
-    Revive(PoolIndex),
+    Revive(PoolId),
     /// Forking failed: try again.
-    Fork(GroupIndex),
+    Fork(GroupId),
     /// The group's zygote died or did not start: start another one.
-    Restart(GroupIndex),
+    Restart(GroupId),
     /// The zygote should have ended by now.
     Overdue(ZygoteId),
     /// Workers of which it is not known whether they were born before their zygote died.

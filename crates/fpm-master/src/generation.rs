@@ -8,8 +8,8 @@ use nix::unistd::Pid;
 
 use crate::backoff::Backoff;
 use crate::event::ZygoteId;
-use crate::group::{GroupIndex, groups};
-use crate::pool::PoolAtWork;
+use crate::group::{GroupId, GroupIndex, groups};
+use crate::pool::{PoolAtWork, PoolId};
 use crate::roster::Reason;
 
 /// Wait this long before another zygote is started when the one before died at once.
@@ -34,13 +34,13 @@ pub(crate) struct Generation {
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     /// Its pools.
-    pub(crate) pools: Vec<PoolIndex>,
+    pub(crate) pools: Vec<PoolId>,
     /// The zygote that serves it now.
     pub(crate) zygote: Option<Zygote>,
     /// Zygotes that died at once.
     pub(crate) restarts: Backoff,
     /// Workers to be forked, in order.
-    pub(crate) queue: VecDeque<(PoolIndex, Reason)>,
+    pub(crate) queue: VecDeque<(PoolId, Reason)>,
     /// Forks that failed.
     pub(crate) forks: Backoff,
     /// Whether nothing is forked until the delay of the last failure is over.
@@ -80,11 +80,15 @@ impl Generation {
     pub(crate) fn new(number: fpm_channel::Generation, config: &Config) -> Generation {
         let groups: Vec<Group> = groups(config)
             .into_iter()
-            .map(|(_, pools)| Group::new(pools))
+            .map(|(_, pools)| Group::new(number, &pools))
             .collect();
         let group_of = |pool: PoolIndex| {
-            let position = groups.iter().position(|group| group.pools.contains(&pool));
-            GroupIndex(position.expect("`groups` leaves no pool out"))
+            let in_it = |group: &Group| group.pools.iter().any(|id| id.index == pool);
+            let position = groups.iter().position(in_it);
+            GroupId {
+                generation: number,
+                index: GroupIndex(position.expect("`groups` leaves no pool out")),
+            }
         };
         let pools = (0..)
             .zip(&config.pools)
@@ -113,6 +117,14 @@ impl Generation {
         &mut self.pools[pool.0 as usize]
     }
 
+    /// Returns a group.
+    ///
+    /// # Panics
+    /// With an index of another generation.
+    pub(crate) fn group(&self, group: GroupIndex) -> &Group {
+        &self.groups[group.0]
+    }
+
     /// Returns a group to be changed.
     ///
     /// # Panics
@@ -121,22 +133,28 @@ impl Generation {
         &mut self.groups[group.0]
     }
 
-    /// Returns the indices of all pools.
-    pub(crate) fn pool_indices(&self) -> impl Iterator<Item = PoolIndex> + use<> {
-        (0..).take(self.pools.len()).map(PoolIndex)
+    /// Returns the names of all pools.
+    pub(crate) fn pool_ids(&self) -> impl Iterator<Item = PoolId> + use<> {
+        let generation = self.number;
+        let indices = (0..).take(self.pools.len()).map(PoolIndex);
+        indices.map(move |index| PoolId { generation, index })
     }
 
-    /// Returns the indices of all groups.
-    pub(crate) fn group_indices(&self) -> impl Iterator<Item = GroupIndex> + use<> {
-        (0..self.groups.len()).map(GroupIndex)
+    /// Returns the names of all groups.
+    pub(crate) fn group_ids(&self) -> impl Iterator<Item = GroupId> + use<> {
+        let generation = self.number;
+        let indices = (0..self.groups.len()).map(GroupIndex);
+        indices.map(move |index| GroupId { generation, index })
     }
 
     /// Finds the group that a zygote serves.
-    pub(crate) fn group_of(&self, zygote: ZygoteId) -> Option<GroupIndex> {
-        self.groups
-            .iter()
-            .position(|group| group.zygote.is_some_and(|z| z.id == zygote))
-            .map(GroupIndex)
+    pub(crate) fn group_of(&self, zygote: ZygoteId) -> Option<GroupId> {
+        let serves = |group: &Group| group.zygote.is_some_and(|z| z.id == zygote);
+        let index = GroupIndex(self.groups.iter().position(serves)?);
+        Some(GroupId {
+            generation: self.number,
+            index,
+        })
     }
 
     /// Finds a zygote to be changed.
@@ -154,9 +172,10 @@ impl Generation {
 }
 
 impl Group {
-    fn new(pools: Vec<PoolIndex>) -> Group {
+    fn new(generation: fpm_channel::Generation, pools: &[PoolIndex]) -> Group {
+        let named = |&index: &PoolIndex| PoolId { generation, index };
         Group {
-            pools,
+            pools: pools.iter().map(named).collect(),
             zygote: None,
             restarts: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
             queue: VecDeque::new(),

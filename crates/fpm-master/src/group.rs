@@ -2,6 +2,7 @@
 //!
 //! Rule: a group is a key computed from the pool. Nothing else in this crate may assume how many groups there are.
 
+use fpm_channel::Generation;
 use fpm_conf::{Config, Pool, PoolIndex};
 
 /// What pools must have in common to share a zygote.
@@ -11,6 +12,15 @@ pub(crate) struct GroupKey;
 /// A group as an index into its generation's groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct GroupIndex(pub(crate) usize);
+
+/// A group of any generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct GroupId {
+    /// The generation.
+    pub(crate) generation: Generation,
+    /// The group in it.
+    pub(crate) index: GroupIndex,
+}
 
 impl GroupKey {
     /// Computes the key of a pool. One opcache for all, as in the original: all pools have the same key.

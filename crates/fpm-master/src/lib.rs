@@ -15,6 +15,7 @@ mod descriptors;
 pub mod error;
 mod event;
 mod generation;
+mod generations;
 mod group;
 mod journal;
 mod listeners;

@@ -8,24 +8,20 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use fpm_channel::worker::ToWorker;
-use fpm_channel::{Output, Spawn, ToZygote, WorkerId};
-use fpm_conf::{Config, PoolIndex};
+use fpm_channel::{Generation, Output, Spawn, ToZygote, WorkerId};
 use fpm_events::{EventLoop, Interest, TimerId};
 use fpm_os::notification;
 use fpm_os::process::kill;
-use fpm_os::shared::Region;
 use fpm_os::signal::Signal;
-use fpm_scoreboard::{Board, PoolBoard, Stage};
+use fpm_scoreboard::{PoolBoard, SlotState, Stage};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use crate::access_logs::AccessLogs;
 use crate::capture::Stream;
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
-use crate::group::GroupIndex;
-use crate::listeners::Listeners;
-use crate::owner::PoolOwner;
+use crate::group::GroupId;
+use crate::pool::PoolId;
 use crate::program::{Options, Program};
 use crate::systemd::Load;
 use crate::world::{Activity, Audience, Birth, Fate, World};
@@ -34,38 +30,28 @@ mod control;
 mod inputs;
 mod outlet;
 mod pipes;
+mod setup;
 mod zygote;
 
 use outlet::Outputs;
 use pipes::Pipes;
+pub(crate) use setup::Setup;
 use zygote::LiveZygote;
 
 /// Everything of the master that is not a decision.
 #[derive(Debug)]
 pub(crate) struct Live<P> {
     pub(crate) program: P,
-    config: Config,
     options: Options,
-    setup: Setup,
+    /// Those that have or had processes.
+    generations: BTreeMap<Generation, Setup>,
+    /// How many files zygotes and workers may have open, when that is less than the master may.
+    open_files: Option<u64>,
     events: EventLoop<Token>,
     timers: HashMap<Timer, TimerId>,
     zygotes: BTreeMap<ZygoteId, LiveZygote>,
     workers: HashMap<WorkerId, Pipes>,
     outputs: Outputs,
-}
-
-/// What is set up before anything is started.
-#[derive(Debug)]
-pub(crate) struct Setup {
-    pub(crate) listeners: Listeners,
-    pub(crate) access_logs: AccessLogs,
-    pub(crate) board: Board,
-    /// In the order of the pools, as the next two.
-    pub(crate) regions: Vec<Region>,
-    pub(crate) pools: Vec<PoolBoard>,
-    pub(crate) owners: Vec<PoolOwner>,
-    /// How many files zygotes and workers may have open, when that is less than the master may.
-    pub(crate) open_files: Option<u64>,
 }
 
 /// Who has something to tell.
@@ -80,14 +66,19 @@ pub(crate) enum Token {
     /// An output of a worker. As a timer: there is more to read.
     Output(WorkerId, Stream),
     /// The socket of a pool.
-    Listener(PoolIndex),
+    Listener(PoolId),
     /// A timer of the master.
     Timer(Timer),
 }
 
 impl<P: Program> World for Live<P> {
-    fn start_zygote(&mut self, id: ZygoteId, _group: GroupIndex) -> Result<Pid, MasterError> {
-        let zygote = LiveZygote::start(&self.config, &self.options, &self.setup)?;
+    fn start_zygote(&mut self, id: ZygoteId, group: GroupId) -> Result<Pid, MasterError> {
+        let number = group.generation;
+        let setup = self
+            .generations
+            .get(&number)
+            .expect("zygotes are started for generations that are set up");
+        let zygote = LiveZygote::start(number, setup, &self.options, self.open_files)?;
         self.events
             .add(zygote.channel(), Interest::Both, Token::Channel(id))?;
         self.events
@@ -102,14 +93,15 @@ impl<P: Program> World for Live<P> {
             return Err(Errno::ESRCH);
         };
         let captured = self
-            .config
-            .pool(birth.pool)
+            .generations
+            .get(&birth.pool.generation)
+            .and_then(|setup| setup.pool(birth.pool.index))
             .is_some_and(|pool| pool.catch_workers_output);
         let (pipes, ends) = Pipes::create(birth, captured).map_err(|error| errno(&error))?;
         let output = ends.output.as_ref();
         let message = ToZygote::Spawn(Spawn {
             worker: birth.worker,
-            pool: birth.pool,
+            pool: birth.pool.index,
             slot: birth.slot,
             control: ends.control.as_fd(),
             output: output.map(|[stdout, stderr]| Output {
@@ -150,7 +142,9 @@ impl<P: Program> World for Live<P> {
 
     fn drain(&mut self, worker: WorkerId) {
         if let Some(pipes) = self.workers.get(&worker) {
-            self.setup.pools[pipes.pool.0 as usize].drain(pipes.slot.0);
+            if let Some(board) = board(&self.generations, pipes.pool) {
+                board.drain(pipes.slot.0);
+            }
             self.tell_worker(worker, ToWorker::Look);
         }
     }
@@ -162,15 +156,18 @@ impl<P: Program> World for Live<P> {
             for (_, pipe) in pipes.outputs() {
                 self.unwatch(pipe);
             }
-            self.setup.pools[pipes.pool.0 as usize].release(pipes.slot.0);
+            if let Some(board) = board(&self.generations, pipes.pool) {
+                board.release(pipes.slot.0);
+            }
         }
     }
 
     fn fate(&mut self, worker: WorkerId) -> Fate {
+        let state = self.state(worker);
         let Some(pipes) = self.workers.get_mut(&worker) else {
             return Fate::Nobody;
         };
-        match self.setup.pools[pipes.pool.0 as usize].state(pipes.slot.0) {
+        match state {
             Some(state) => Fate::Born(state.pid),
             // Its zygote is dead: nobody but the worker itself can have the other end.
             None if pipes.control.send(ToWorker::Look).is_err() => Fate::Nobody,
@@ -179,11 +176,7 @@ impl<P: Program> World for Live<P> {
     }
 
     fn activity(&self, worker: WorkerId, _now: Duration) -> Activity {
-        let state = self
-            .workers
-            .get(&worker)
-            .and_then(|pipes| self.setup.pools[pipes.pool.0 as usize].state(pipes.slot.0));
-        match state {
+        match self.state(worker) {
             None => Activity::Starting,
             Some(state) => match state.stage {
                 Stage::Creating => Activity::Starting,
@@ -195,8 +188,9 @@ impl<P: Program> World for Live<P> {
         }
     }
 
-    fn connections_wanted(&mut self, pool: PoolIndex) {
-        if let Some(socket) = self.setup.listeners.socket(pool)
+    fn connections_wanted(&mut self, pool: PoolId) {
+        if let Some(setup) = self.generations.get(&pool.generation)
+            && let Some(socket) = setup.listeners.socket(pool.index)
             && let Err(error) = self
                 .events
                 .add(socket, Interest::Readable, Token::Listener(pool))
@@ -235,7 +229,7 @@ impl<P: Program> World for Live<P> {
 
     fn load(&self) -> Load {
         let mut load = Load::default();
-        for pool in &self.setup.pools {
+        for pool in self.generations.values().flat_map(|setup| &setup.pools) {
             load.add(&pool.totals());
         }
         load
@@ -249,16 +243,16 @@ impl<P: Program> World for Live<P> {
 impl<P: Program> Live<P> {
     pub(crate) fn new(
         program: P,
-        config: Config,
         options: Options,
-        setup: Setup,
+        first: Setup,
+        open_files: Option<u64>,
         events: EventLoop<Token>,
     ) -> Live<P> {
         Live {
             program,
-            config,
             options,
-            setup,
+            generations: BTreeMap::from([(Generation(1), first)]),
+            open_files,
             events,
             timers: HashMap::new(),
             zygotes: BTreeMap::new(),
@@ -269,7 +263,9 @@ impl<P: Program> Live<P> {
 
     /// Ends in order: removes the files of the sockets.
     pub(crate) fn close(&self) {
-        self.setup.listeners.remove_files();
+        for setup in self.generations.values() {
+            setup.listeners.remove_files(&[]);
+        }
     }
 
     /// Sends what needs no descriptors. A zygote that does not listen is about to be found dead.
@@ -285,10 +281,21 @@ impl<P: Program> Live<P> {
         }
     }
 
+    /// Reads the slot of a worker; `None` before it has taken it.
+    fn state(&self, worker: WorkerId) -> Option<SlotState> {
+        let pipes = self.workers.get(&worker)?;
+        board(&self.generations, pipes.pool)?.state(pipes.slot.0)
+    }
+
     fn unwatch(&mut self, descriptor: impl AsFd) {
         // It may have been unwatched already because it was at its end.
         let _ = self.events.remove(descriptor);
     }
+}
+
+/// Returns the scoreboard of a pool.
+fn board(generations: &BTreeMap<Generation, Setup>, pool: PoolId) -> Option<&PoolBoard> {
+    generations.get(&pool.generation)?.board(pool.index)
 }
 
 fn errno(error: &io::Error) -> Errno {

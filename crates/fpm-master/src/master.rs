@@ -13,7 +13,7 @@ use fpm_os::signal::Signal;
 
 use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
-use crate::generation::Generation;
+use crate::generations::Generations;
 use crate::journal::line;
 use crate::roster::Roster;
 use crate::state::{Escalation, State};
@@ -35,7 +35,7 @@ mod zygotes;
 pub(crate) struct Master<W> {
     world: W,
     settings: Settings,
-    generation: Generation,
+    generations: Generations,
     roster: Roster,
     state: State,
     escalation: Escalation,
@@ -88,7 +88,7 @@ impl<W: World> Master<W> {
                 ),
                 process_max: (process_max > 0).then_some(process_max),
             },
-            generation: Generation::new(fpm_channel::Generation(1), config),
+            generations: Generations::first(config),
             roster: Roster::default(),
             state: State::Normal,
             escalation: Escalation::default(),
@@ -102,7 +102,7 @@ impl<W: World> Master<W> {
 
     /// Starts the zygotes of all groups.
     pub(crate) fn start(&mut self, now: Duration) {
-        for group in self.generation.group_indices() {
+        for group in self.generations.serving().group_ids() {
             self.start_zygote(now, group);
         }
     }

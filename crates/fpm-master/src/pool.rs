@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bstr::BString;
-use fpm_channel::{SlotIndex, WorkerId};
-use fpm_conf::Pool;
+use fpm_channel::{Generation, SlotIndex, WorkerId};
+use fpm_conf::{Pool, PoolIndex};
 
 use crate::backoff::Backoff;
-use crate::group::GroupIndex;
+use crate::group::GroupId;
 use crate::pm::ProcessManager;
 
 /// Wait this long after the first worker that died before it could serve; the wait doubles with each further one.
@@ -15,13 +15,22 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Never wait longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// One pool of the generation that serves. `queued + taken slots <= pm.max_children`.
+/// A pool of any generation. Pools of two generations that go by the same name are two pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PoolId {
+    /// The generation.
+    pub(crate) generation: Generation,
+    /// The pool in it.
+    pub(crate) index: PoolIndex,
+}
+
+/// One pool of a generation. `queued + taken slots <= pm.max_children`.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolAtWork {
     /// Its name, for the log.
     pub(crate) name: BString,
     /// Where its workers come from.
-    pub(crate) group: GroupIndex,
+    pub(crate) group: GroupId,
     /// Decides how many there are.
     pub(crate) manager: ProcessManager,
     /// Births that were asked for and wait in the group's queue.
@@ -46,7 +55,7 @@ pub(crate) struct Births {
 
 impl PoolAtWork {
     /// Sets up a pool without workers.
-    pub(crate) fn new(pool: &Pool, group: GroupIndex) -> PoolAtWork {
+    pub(crate) fn new(pool: &Pool, group: GroupId) -> PoolAtWork {
         PoolAtWork {
             name: pool.name.clone(),
             group,

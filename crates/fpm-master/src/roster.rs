@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use fpm_channel::{SlotIndex, WorkerId};
-use fpm_conf::PoolIndex;
 use nix::unistd::Pid;
 
 use crate::event::ZygoteId;
+use crate::pool::PoolId;
 
 /// One worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Worker {
     /// Its pool.
-    pub(crate) pool: PoolIndex,
+    pub(crate) pool: PoolId,
     /// Its slot.
     pub(crate) slot: SlotIndex,
     /// Its parent; `None` for an orphan, which is a child of the master.

@@ -6,14 +6,14 @@ use std::io;
 use std::time::Duration;
 
 use fpm_channel::{SlotIndex, WorkerId};
-use fpm_conf::PoolIndex;
 use fpm_os::signal::Signal;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
-use crate::group::GroupIndex;
+use crate::group::GroupId;
+use crate::pool::PoolId;
 use crate::systemd::Load;
 
 /// What the master can do to the world outside its memory.
@@ -22,7 +22,7 @@ pub(crate) trait World {
     ///
     /// # Errors
     /// When the process cannot be started.
-    fn start_zygote(&mut self, zygote: ZygoteId, group: GroupIndex) -> Result<Pid, MasterError>;
+    fn start_zygote(&mut self, zygote: ZygoteId, group: GroupId) -> Result<Pid, MasterError>;
 
     /// Asks a zygote to fork a worker.
     ///
@@ -55,7 +55,7 @@ pub(crate) trait World {
     fn activity(&self, worker: WorkerId, now: Duration) -> Activity;
 
     /// Watches the sockets of this pool and reports connections as events.
-    fn connections_wanted(&mut self, pool: PoolIndex);
+    fn connections_wanted(&mut self, pool: PoolId);
 
     /// Lets `timer` become due at `at`; an earlier arming of the same timer is forgotten.
     fn arm(&mut self, timer: Timer, at: Duration);
@@ -100,7 +100,7 @@ pub(crate) struct Birth {
     /// The name it will go by.
     pub(crate) worker: WorkerId,
     /// Its pool.
-    pub(crate) pool: PoolIndex,
+    pub(crate) pool: PoolId,
     /// Its slot.
     pub(crate) slot: SlotIndex,
 }

@@ -103,12 +103,16 @@ impl<P: Program> Live<P> {
         let Some(pipes) = self.workers.get_mut(&worker) else {
             return;
         };
-        let Some(pool) = self.config.pool(pipes.pool) else {
+        let Some(setup) = self.generations.get(&pipes.pool.generation) else {
             return;
         };
-        let state = self.setup.pools[pipes.pool.0 as usize].state(pipes.slot.0);
+        let Some(pool) = setup.pool(pipes.pool.index) else {
+            return;
+        };
+        let board = setup.board(pipes.pool.index);
+        let state = board.and_then(|board| board.state(pipes.slot.0));
         let pid = state.map_or(Pid::from_raw(0), |state| state.pid);
-        let limit = usize::try_from(self.config.global.log_limit).unwrap_or(usize::MAX);
+        let limit = usize::try_from(setup.config.global.log_limit).unwrap_or(usize::MAX);
         let program = &mut self.program;
         let prefix = program.prefix(LogLevel::Warning);
         // The names of the two streams are equally long.

@@ -7,16 +7,16 @@ use std::os::fd::OwnedFd;
 
 use fpm_channel::SlotIndex;
 use fpm_channel::worker::MasterEnd;
-use fpm_conf::PoolIndex;
 use fpm_os::descriptor::set_nonblocking;
 
 use crate::capture::{Capture, Stream};
+use crate::pool::PoolId;
 use crate::world::Birth;
 
 /// The master's ends, and whose they are.
 #[derive(Debug)]
 pub(super) struct Pipes {
-    pub(super) pool: PoolIndex,
+    pub(super) pool: PoolId,
     pub(super) slot: SlotIndex,
     pub(super) control: MasterEnd,
     outputs: Vec<(Stream, PipeReader)>,
@@ -108,14 +108,18 @@ pub(super) fn read(pipe: &mut PipeReader, buffer: &mut [u8]) -> Chunk {
 mod tests {
     use std::io::Write;
 
-    use fpm_channel::WorkerId;
+    use fpm_channel::{Generation, WorkerId};
+    use fpm_conf::PoolIndex;
 
     use super::*;
 
     fn birth() -> Birth {
         Birth {
             worker: WorkerId(1),
-            pool: PoolIndex(0),
+            pool: PoolId {
+                generation: Generation(1),
+                index: PoolIndex(0),
+            },
             slot: SlotIndex(0),
         }
     }

@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use fpm_channel::{FromZygote, MasterEnd, Next, Parameters, PoolStart, Start, ToZygote};
-use fpm_conf::Config;
+use fpm_channel::{
+    FromZygote, Generation, MasterEnd, Next, Parameters, PoolStart, Start, ToZygote,
+};
 use fpm_os::descriptor::set_nonblocking;
 use fpm_os::exec::spawn;
 use nix::errno::Errno;
@@ -33,9 +34,10 @@ pub(super) struct LiveZygote {
 impl LiveZygote {
     /// Starts the process and sends it what it needs to start PHP.
     pub(super) fn start(
-        config: &Config,
-        options: &Options,
+        generation: Generation,
         setup: &Setup,
+        options: &Options,
+        open_files: Option<u64>,
     ) -> Result<LiveZygote, MasterError> {
         let (mut channel, theirs) = MasterEnd::create()?;
         let (stderr, stderr_writer) = io::pipe().map_err(MasterError::Pipe)?;
@@ -50,11 +52,11 @@ impl LiveZygote {
             &arguments,
             theirs.as_fd(),
             stderr_writer.as_fd(),
-            setup.open_files,
+            open_files,
         )
         .map_err(|source| MasterError::Zygote { source })?;
         channel.send(&ToZygote::Start(Box::new(parameters(
-            config, options, setup,
+            generation, setup, options,
         ))))?;
         Ok(LiveZygote {
             pid,
@@ -101,7 +103,11 @@ impl LiveZygote {
 }
 
 /// Puts together what a zygote has to know. The pools have the same indices everywhere.
-fn parameters<'a>(config: &Config, options: &Options, setup: &'a Setup) -> Start<BorrowedFd<'a>> {
+fn parameters<'a>(
+    generation: Generation,
+    setup: &'a Setup,
+    options: &Options,
+) -> Start<BorrowedFd<'a>> {
     let pools = (0..)
         .zip(&setup.regions)
         .zip(setup.owners.iter().zip(setup.access_logs.of_pools()))
@@ -115,8 +121,8 @@ fn parameters<'a>(config: &Config, options: &Options, setup: &'a Setup) -> Start
         .collect();
     Start {
         parameters: Parameters {
-            generation: fpm_channel::Generation(1),
-            config: config.clone(),
+            generation,
+            config: setup.config.clone(),
             php: options.php.clone(),
             pools,
         },

@@ -22,7 +22,7 @@ impl<W: World> Master<W> {
     pub(super) fn on_reaped(&mut self, now: Duration, exit: Exit) {
         tracing::debug!("received SIGCHLD");
         let zygote = self
-            .generation
+            .generations
             .zygotes()
             .find(|zygote| zygote.pid == exit.pid);
         if let Some(zygote) = zygote {
@@ -56,20 +56,20 @@ impl<W: World> Master<W> {
             self.wind_down_if_empty(now);
             return;
         }
-        let room = self.generation.pool(worker.pool).room() > 0;
+        let room = self.generations.pool(worker.pool).room() > 0;
         match worker.leaving {
             Some(Leaving::Retired) => {}
             None if room && !served => self.birth_failed(now, worker.pool),
             None | Some(Leaving::Replaced) => self.want(worker.pool, Reason::Replacement, 1),
         }
         // All groups: the one that ended may have stood in the way of `process.max`.
-        for group in self.generation.group_indices() {
+        for group in self.generations.group_ids() {
             self.pump(now, group);
         }
     }
 
     fn log_end(&self, now: Duration, worker: &Worker, status: ExitStatus) {
-        let pool = &self.generation.pool(worker.pool).name;
+        let pool = &self.generations.pool(worker.pool).name;
         let pid = worker.pid.unwrap_or(Pid::from_raw(0));
         let ending = Ending(status);
         let lifetime = Lifetime(now.saturating_sub(worker.since));
@@ -101,7 +101,7 @@ impl<W: World> Master<W> {
         };
         if self.state == State::Normal {
             self.want(worker.pool, worker.reason, 1);
-            self.pump(now, self.generation.pool(worker.pool).group);
+            self.pump(now, self.generations.pool(worker.pool).group);
         } else {
             self.wind_down_if_empty(now);
         }
@@ -110,7 +110,7 @@ impl<W: World> Master<W> {
     /// Forgets a worker and frees all that was its own.
     pub(super) fn strike_off(&mut self, id: WorkerId) -> Option<Worker> {
         let worker = self.roster.remove(id)?;
-        self.generation.pool_mut(worker.pool).free(worker.slot);
+        self.generations.pool_mut(worker.pool).free(worker.slot);
         self.world.release(id);
         Some(worker)
     }

@@ -4,11 +4,10 @@
 
 use std::time::Duration;
 
-use fpm_conf::PoolIndex;
-
 use super::Master;
 use crate::event::Timer;
 use crate::pm::{Census, Decision, Idle, Step};
+use crate::pool::PoolId;
 use crate::roster::{Leaving, Reason};
 use crate::state::State;
 use crate::world::{Activity, World};
@@ -20,7 +19,8 @@ impl<W: World> Master<W> {
     /// Arms the timer of the next round, unless all pools are static: an idle master shall sleep.
     pub(super) fn schedule_maintenance(&mut self, now: Duration) {
         if self
-            .generation
+            .generations
+            .serving()
             .pools
             .iter()
             .any(|pool| pool.manager.wants_ticks())
@@ -34,16 +34,16 @@ impl<W: World> Master<W> {
         if self.state != State::Normal {
             return;
         }
-        for pool in self.generation.pool_indices() {
-            if self.generation.pool(pool).manager.wants_ticks() {
+        for pool in self.generations.serving().pool_ids() {
+            if self.generations.pool(pool).manager.wants_ticks() {
                 let census = self.census(pool, now);
                 tracing::debug!(
                     "[pool {}] currently {} active children, {} spare children",
-                    self.generation.pool(pool).name,
+                    self.generations.pool(pool).name,
                     census.running - census.idle,
                     census.idle
                 );
-                let decision = self.generation.pool_mut(pool).manager.on_tick(&census);
+                let decision = self.generations.pool_mut(pool).manager.on_tick(&census);
                 self.carry_out(now, pool, decision);
             }
         }
@@ -51,13 +51,13 @@ impl<W: World> Master<W> {
     }
 
     /// A connection arrived at a socket that a process manager wants to hear of.
-    pub(super) fn on_connection(&mut self, now: Duration, pool: PoolIndex) {
+    pub(super) fn on_connection(&mut self, now: Duration, pool: PoolId) {
         if self.state != State::Normal {
             return;
         }
         let census = self.census(pool, now);
         let decision = self
-            .generation
+            .generations
             .pool_mut(pool)
             .manager
             .on_connections(&census, 1);
@@ -65,13 +65,13 @@ impl<W: World> Master<W> {
         if let Step::Spawn(_) = decision.step {
             tracing::debug!(
                 "[pool {}] got accept without idle child available .... I forked",
-                self.generation.pool(pool).name
+                self.generations.pool(pool).name
             );
         }
     }
 
-    fn census(&self, pool: PoolIndex, now: Duration) -> Census {
-        let at_work = self.generation.pool(pool);
+    fn census(&self, pool: PoolId, now: Duration) -> Census {
+        let at_work = self.generations.pool(pool);
         let mut census = Census {
             running: at_work.queued + at_work.births.missing,
             ..Census::default()
@@ -103,8 +103,8 @@ impl<W: World> Master<W> {
         census
     }
 
-    fn carry_out(&mut self, now: Duration, pool: PoolIndex, decision: Decision) {
-        let at_work = self.generation.pool(pool);
+    fn carry_out(&mut self, now: Duration, pool: PoolId, decision: Decision) {
+        let at_work = self.generations.pool(pool);
         if let Some(notice) = decision.notice {
             tracing::warn!("[pool {}] {notice}", at_work.name);
         }

@@ -41,19 +41,21 @@ impl<W: World> Master<W> {
     }
 
     fn cancel_births(&mut self) {
-        for group in &mut self.generation.groups {
-            group.queue.clear();
-        }
-        for pool in &mut self.generation.pools {
-            pool.queued = 0;
+        for generation in self.generations.iter_mut() {
+            for group in &mut generation.groups {
+                group.queue.clear();
+            }
+            for pool in &mut generation.pools {
+                pool.queued = 0;
+            }
         }
     }
 
     fn quit_zygotes(&mut self) {
         for zygote in self
-            .generation
-            .groups
+            .generations
             .iter_mut()
+            .flat_map(|generation| &mut generation.groups)
             .filter_map(|group| group.zygote.as_mut())
         {
             match std::mem::replace(&mut zygote.phase, Phase::Quitting) {
@@ -80,7 +82,7 @@ impl<W: World> Master<W> {
             .next(self.state, self.settings.process_control_timeout);
         if before == Some(measure) {
             // Killed and still there: a zygote that does not pass it on is in the way.
-            for zygote in self.generation.zygotes() {
+            for zygote in self.generations.zygotes() {
                 self.world.signal_child(zygote.pid, Signal::KILL);
             }
         }
@@ -111,7 +113,7 @@ impl<W: World> Master<W> {
         else {
             return;
         };
-        let name = &self.generation.pool(pool).name;
+        let name = &self.generations.pool(pool).name;
         match (measure, zygote) {
             (Measure::Drain, _) => {
                 tracing::debug!("[pool {name}] draining child {pid}");
@@ -136,7 +138,7 @@ impl<W: World> Master<W> {
             return;
         }
         let mut gone = true;
-        for zygote in self.generation.zygotes() {
+        for zygote in self.generations.zygotes() {
             gone = false;
             self.world.arm(Timer::Overdue(zygote.id), now + PATIENCE);
         }

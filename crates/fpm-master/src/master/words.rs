@@ -13,7 +13,7 @@ impl<W: World> Master<W> {
         let Some(worker) = self.roster.get(worker) else {
             return;
         };
-        let pool = &self.generation.pool(worker.pool).name;
+        let pool = &self.generations.pool(worker.pool).name;
         let pid = worker.pid.unwrap_or(Pid::from_raw(0));
         match said {
             FromWorker::AccessLinesLost(lines) => tracing::warn!(

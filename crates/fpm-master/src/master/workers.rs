@@ -8,14 +8,14 @@
 use std::time::Duration;
 
 use fpm_channel::WorkerId;
-use fpm_conf::PoolIndex;
 use fpm_os::error::described;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use super::{Master, Progress};
 use crate::event::{Timer, ZygoteId};
-use crate::group::GroupIndex;
+use crate::group::GroupId;
+use crate::pool::PoolId;
 use crate::roster::{Reason, Worker};
 use crate::state::State;
 use crate::world::{Activity, Birth, World};
@@ -26,21 +26,21 @@ const WINDOW: u32 = 32;
 
 impl<W: World> Master<W> {
     /// Queues births, as many as the pool has room for.
-    pub(super) fn want(&mut self, pool: PoolIndex, reason: Reason, count: u32) {
-        let at_work = self.generation.pool_mut(pool);
+    pub(super) fn want(&mut self, pool: PoolId, reason: Reason, count: u32) {
+        let at_work = self.generations.pool_mut(pool);
         let count = count.min(at_work.room());
         at_work.queued += count;
         let group = at_work.group;
-        self.generation
+        self.generations
             .group_mut(group)
             .queue
             .extend((0..count).map(|_| (pool, reason)));
     }
 
     /// Asks the zygote of a group for queued workers, as far as it may.
-    pub(super) fn pump(&mut self, now: Duration, group: GroupIndex) {
+    pub(super) fn pump(&mut self, now: Duration, group: GroupId) {
         while self.state == State::Normal {
-            let at_work = self.generation.group_mut(group);
+            let at_work = self.generations.group_mut(group);
             let Some(zygote) = at_work
                 .zygote
                 .filter(|zygote| zygote.is_ready() && zygote.outstanding < WINDOW)
@@ -50,10 +50,10 @@ impl<W: World> Master<W> {
             if at_work.fork_waits || at_work.queue.is_empty() || self.is_full() {
                 break;
             }
-            let Some((pool, reason)) = self.generation.group_mut(group).queue.pop_front() else {
+            let Some((pool, reason)) = self.generations.group_mut(group).queue.pop_front() else {
                 break;
             };
-            self.generation.pool_mut(pool).queued -= 1;
+            self.generations.pool_mut(pool).queued -= 1;
             self.ask(now, group, &zygote.id, pool, reason);
         }
         self.report_filled(now);
@@ -63,15 +63,15 @@ impl<W: World> Master<W> {
     fn ask(
         &mut self,
         now: Duration,
-        group: GroupIndex,
+        group: GroupId,
         zygote: &ZygoteId,
-        pool: PoolIndex,
+        pool: PoolId,
         reason: Reason,
     ) {
-        let Some(slot) = self.generation.pool(pool).free_slot() else {
+        let Some(slot) = self.generations.pool(pool).free_slot() else {
             tracing::error!(
                 "[pool {}] no free scoreboard slot",
-                self.generation.pool(pool).name
+                self.generations.pool(pool).name
             );
             return;
         };
@@ -85,7 +85,7 @@ impl<W: World> Master<W> {
             leaving: None,
         };
         let id = self.roster.add(worker);
-        self.generation.pool_mut(pool).take(slot, id);
+        self.generations.pool_mut(pool).take(slot, id);
         match self.world.spawn(
             *zygote,
             Birth {
@@ -96,7 +96,7 @@ impl<W: World> Master<W> {
         ) {
             Ok(()) => {
                 self.full_reported = false;
-                if let Some(zygote) = self.generation.zygote_mut(*zygote) {
+                if let Some(zygote) = self.generations.zygote_mut(*zygote) {
                     zygote.outstanding += 1;
                 }
             }
@@ -129,13 +129,13 @@ impl<W: World> Master<W> {
         let Some(&mut Worker { pool, reason, .. }) = self.roster.identify(id, pid, now) else {
             return;
         };
-        let at_work = self.generation.pool(pool);
+        let at_work = self.generations.pool(pool);
         match reason {
             Reason::Replacement => tracing::info!("[pool {}] child {pid} started", at_work.name),
             Reason::Demand => tracing::debug!("[pool {}] child {pid} started", at_work.name),
         }
         let group = at_work.group;
-        let at_work = self.generation.group_mut(group);
+        let at_work = self.generations.group_mut(group);
         if !at_work.fork_waits {
             at_work.forks.succeeded();
         }
@@ -160,7 +160,7 @@ impl<W: World> Master<W> {
             self.wind_down_if_empty(now);
             return;
         }
-        let group = self.generation.pool(worker.pool).group;
+        let group = self.generations.pool(worker.pool).group;
         self.fork_later(
             now,
             group,
@@ -171,21 +171,15 @@ impl<W: World> Master<W> {
     }
 
     fn answered(&mut self, zygote: ZygoteId) {
-        if let Some(zygote) = self.generation.zygote_mut(zygote) {
+        if let Some(zygote) = self.generations.zygote_mut(zygote) {
             zygote.outstanding = zygote.outstanding.saturating_sub(1);
         }
     }
 
     /// Puts a birth back to the front of the queue and forks nothing for a while. Failures of one burst count once.
-    fn fork_later(
-        &mut self,
-        now: Duration,
-        group: GroupIndex,
-        birth: (PoolIndex, Reason),
-        error: Errno,
-    ) {
-        self.generation.pool_mut(birth.0).queued += 1;
-        let at_work = self.generation.group_mut(group);
+    fn fork_later(&mut self, now: Duration, group: GroupId, birth: (PoolId, Reason), error: Errno) {
+        self.generations.pool_mut(birth.0).queued += 1;
+        let at_work = self.generations.group_mut(group);
         at_work.queue.push_front(birth);
         if at_work.fork_waits {
             return;
@@ -198,14 +192,14 @@ impl<W: World> Master<W> {
     }
 
     /// Forks again after a failure.
-    pub(super) fn fork_again(&mut self, now: Duration, group: GroupIndex) {
-        self.generation.group_mut(group).fork_waits = false;
+    pub(super) fn fork_again(&mut self, now: Duration, group: GroupId) {
+        self.generations.group_mut(group).fork_waits = false;
         self.pump(now, group);
     }
 
     /// A worker of this pool died before it could serve: its replacement has to wait.
-    pub(super) fn birth_failed(&mut self, now: Duration, pool: PoolIndex) {
-        let at_work = self.generation.pool_mut(pool);
+    pub(super) fn birth_failed(&mut self, now: Duration, pool: PoolId) {
+        let at_work = self.generations.pool_mut(pool);
         let births = &mut at_work.births;
         births.missing += 1;
         if births.waiting {
@@ -223,17 +217,17 @@ impl<W: World> Master<W> {
     }
 
     /// Tries one worker of a pool whose workers died at start, or the rest of them when that one serves.
-    pub(super) fn revive(&mut self, now: Duration, pool: PoolIndex) {
+    pub(super) fn revive(&mut self, now: Duration, pool: PoolId) {
         if self.state != State::Normal {
             return;
         }
-        let waiting = self.generation.pool(pool).births.waiting;
+        let waiting = self.generations.pool(pool).births.waiting;
         let starting = self
-            .generation
+            .generations
             .pool(pool)
             .workers()
             .any(|worker| self.world.activity(worker, now) == Activity::Starting);
-        let at_work = self.generation.pool_mut(pool);
+        let at_work = self.generations.pool_mut(pool);
         let births = &mut at_work.births;
         let delay = births.backoff.delay().unwrap_or_default();
         let group = at_work.group;
@@ -263,7 +257,7 @@ impl<W: World> Master<W> {
             .settings
             .process_max
             .is_some_and(|max| self.roster.len() >= max);
-        let filled = self.generation.groups.iter().all(|group| {
+        let filled = self.generations.serving().groups.iter().all(|group| {
             let idle = group.zygote.is_some_and(|zygote| zygote.outstanding == 0);
             idle && (group.queue.is_empty() || group.fork_waits || full)
         });

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use bstr::BString;
-use fpm_conf::PoolIndex;
 use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
 
@@ -14,8 +13,9 @@ use super::{Master, Outcome, Progress};
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
 use crate::generation::{Phase, Zygote};
-use crate::group::GroupIndex;
+use crate::group::GroupId;
 use crate::obituary::{Ending, Lifetime};
+use crate::pool::PoolId;
 use crate::roster::{Leaving, Reason};
 use crate::state::State;
 use crate::world::{Fate, World};
@@ -29,8 +29,8 @@ const CLEAR_UP: Duration = Duration::from_millis(100);
 
 impl<W: World> Master<W> {
     /// Starts a zygote for a group that has none.
-    pub(super) fn start_zygote(&mut self, now: Duration, group: GroupIndex) {
-        if self.state != State::Normal || self.generation.group_mut(group).zygote.is_some() {
+    pub(super) fn start_zygote(&mut self, now: Duration, group: GroupId) {
+        if self.state != State::Normal || self.generations.group_mut(group).zygote.is_some() {
             return;
         }
         self.last_zygote += 1;
@@ -44,7 +44,7 @@ impl<W: World> Master<W> {
                     phase: Phase::Starting,
                     outstanding: 0,
                 };
-                self.generation.group_mut(group).zygote = Some(zygote);
+                self.generations.group_mut(group).zygote = Some(zygote);
             }
             Err(error) if self.progress == Progress::Launching => {
                 self.outcome = Some(Outcome::Failed(error));
@@ -58,31 +58,32 @@ impl<W: World> Master<W> {
 
     /// PHP is up in a zygote.
     pub(super) fn on_ready(&mut self, now: Duration, id: ZygoteId, php_version: &str) {
-        let Some(zygote) = self.generation.zygote_mut(id) else {
+        let Some(zygote) = self.generations.zygote_mut(id) else {
             return;
         };
         if zygote.phase == Phase::Starting {
             zygote.phase = Phase::Ready(now);
         }
         let pid = zygote.pid;
-        let number = self.generation.number.0;
+        let Some(group) = self.generations.group_of(id) else {
+            return;
+        };
+        let number = group.generation.0;
         if self.progress == Progress::Launching {
             tracing::debug!("zygote {pid} of generation {number} has started PHP {php_version}");
             self.launch(now);
             return;
         }
         tracing::info!("zygote {pid} of generation {number} started, PHP {php_version}");
-        if let Some(group) = self.generation.group_of(id) {
-            for pool in self.generation.group_mut(group).pools.clone() {
-                self.replace_orphans(pool);
-            }
-            self.pump(now, group);
+        for pool in self.generations.group(group).pools.clone() {
+            self.replace_orphans(pool);
         }
+        self.pump(now, group);
     }
 
     /// Goes to work when the last zygote of the start is ready.
     fn launch(&mut self, now: Duration) {
-        let mut groups = self.generation.groups.iter();
+        let mut groups = self.generations.serving().groups.iter();
         if self.state != State::Normal
             || !groups.all(|group| group.zygote.is_some_and(|zygote| zygote.is_ready()))
         {
@@ -93,8 +94,8 @@ impl<W: World> Master<W> {
             return;
         }
         self.progress = Progress::Filling;
-        for pool in self.generation.pool_indices() {
-            let manager = &self.generation.pool(pool).manager;
+        for pool in self.generations.serving().pool_ids() {
+            let manager = &self.generations.pool(pool).manager;
             let initial = manager.initial();
             if manager.wants_connections() {
                 self.world.connections_wanted(pool);
@@ -102,14 +103,14 @@ impl<W: World> Master<W> {
             self.want(pool, Reason::Demand, initial);
         }
         self.schedule_maintenance(now);
-        for group in self.generation.group_indices() {
+        for group in self.generations.serving().group_ids() {
             self.pump(now, group);
         }
     }
 
     /// PHP did not start in a zygote, which says why and ends.
     pub(super) fn on_failed(&mut self, id: ZygoteId, reason: BString) {
-        let Some(zygote) = self.generation.zygote_mut(id) else {
+        let Some(zygote) = self.generations.zygote_mut(id) else {
             return;
         };
         zygote.phase = Phase::Failed;
@@ -123,7 +124,7 @@ impl<W: World> Master<W> {
 
     /// A zygote closed its channel. Without it, it is of no use.
     pub(super) fn on_hung_up(&mut self, now: Duration, id: ZygoteId) {
-        let Some(zygote) = self.generation.zygote_mut(id) else {
+        let Some(zygote) = self.generations.zygote_mut(id) else {
             return;
         };
         let (pid, phase) = (zygote.pid, zygote.phase);
@@ -135,7 +136,7 @@ impl<W: World> Master<W> {
 
     /// A zygote should have ended by now.
     pub(super) fn on_overdue(&mut self, id: ZygoteId) {
-        let Some(zygote) = self.generation.zygote_mut(id) else {
+        let Some(zygote) = self.generations.zygote_mut(id) else {
             return;
         };
         let pid = zygote.pid;
@@ -145,13 +146,13 @@ impl<W: World> Master<W> {
 
     /// A zygote has ended: its workers are the master's own children from now on.
     pub(super) fn on_zygote_ended(&mut self, now: Duration, zygote: &Zygote, status: ExitStatus) {
-        let Some(group) = self.generation.group_of(zygote.id) else {
+        let Some(group) = self.generations.group_of(zygote.id) else {
             return;
         };
-        self.generation.group_mut(group).zygote = None;
+        self.generations.group_mut(group).zygote = None;
         self.world.forget_zygote(zygote.id);
         let orphans = self.adopt(now, zygote.id);
-        let (pid, number) = (zygote.pid, self.generation.number.0);
+        let (pid, number) = (zygote.pid, group.generation.0);
         let (ending, lifetime) = (Ending(status), Lifetime(now.saturating_sub(zygote.since)));
         if self.state != State::Normal || zygote.phase == Phase::Quitting {
             tracing::debug!("zygote {pid} of generation {number} exited {ending} {lifetime}");
@@ -169,8 +170,8 @@ impl<W: World> Master<W> {
     }
 
     /// Starts a new zygote in the place of one that died: at once, unless that goes on and on.
-    fn restart(&mut self, now: Duration, group: GroupIndex, dead: &Zygote) {
-        let restarts = &mut self.generation.group_mut(group).restarts;
+    fn restart(&mut self, now: Duration, group: GroupId, dead: &Zygote) {
+        let restarts = &mut self.generations.group_mut(group).restarts;
         match dead.phase {
             Phase::Ready(since) if now.saturating_sub(since) >= SOUND => {
                 restarts.succeeded();
@@ -184,8 +185,8 @@ impl<W: World> Master<W> {
         }
     }
 
-    fn restart_later(&mut self, now: Duration, group: GroupIndex) {
-        let delay = self.generation.group_mut(group).restarts.failed(now);
+    fn restart_later(&mut self, now: Duration, group: GroupId) {
+        let delay = self.generations.group_mut(group).restarts.failed(now);
         tracing::warn!(
             "next attempt to start a zygote in {} seconds",
             delay.as_secs_f32()
@@ -242,9 +243,11 @@ impl<W: World> Master<W> {
     }
 
     /// Lets some orphans of a pool go, so that workers of the zygote that now serves the pool take their places.
-    pub(super) fn replace_orphans(&mut self, pool: PoolIndex) {
-        let at_work = self.generation.pool(pool);
-        let ready = self.generation.groups[at_work.group.0]
+    pub(super) fn replace_orphans(&mut self, pool: PoolId) {
+        let at_work = self.generations.pool(pool);
+        let ready = self
+            .generations
+            .group(at_work.group)
             .zygote
             .is_some_and(|zygote| zygote.is_ready());
         if !ready || self.state != State::Normal {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use fpm_conf::{Pm, Pool};
+use fpm_channel::{Generation, WorkerId};
+use fpm_conf::{Pm, Pool, PoolIndex};
 use fpm_os::wait::ExitStatus;
 
 use super::fake::Stage;
 use super::{serving, www};
 use crate::event::Event;
+use crate::pool::PoolId;
 use crate::world::Activity;
-use fpm_channel::WorkerId;
-use fpm_conf::PoolIndex;
 
 #[test]
 fn workers_that_die_at_start_are_tried_less_and_less_often() {
@@ -198,7 +198,10 @@ fn an_ondemand_pool_forks_when_a_connection_waits() {
     assert!(stage.calls().contains("watch the sockets of pool 0"));
     assert!(stage.lines().contains("NOTICE ready to handle connections"));
     for expected in [1, 2, 2] {
-        stage.play(Event::Connection(PoolIndex(0)));
+        stage.play(Event::Connection(PoolId {
+            generation: Generation(1),
+            index: PoolIndex(0),
+        }));
         stage.settle();
         assert_eq!(stage.alive(), expected);
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fpm_channel::{FromZygote, WorkerId};
-use fpm_conf::{Config, PoolIndex};
+use fpm_conf::Config;
 use fpm_os::error::OsError;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
@@ -18,8 +18,9 @@ use tracing::span;
 
 use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
-use crate::group::GroupIndex;
+use crate::group::GroupId;
 use crate::master::{Master, Outcome};
+use crate::pool::PoolId;
 use crate::systemd::Load;
 use crate::world::{Activity, Audience, Birth, Fate, World};
 
@@ -49,7 +50,7 @@ pub(super) struct FakeWorld {
 }
 
 impl World for FakeWorld {
-    fn start_zygote(&mut self, zygote: ZygoteId, _group: GroupIndex) -> Result<Pid, MasterError> {
+    fn start_zygote(&mut self, zygote: ZygoteId, _group: GroupId) -> Result<Pid, MasterError> {
         if self.zygotes_fail {
             let source = OsError::Call {
                 call: "fork()",
@@ -67,7 +68,7 @@ impl World for FakeWorld {
         }
         self.calls.push(format!(
             "spawn worker {} of pool {} in slot {} by zygote {}",
-            birth.worker.0, birth.pool.0, birth.slot.0, zygote.0
+            birth.worker.0, birth.pool.index.0, birth.slot.0, zygote.0
         ));
         self.asked.push((zygote, birth.worker));
         Ok(())
@@ -112,9 +113,9 @@ impl World for FakeWorld {
             .unwrap_or(self.default_activity)
     }
 
-    fn connections_wanted(&mut self, pool: PoolIndex) {
+    fn connections_wanted(&mut self, pool: PoolId) {
         self.calls
-            .push(format!("watch the sockets of pool {}", pool.0));
+            .push(format!("watch the sockets of pool {}", pool.index.0));
     }
 
     fn arm(&mut self, timer: Timer, at: Duration) {

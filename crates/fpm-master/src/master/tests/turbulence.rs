@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use fpm_channel::{FromZygote, SlotIndex, WorkerId};
-use fpm_conf::{Config, Pool, PoolIndex};
+use fpm_conf::{Config, Pool};
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
 use nix::errno::Errno;
@@ -15,8 +15,9 @@ use proptest::prelude::*;
 
 use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
-use crate::group::GroupIndex;
+use crate::group::GroupId;
 use crate::master::{Master, Outcome};
+use crate::pool::PoolId;
 use crate::systemd::Load;
 use crate::world::{Activity, Audience, Birth, Fate, World};
 
@@ -66,7 +67,7 @@ struct Kernel {
     zygotes: BTreeMap<ZygoteId, Zygote>,
     workers: BTreeMap<WorkerId, Worker>,
     /// Slots in use, from the order to fork to the release.
-    slots: BTreeMap<(PoolIndex, SlotIndex), WorkerId>,
+    slots: BTreeMap<(PoolId, SlotIndex), WorkerId>,
     timers: BTreeMap<Timer, Duration>,
     happened: VecDeque<Event>,
 }
@@ -243,7 +244,7 @@ impl Kernel {
 }
 
 impl World for Kernel {
-    fn start_zygote(&mut self, id: ZygoteId, _group: GroupIndex) -> Result<Pid, MasterError> {
+    fn start_zygote(&mut self, id: ZygoteId, _group: GroupId) -> Result<Pid, MasterError> {
         assert!(self.zygotes.is_empty(), "one zygote a group");
         self.zygotes.insert(
             id,
@@ -260,7 +261,7 @@ impl World for Kernel {
         let before = self.slots.insert((birth.pool, birth.slot), birth.worker);
         assert_eq!(before, None, "a slot has one worker");
         assert!(
-            birth.slot.0 < self.capacity[birth.pool.0 as usize],
+            birth.slot.0 < self.capacity[birth.pool.index.0 as usize],
             "never above pm.max_children"
         );
         // A zygote that has died without the master's knowing yet takes no orders.
@@ -343,7 +344,7 @@ impl World for Kernel {
         }
     }
 
-    fn connections_wanted(&mut self, _pool: PoolIndex) {}
+    fn connections_wanted(&mut self, _pool: PoolId) {}
 
     fn arm(&mut self, timer: Timer, at: Duration) {
         self.timers.insert(timer, at);
