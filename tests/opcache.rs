@@ -156,7 +156,9 @@ fn preloading_as_root_must_be_allowed_explicitly() -> Result {
     if !Uid::effective().is_root() {
         return Ok(());
     }
+    // Pools of one user leave nothing to preload as root in fpmd (tests/privileges.rs).
     let refusal = daemon()?
+        .other_pool("other", "user = games\ngroup = games")
         .php_ini("opcache.preload={dir}/www/preload.php")
         .file("preload.php", "<?php")
         .start_in_vain()?;

@@ -97,6 +97,9 @@ void fpmd_directory_after_fork(void);
 void fpmd_directory_enter(const char *script);
 void fpmd_directory_leave(void);
 
+/* extensions.c */
+void fpmd_extensions_hook(const fpmd_options *options);
+
 /* library.c */
 bool fpmd_library_fits(void);
 bool fpmd_library_is_ours(void);

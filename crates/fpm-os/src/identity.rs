@@ -1,18 +1,19 @@
 //! A change of root, directory, group and user that cannot be taken back.
 //!
-//! Rule: whoever has changed asks the kernel whether the old identity is really gone, and ends if it is not.
+//! Rule: whoever has changed asks the kernel whether the old identity is really gone, capabilities included, and ends if it
+//! is not.
 //!
 //! Original: sapi/fpm/fpm/fpm_unix.c (`fpm_unix_init_child`)
 
 use std::ffi::CString;
 use std::path::Path;
 
-use nix::errno::Errno;
 use nix::unistd::{
-    Gid, ResGid, ResUid, Uid, chdir, getresgid, getresuid, initgroups, setgid, setresgid,
-    setresuid, setuid,
+    Gid, ResGid, ResUid, Uid, chdir, getgrouplist, getgroups, getresgid, getresuid, setgid,
+    setgroups, setresgid, setresuid, setuid,
 };
 
+use crate::capabilities;
 use crate::error::OsError;
 
 /// Whom a worker runs as. Id 0 means "as it is", as in the original.
@@ -48,7 +49,8 @@ pub fn change_directory(path: &Path) -> Result<(), OsError> {
     })
 }
 
-/// Takes on the identity for good: group, supplementary groups, user, in this order, and then makes sure.
+/// Takes on the identity for good: group, supplementary groups, user, no capabilities, in this order, and then makes
+/// sure.
 ///
 /// # Errors
 /// [`OsError::SetGroup`], [`OsError::SupplementaryGroups`], [`OsError::SetUser`] when the kernel refuses (EPERM for all
@@ -62,20 +64,40 @@ pub fn assume(identity: &Identity) -> Result<(), OsError> {
         })?;
     }
     if !uid.is_root() {
-        initgroups(user, *gid).map_err(|errno| OsError::SupplementaryGroups {
+        let refused = |errno| OsError::SupplementaryGroups {
             user: user.to_string_lossy().into_owned(),
             gid: gid.as_raw(),
             errno,
-        })?;
+        };
+        let groups = getgrouplist(user, *gid).map_err(refused)?;
+        setgroups(&groups).map_err(refused)?;
         setuid(*uid).map_err(|errno| OsError::SetUser {
             uid: uid.as_raw(),
             errno,
         })?;
+        // The kernel has taken most of them with the user id, unless it was told not to (securebits).
+        capabilities::give_up().map_err(OsError::call("capset()"))?;
+        if !same_groups(&groups, &getgroups().map_err(refused)?) {
+            return Err(OsError::Revocable {
+                what: "its supplementary groups are others",
+            });
+        }
     }
     verify(*uid, *gid)
 }
 
-/// Makes sure that the process has this identity and cannot become root again. Id 0 is not looked at.
+/// Compares two lists of groups, whatever their order.
+fn same_groups(one: &[Gid], other: &[Gid]) -> bool {
+    let sorted = |groups: &[Gid]| {
+        let mut groups: Vec<u32> = groups.iter().map(|group| group.as_raw()).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    };
+    sorted(one) == sorted(other)
+}
+
+/// Makes sure that the process has this identity, no capability, and cannot become root again. Id 0 is not looked at.
 ///
 /// # Errors
 /// [`OsError::Revocable`].
@@ -113,12 +135,14 @@ pub fn verify(uid: Uid, gid: Gid) -> Result<(), OsError> {
             return revocable("a group id is still another");
         }
         let root_group = Gid::from_raw(0);
-        if setresgid(root_group, root_group, root_group) != Err(Errno::EPERM) {
+        if setresgid(root_group, root_group, root_group).is_ok() {
             return revocable("it may change its group to root's");
         }
     }
-    // Capabilities could survive the change of user (securebits); then this succeeds.
-    if setresuid(root, root, root) != Err(Errno::EPERM) {
+    if capabilities::any_left().map_err(OsError::call("capget()"))? {
+        return revocable("it has capabilities");
+    }
+    if setresuid(root, root, root).is_ok() {
         return revocable("it may change its user to root");
     }
     Ok(())
@@ -131,6 +155,7 @@ fn is_root_group(gid: Gid) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
     use nix::unistd::geteuid;
 
     use super::*;
@@ -146,6 +171,14 @@ mod tests {
                 what: "a user id is still another"
             }
         );
+    }
+
+    #[test]
+    fn groups_are_compared_as_sets() {
+        let groups = |ids: &[u32]| ids.iter().copied().map(Gid::from_raw).collect::<Vec<_>>();
+        assert!(same_groups(&groups(&[1, 2, 2]), &groups(&[2, 1])));
+        assert!(!same_groups(&groups(&[1, 2]), &groups(&[1, 2, 0])));
+        assert!(!same_groups(&groups(&[1]), &groups(&[])));
     }
 
     #[test]

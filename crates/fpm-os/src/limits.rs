@@ -4,6 +4,7 @@
 
 use std::io;
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// A limit as a configuration has it: negative numbers become the huge ones that the original's cast makes of them,
@@ -12,6 +13,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 pub struct Limit(pub i32);
 
 impl Limit {
+    /// Tells whether it can be set without rights where this is the hard limit.
+    #[must_use]
+    pub fn fits(self, hard: u64) -> bool {
+        self.as_raw() <= hard
+    }
+
     /// Returns what setrlimit(2) takes.
     fn as_raw(self) -> u64 {
         i64::from(self.0).cast_unsigned()
@@ -60,6 +67,14 @@ pub fn set_soft_open_files(soft: u64) -> io::Result<()> {
     )?)
 }
 
+/// Returns how large a core file may be made, in bytes.
+///
+/// # Errors
+/// None that the system documents for this use.
+pub fn hard_core_size() -> io::Result<u64> {
+    Ok(getrlimit(Resource::RLIMIT_CORE)?.1)
+}
+
 /// Sets how large a core file may be, in bytes, soft and hard limit alike.
 ///
 /// # Errors
@@ -84,9 +99,31 @@ pub fn set_priority(nice: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns the process's nice value, −20 (first) to 19 (last).
+///
+/// # Errors
+/// None that the system documents for the own process.
+pub fn priority() -> io::Result<i32> {
+    // −1 is a nice value as well as the sign of an error.
+    Errno::clear();
+    // SAFETY: getpriority takes no pointer; 0 is the calling process.
+    let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    match Errno::last() {
+        errno if nice == -1 && errno != Errno::from_raw(0) => Err(errno.into()),
+        _ => Ok(nice),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_fits_below_the_hard_one() {
+        assert!(Limit(1024).fits(1024) && !Limit(1025).fits(1024));
+        assert!(!Limit(-1).fits(1 << 40) && Limit(-1).fits(libc::RLIM_INFINITY));
+        assert!(priority().unwrap() >= -20 && hard_core_size().is_ok());
+    }
 
     #[test]
     fn a_negative_limit_is_what_a_cast_makes_of_it() {

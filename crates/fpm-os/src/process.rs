@@ -81,6 +81,15 @@ pub fn make_dumpable() -> io::Result<()> {
     Ok(prctl::set_dumpable(true)?)
 }
 
+/// Forbids other processes of the same user to look into this one: no trace, no core dump. A change of identity does this
+/// too, unless the administrator has told the kernel otherwise (fs.suid_dumpable).
+///
+/// # Errors
+/// None that the system documents.
+pub fn make_undumpable() -> io::Result<()> {
+    Ok(prctl::set_dumpable(false)?)
+}
+
 /// Leaves the controlling terminal by starting a session of its own.
 ///
 /// # Errors

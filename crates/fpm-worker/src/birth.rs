@@ -60,8 +60,8 @@ pub struct Assignment<'a> {
     pub control: OwnedFd,
     /// Where its output goes (`catch_workers_output`); nothing means /dev/null.
     pub output: Option<Output>,
-    /// Whom it runs as; nothing means as it is.
-    pub identity: Option<Identity>,
+    /// Whom it runs as.
+    pub runs_as: RunsAs,
     /// For USER and HOME.
     pub account: Account,
     /// Its access log, open for appending.
@@ -74,6 +74,17 @@ pub struct Assignment<'a> {
     pub log: Log,
     /// Takes what goes wrong before the first request, when the worker's output is not caught.
     pub first_words: io::PipeWriter,
+}
+
+/// Whom a worker runs as.
+#[derive(Debug)]
+pub enum RunsAs {
+    /// Who the zygote is.
+    Same,
+    /// Who the zygote has become, because all its pools are served as that user. What is left is to make sure.
+    Zygote(Identity),
+    /// Somebody else than the zygote, which is root.
+    Other(Identity),
 }
 
 /// The write ends of the pipes that take a worker's output.
@@ -138,7 +149,7 @@ fn be_born<'a>(
         None => FlushMarks::None,
     };
     replace_stdio(assignment.output).map_err(BirthError::Stdio)?;
-    confinement::confine(pool, assignment.identity.as_ref(), words)?;
+    confinement::confine(pool, &assignment.runs_as, words)?;
     let quit = set_signals().map_err(BirthError::Signals)?;
     if let Some(title) = title {
         title.set(&[b"php-fpm: pool ", pool.name.as_slice()].concat());

@@ -4,6 +4,7 @@ use std::io;
 
 use fpm_channel::ChannelError;
 use fpm_events::EventError;
+use fpm_os::error::OsError;
 use fpm_scoreboard::ScoreboardError;
 use sapi::SapiError;
 
@@ -19,6 +20,9 @@ pub enum ZygoteError {
     /// PHP did not start.
     #[error(transparent)]
     Php(#[from] SapiError),
+    /// The user that all pools share could not be taken on.
+    #[error(transparent)]
+    Identity(#[from] OsError),
     /// The scoreboard cannot be used.
     #[error(transparent)]
     Scoreboard(#[from] ScoreboardError),

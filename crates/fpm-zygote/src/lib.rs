@@ -8,6 +8,7 @@
 
 mod children;
 mod error;
+mod privileges;
 mod start;
 mod worker;
 mod zygote;

@@ -1,12 +1,14 @@
 //! The first conversation: what is to be served, and whether PHP can serve it.
 
 use std::ffi::{CString, OsString};
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 
 use bstr::BString;
 use fpm_channel::{FromZygote, Next, Parameters, PhpOptions, Start, ToZygote, ZygoteEnd};
 use fpm_conf::LogLevel;
+use fpm_os::identity::Identity;
 use fpm_os::process;
 use fpm_os::stdio::{StandardStream, open_null};
 use fpm_scoreboard::{Board, PoolBoard};
@@ -15,6 +17,7 @@ use nix::unistd::{Pid, getppid};
 use sapi::{Engine, StartOptions};
 
 use crate::error::ZygoteError;
+use crate::privileges;
 
 /// Everything that is served from.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(crate) struct Stage {
     /// The master's process.
     pub(crate) master: Pid,
     pub(crate) engine: Engine,
+    /// Whom this process has become because all pools are served as that user.
+    pub(crate) became: Option<Identity>,
 }
 
 /// Waits for the master's first message.
@@ -62,10 +67,12 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
         .iter()
         .map(|pool| board.map(pool.area))
         .collect::<Result<_, _>>()?;
-    let engine = Engine::start(&options(&start.parameters.php), php_messages::take);
+    let (engine, became) = start_php(&start.parameters);
     for text in php_messages::collected() {
         tell(channel, LogLevel::Notice, text)?;
     }
+    // Who may not become what it should has broken PHP's start off.
+    let became = became?;
     let engine = engine?;
     // What PHP has displayed so far waits in the C library's buffer. Of a PHP that does not start it is the reason, and comes out
     // when the process ends; of one that does it is nothing that anybody asked for.
@@ -89,7 +96,37 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
         access_logs: start.access_logs,
         master: getppid(),
         engine,
+        became,
     })
+}
+
+/// Starts PHP, on the way as the user that all pools share. Returns whom the process has become beside.
+fn start_php(
+    parameters: &Parameters,
+) -> (
+    Result<Engine, ZygoteError>,
+    Result<Option<Identity>, ZygoteError>,
+) {
+    let shared = privileges::shared_identity(&parameters.config, &parameters.pools);
+    let mut became = Ok(None);
+    let engine = Engine::start_settled(
+        &options(&parameters.php),
+        php_messages::take,
+        &mut |preload_user| {
+            let Some(shared) = &shared else {
+                return ControlFlow::Continue(());
+            };
+            if privileges::preloads_as_other(shared, preload_user) {
+                return ControlFlow::Continue(());
+            }
+            became = privileges::become_shared(shared).map(|()| Some(shared.clone()));
+            match became {
+                Ok(_) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        },
+    );
+    (engine.map_err(ZygoteError::from), became)
 }
 
 fn tell(channel: &mut ZygoteEnd, level: LogLevel, text: BString) -> Result<(), ZygoteError> {

@@ -8,12 +8,12 @@ use std::io::PipeWriter;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use fpm_channel::{Output, Parameters, PoolStart, Spawn};
+use fpm_channel::{Output, Parameters, PoolStart, RunAs, Spawn};
 use fpm_conf::{Pool, PoolIndex};
 use fpm_os::identity::Identity;
 use fpm_os::title::ProcessTitle;
 use fpm_scoreboard::PoolBoard;
-use fpm_worker::birth::{self, Assignment};
+use fpm_worker::birth::{self, Assignment, RunsAs};
 use fpm_worker::environment::Account;
 use fpm_worker::log::Log;
 use fpm_worker::status::Reported;
@@ -47,6 +47,11 @@ pub(crate) fn live(
         // The zygote has asked `has_pool` before it forked.
         return fpm_worker::exit::SOFTWARE;
     };
+    let runs_as = match (stage.became, share.start.run_as.as_ref()) {
+        (Some(shared), _) => RunsAs::Zygote(shared),
+        (None, Some(run_as)) => RunsAs::Other(identity(run_as)),
+        (None, None) => RunsAs::Same,
+    };
     let assignment = Assignment {
         pool: &share.pool,
         board: share.board,
@@ -60,7 +65,7 @@ pub(crate) fn live(
         output: spawn
             .output
             .map(|Output { stdout, stderr }| birth::Output { stdout, stderr }),
-        identity: identity(&share.start),
+        runs_as,
         account: account(&share.start),
         log,
         first_words,
@@ -141,14 +146,14 @@ fn log(parameters: &Parameters) -> Log {
     }
 }
 
-fn identity(start: &PoolStart) -> Option<Identity> {
-    let run_as = start.run_as.as_ref()?;
-    Some(Identity {
+/// Reads whom a pool's workers become as the system wants to have it.
+pub(crate) fn identity(run_as: &RunAs) -> Identity {
+    Identity {
         // A name with a NUL byte is in no database: it has no supplementary groups.
         user: CString::new(run_as.user.to_vec()).unwrap_or_default(),
         uid: Uid::from_raw(run_as.uid),
         gid: Gid::from_raw(run_as.gid),
-    })
+    }
 }
 
 fn account(start: &PoolStart) -> Account {

@@ -7,6 +7,7 @@ use std::slice;
 
 use crate::host::{BodyRead, ClientGone, Executed, FinishRequest, Host, ResponseHead};
 use crate::request::Param;
+use crate::start::Settle;
 use crate::status::ShownStatus;
 use crate::text::{CSlice, bytes_of, slices_of};
 
@@ -83,6 +84,15 @@ unsafe extern "C" fn log_outside(context: *mut c_void, message: *const c_char, l
             length,
         })
     });
+}
+
+/// Calls what `Engine::start_settled` was given.
+pub(crate) unsafe extern "C" fn settled(context: *mut c_void, preload_user: *const c_char) -> bool {
+    // SAFETY: `start_settled` gave the shim the address of exactly this, and keeps it during the start.
+    let settle = unsafe { &mut *context.cast::<&mut Settle<'_>>() };
+    // SAFETY: when it is not NULL, the shim passes a NUL-terminated name that stays during the call.
+    let preload_user = (!preload_user.is_null()).then(|| unsafe { CStr::from_ptr(preload_user) });
+    settle(preload_user).is_continue()
 }
 
 unsafe extern "C" fn write(host: *mut c_void, bytes: *const c_char, length: usize) -> bool {

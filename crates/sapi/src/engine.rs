@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char};
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use crate::error::SapiError;
 use crate::host::Host;
 use crate::ini_files::{self, Search};
 use crate::request::{Action, Completion, Outcome, RequestInfo};
-use crate::start::{StartOptions, build_facts, ini_text, text_of};
+use crate::start::{Settle, StartOptions, build_facts, ini_text, text_of};
 use crate::text::CSlice;
 
 /// Whether PHP was started in this process. PHP's state is global, so this is too: it is what makes
@@ -41,14 +42,31 @@ impl Engine {
     /// When PHP does not start, when libphp is not the one fpmd was built for, or when PHP was
     /// started before.
     pub fn start(options: &StartOptions, log: fn(&[u8])) -> Result<Self, SapiError> {
-        let options = raw_options(options)?;
+        Self::start_settled(options, log, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// Starts PHP as [`start`](Self::start) does, and calls `settle` when php.ini has been read and
+    /// no extension has been loaded yet. That is the moment to give up privileges: php.ini may be
+    /// for root's eyes only, extensions and the preload script are not for root's hands.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start); [`SapiError::StartFailed`] too when `settle` breaks off.
+    pub fn start_settled(
+        options: &StartOptions,
+        log: fn(&[u8]),
+        settle: &mut Settle<'_>,
+    ) -> Result<Self, SapiError> {
+        let mut settle = settle;
+        let mut options = raw_options(options)?;
+        options.settled = Some(calls::settled);
+        options.settled_context = (&raw mut settle).cast();
         if STARTED.swap(true, Ordering::Relaxed) {
             return Err(SapiError::AlreadyStarted);
         }
         // The shim keeps the callbacks for the life of the process.
         let calls = Box::leak(Box::new(calls::table(log)));
         // SAFETY: both structures are complete, the table and the options' strings are never freed,
-        // and this is the only start in this process.
+        // `settle` is only used during the call, and this is the only start in this process.
         let started = unsafe { php_sys::fpmd_start(&options, calls) };
         match started {
             php_sys::fpmd_started::FPMD_STARTED => Ok(Self {
@@ -211,6 +229,8 @@ fn raw_options(options: &StartOptions) -> Result<php_sys::fpmd_options, SapiErro
             "a setting given by -d",
         )?,
         extended_info: options.extended_info,
+        settled: None,
+        settled_context: ptr::null_mut(),
     })
 }
 

@@ -35,7 +35,8 @@ pub use host::{BodyRead, ClientGone, Executed, FinishRequest, Host, ResponseHead
 pub use request::{Action, Completion, Outcome, Param, RequestInfo};
 pub use settings::{IniAccess, IniFault};
 pub use start::{
-    BuiltPaths, StartOptions, built_paths, built_version, built_version_id, distribution_folder,
+    BuiltPaths, Settle, StartOptions, built_paths, built_version, built_version_id,
+    distribution_folder,
 };
 pub use status::{PoolStatus, ProcessStatus};
 pub use text::CSlice;

@@ -4,6 +4,7 @@
 //! Original: the option loop of sapi/fpm/fpm/fpm_main.c, main/php_ini_builder.c.
 
 use std::ffi::{CStr, CString};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use bstr::BString;
@@ -24,6 +25,10 @@ pub struct StartOptions {
     /// `-e`: opcodes carry the information that profilers and debuggers want.
     pub extended_info: bool,
 }
+
+/// What is to be done when php.ini has been read and no extension has been loaded. It is told whom
+/// `opcache.preload_user` names; when it breaks off, PHP does not start. It must not call PHP.
+pub type Settle<'a> = dyn FnMut(Option<&CStr>) -> ControlFlow<()> + 'a;
 
 /// Returns the version of PHP that fpmd was built for, `8.2.32`; works without a started PHP.
 pub fn built_version() -> &'static str {

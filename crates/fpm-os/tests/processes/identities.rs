@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
+use fpm_os::capabilities;
 use fpm_os::environment::{Inherited, replace};
 use fpm_os::error::OsError;
 use fpm_os::fork::{OtherThreads, fork};
@@ -20,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("an identity is taken on for good", taken_on),
     ("id 0 changes nothing", zero_changes_nothing),
     ("a way back to root is found", way_back),
+    ("capabilities are given up", no_capabilities),
     ("a root directory hides the others", another_root),
     ("limits and priority are set", limited),
 ];
@@ -126,13 +128,10 @@ fn way_back() {
         );
     });
     in_child(|| {
-        // The capabilities stay with the process across the change of user (SECBIT_NO_SETUID_FIXUP,
-        // capabilities(7)); ids alone do not show that.
-        const NO_SETUID_FIXUP: libc::c_ulong = 1 << 2;
-        // SAFETY: this prctl takes no pointer.
-        let set = unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0) };
-        assert_eq!(set, 0);
-        let found = assume(&stranger()).unwrap_err();
+        keep_capabilities();
+        setgid(gid).unwrap();
+        setresuid(uid, uid, uid).unwrap();
+        let found = verify(uid, gid).unwrap_err();
         assert_eq!(
             found,
             OsError::Revocable {
@@ -140,6 +139,63 @@ fn way_back() {
             }
         );
     });
+    in_child(|| {
+        // No id can be changed any more, but this could be handed to a program.
+        keep_capabilities();
+        setgid(gid).unwrap();
+        setresuid(uid, uid, uid).unwrap();
+        leave_inheritable_only();
+        let found = verify(uid, gid).unwrap_err();
+        assert_eq!(
+            found,
+            OsError::Revocable {
+                what: "it has capabilities"
+            }
+        );
+    });
+}
+
+fn no_capabilities() {
+    in_child(|| {
+        if !geteuid().is_root() {
+            return;
+        }
+        keep_capabilities();
+        assume(&stranger()).unwrap();
+        assert!(!capabilities::any_left().unwrap());
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let set = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            u64::from_str_radix(line[name.len()..].trim(), 16).unwrap()
+        };
+        for name in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            assert_eq!(set(name), 0, "{name}");
+        }
+        assert_ne!(
+            set("CapBnd:"),
+            0,
+            "programs with rights of their own keep them"
+        );
+    });
+}
+
+/// Lets the capabilities stay with the process across a change of user (SECBIT_NO_SETUID_FIXUP, capabilities(7)); ids
+/// alone do not show that.
+fn keep_capabilities() {
+    const NO_SETUID_FIXUP: libc::c_ulong = 1 << 2;
+    // SAFETY: this prctl takes no pointer.
+    let set = unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0) };
+    assert_eq!(set, 0);
+}
+
+/// Gives up all capabilities but keeps one to be inherited.
+fn leave_inheritable_only() {
+    let mut header: [u32; 2] = [0x2008_0522, 0];
+    // Effective, permitted, inheritable of the lower half, then of the upper: CAP_CHOWN.
+    let sets: [u32; 6] = [0, 0, 1, 0, 0, 0];
+    // SAFETY: capset reads a header of two words and, for this version, six words of sets.
+    let set = unsafe { libc::syscall(libc::SYS_capset, header.as_mut_ptr(), sets.as_ptr()) };
+    assert_eq!(set, 0);
 }
 
 fn another_root() {

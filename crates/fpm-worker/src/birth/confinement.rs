@@ -9,7 +9,7 @@ use std::path::Path;
 
 use bstr::{BStr, ByteSlice};
 use fpm_conf::{LogLevel, Pool};
-use fpm_os::identity::{self, Identity};
+use fpm_os::identity;
 use fpm_os::limits::{self, Limit};
 use fpm_os::process;
 use nix::errno::Errno;
@@ -17,24 +17,26 @@ use nix::unistd::geteuid;
 
 use super::apparmor;
 use super::words::FirstWords;
-use super::{BirthError, said_of};
+use super::{BirthError, RunsAs, said_of};
 
 /// Confines the process as the pool says and takes on its identity.
 pub(super) fn confine(
     pool: &Pool,
-    who: Option<&Identity>,
+    runs_as: &RunsAs,
     words: &mut FirstWords,
 ) -> Result<(), BirthError> {
     set_limits(pool, words);
     let is_root = geteuid().is_root();
     change_directories(pool, is_root, words)?;
-    if is_root {
-        if let Some(nice) = pool.process_priority {
-            limits::set_priority(nice).map_err(BirthError::Priority)?;
-        }
-        if let Some(who) = who {
-            identity::assume(who)?;
-        }
+    if let Some(nice) = pool.process_priority
+        && (is_root || matches!(runs_as, RunsAs::Zygote(_)))
+    {
+        limits::set_priority(nice).map_err(BirthError::Priority)?;
+    }
+    match runs_as {
+        RunsAs::Other(who) => identity::assume(who)?,
+        RunsAs::Zygote(who) => identity::verify(who.uid, who.gid)?,
+        RunsAs::Same => {}
     }
     if pool.process_dumpable
         && let Err(error) = process::make_dumpable()
