@@ -172,7 +172,7 @@ impl Daemon {
     pub fn start(&self) -> Result<Fpm> {
         let fpm = self.launch()?;
         fpm.log()
-            .wait_for("NOTICE: ready to handle connections")
+            .wait_for("ready to handle connections")
             .context("the daemon does not start")?;
         Ok(fpm)
     }

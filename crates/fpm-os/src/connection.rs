@@ -6,12 +6,15 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     MsgFlags, Shutdown, SockaddrLike, SockaddrStorage, sendmsg, setsockopt, shutdown, sockopt,
 };
 use nix::sys::uio::readv;
+
+use crate::tcp_info::tcp_info;
 
 /// One connection of a client.
 #[derive(Debug)]
@@ -113,6 +116,16 @@ impl Connection {
         Ok(shutdown(self.socket.as_raw_fd(), Shutdown::Write)?)
     }
 
+    /// Returns how long ago the client's last bytes arrived, read or not; since the connection was made when none has. The
+    /// kernel counts in ticks of a few milliseconds.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP when it is not TCP.
+    pub fn since_last_bytes(&self) -> io::Result<Duration> {
+        let info = tcp_info(self)?;
+        Ok(Duration::from_millis(info.tcpi_last_data_recv.into()))
+    }
+
     /// Tells whether nobody waits for the answer: the connection was reset, or a client on a unix socket has closed
     /// it. A client that only will not send any more (lighttpd, after its request) still waits; one on TCP that has
     /// closed looks the same until it is written to.
@@ -148,6 +161,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
     use std::os::unix::net::{UnixListener, UnixStream};
+    use std::time::Instant;
 
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     use nix::sys::socket::getsockopt;
@@ -219,6 +233,23 @@ mod tests {
         connection.send_at_once().unwrap();
         assert!(getsockopt(&connection, sockopt::TcpNoDelay).unwrap());
         let refused = unix().0.send_at_once().unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EOPNOTSUPP));
+    }
+
+    #[test]
+    fn tcp_knows_when_bytes_came() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"request").unwrap();
+        let sent = Instant::now();
+        // Ticks are counted, not time: two clocks may be a tick apart at either end.
+        const TICK: Duration = Duration::from_millis(10);
+        let connection = Connection::accept(&listener).unwrap();
+        while connection.since_last_bytes().unwrap() < 3 * TICK {}
+        assert!(sent.elapsed() > TICK);
+        client.write_all(b"more").unwrap();
+        while connection.since_last_bytes().unwrap() > 2 * TICK {}
+        let refused = unix().0.since_last_bytes().unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(libc::EOPNOTSUPP));
     }
 

@@ -27,5 +27,6 @@ pub mod seqpacket;
 pub mod shared;
 pub mod signal;
 pub mod stdio;
+mod tcp_info;
 pub mod title;
 pub mod wait;

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! header (16 words) · busy bits (one per slot, rounded up to 8 words) · slot · slot · …
-//! slot: control (8 words) · state A (16) · state B (16) · texts (118) · padding
+//! slot: control (8 words) · state A (17) · state B (17) · texts (118) · padding
 //! ```
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0002;
+pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0003;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {
@@ -37,6 +37,10 @@ pub(crate) mod header {
     pub(crate) const LISTEN_QUEUE_LEN: usize = 11;
     /// When the queue was last measured, in microseconds of the monotonic clock. Written by workers.
     pub(crate) const QUEUE_MEASURED: usize = 12;
+    /// When a worker last took a client that found the queue empty, in microseconds of the monotonic clock.
+    pub(crate) const QUEUE_EMPTY: usize = 13;
+    /// As [`ACCEPTED`] of requests refused because they had waited too long.
+    pub(crate) const OVERDUE: usize = 14;
     /// Length of the header.
     pub(crate) const LEN: usize = 16;
 }
@@ -87,8 +91,10 @@ pub(crate) mod state {
     pub(crate) const SLOT_ABANDONED: usize = 14;
     /// The highest memory peak of all of them, in bytes.
     pub(crate) const SLOT_MEMORY_PEAK: usize = 15;
+    /// Those of them refused because they had waited too long.
+    pub(crate) const SLOT_OVERDUE: usize = 16;
     /// Length of one copy.
-    pub(crate) const LEN: usize = 16;
+    pub(crate) const LEN: usize = 17;
 }
 
 /// The texts of a request. The original's buffers, which end with a NUL: one byte less is shown.

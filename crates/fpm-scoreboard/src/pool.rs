@@ -35,6 +35,8 @@ pub struct Counters {
     pub accepted: u64,
     /// Those of them that were not run because nobody waited for the answer.
     pub abandoned: u64,
+    /// Those of them that were refused because they had waited longer than `request_queue_timeout`.
+    pub overdue: u64,
     /// Most workers that were busy at once.
     pub max_active: u64,
     /// How often `pm.max_children` was reached.
@@ -83,6 +85,7 @@ impl PoolBoard {
             (header::STARTED, counters.started.as_secs()),
             (header::ACCEPTED, counters.accepted),
             (header::ABANDONED, counters.abandoned),
+            (header::OVERDUE, counters.overdue),
             (header::MAX_ACTIVE, counters.max_active),
             (header::MAX_CHILDREN_REACHED, counters.max_children_reached),
             (header::SLOW_REQUESTS, counters.slow_requests),
@@ -208,6 +211,7 @@ impl PoolBoard {
                 started: Duration::from_secs(header(header::STARTED)),
                 accepted: header(header::ACCEPTED),
                 abandoned: header(header::ABANDONED),
+                overdue: header(header::OVERDUE),
                 memory_peak: header(header::MEMORY_PEAK),
                 max_active: header(header::MAX_ACTIVE),
                 max_children_reached: header(header::MAX_CHILDREN_REACHED),
@@ -245,6 +249,23 @@ impl PoolBoard {
             && measured
                 .compare_exchange(last, now, Relaxed, Relaxed)
                 .is_ok()
+    }
+
+    /// Notes that the listen queue was empty `now` (monotonic): a client came to a worker that waited for one.
+    pub fn note_empty_queue(&self, now: Duration) {
+        self.header(header::QUEUE_EMPTY)
+            .fetch_max(micros(now), Relaxed);
+    }
+
+    /// Returns for how long the listen queue may not have been empty: nobody who is in it `now` (monotonic) is known to have
+    /// waited longer. Before it was first seen empty, the time since this was first asked for.
+    #[must_use]
+    pub fn longest_wait(&self, now: Duration) -> Duration {
+        let empty = self.header(header::QUEUE_EMPTY);
+        match empty.compare_exchange(0, micros(now), Relaxed, Relaxed) {
+            Ok(_) => Duration::ZERO,
+            Err(empty) => now.saturating_sub(Duration::from_micros(empty)),
+        }
     }
 
     /// Counts that more workers were wanted than `pm.max_children`. For the master.
@@ -310,6 +331,7 @@ impl Totals {
         let counters = &mut self.counters;
         counters.accepted += words[state::SLOT_REQUESTS];
         counters.abandoned += words[state::SLOT_ABANDONED];
+        counters.overdue += words[state::SLOT_OVERDUE];
         counters.memory_peak = counters.memory_peak.max(words[state::SLOT_MEMORY_PEAK]);
         match SlotState::from_words(words).map(|state| state.stage) {
             None => {}

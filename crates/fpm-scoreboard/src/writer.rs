@@ -128,6 +128,12 @@ impl SlotWriter {
         self.publish();
     }
 
+    /// Notes that the request is refused because it has waited too long.
+    pub fn overdue(&mut self) {
+        self.words[state::SLOT_OVERDUE] += 1;
+        self.publish();
+    }
+
     /// Notes that the script runs.
     pub fn running(&mut self) {
         self.words[state::STAGE] = Stage::Running.number();
@@ -175,6 +181,7 @@ pub(crate) fn without_worker(words: &StateWords) -> StateWords {
     for word in [
         state::SLOT_REQUESTS,
         state::SLOT_ABANDONED,
+        state::SLOT_OVERDUE,
         state::SLOT_MEMORY_PEAK,
     ] {
         left[word] = words[word];

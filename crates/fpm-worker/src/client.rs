@@ -20,6 +20,17 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How many bytes of what such a client sends are read.
 const LINGER_BYTES: usize = 1 << 20;
 
+/// How long a request has waited in the queue before a worker took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Not at all: the worker was waiting for it.
+    None,
+    /// So long, says the kernel.
+    Measured(Duration),
+    /// It was in the queue; since when, the kernel does not say.
+    Unknown,
+}
+
 /// How a worker came by a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
@@ -44,7 +55,9 @@ enum Writes {
 #[derive(Debug)]
 pub(crate) struct Client {
     socket: Socket,
-    arrival: Arrival,
+    arrival: Cell<Arrival>,
+    /// What the kernel has said about its wait.
+    waited: Option<Duration>,
     writes: Cell<Writes>,
 }
 
@@ -52,7 +65,8 @@ impl Client {
     pub(crate) fn new(socket: Socket, arrival: Arrival) -> Client {
         Client {
             socket,
-            arrival,
+            arrival: Cell::new(arrival),
+            waited: None,
             writes: Cell::new(Writes::None),
         }
     }
@@ -64,12 +78,29 @@ impl Client {
 
     /// Returns how the worker came by it.
     pub(crate) fn arrival(&self) -> Arrival {
-        self.arrival
+        self.arrival.get()
+    }
+
+    /// Has the kernel say how long the client's request has been here, if it can. To be called before anything is read: what
+    /// arrives later hides it.
+    pub(crate) fn measure_wait(&mut self) {
+        if self.socket.peer().is_some() && self.arrival() == Arrival::Queued {
+            self.waited = self.socket.since_last_bytes().ok();
+        }
+    }
+
+    /// Returns how long the first request has waited in the queue.
+    pub(crate) fn wait_in_queue(&self) -> Wait {
+        match (self.arrival(), self.waited) {
+            (Arrival::Met, _) => Wait::None,
+            (Arrival::Queued, Some(waited)) => Wait::Measured(waited),
+            (Arrival::Queued, None) => Wait::Unknown,
+        }
     }
 
     /// Tells, once, whether the client was in the queue for so long that it has given up.
-    pub(crate) fn has_given_up(&mut self) -> bool {
-        match std::mem::replace(&mut self.arrival, Arrival::Met) {
+    pub(crate) fn has_given_up(&self) -> bool {
+        match self.arrival.replace(Arrival::Met) {
             Arrival::Queued => self.socket.is_abandoned(),
             Arrival::Met => false,
         }
@@ -83,6 +114,11 @@ impl Client {
         loop {
             match self.socket.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Its request, or the rest of it, was not in the queue with it.
+                    self.arrival.set(Arrival::Met);
+                    return Err(error);
+                }
                 other => return other,
             }
         }
@@ -199,7 +235,7 @@ impl AsFd for Client {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::net::Shutdown;
+    use std::net::{Shutdown, TcpListener, TcpStream};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::thread;
@@ -245,18 +281,49 @@ mod tests {
 
     #[test]
     fn a_client_gives_up_by_closing_not_by_half_closing() {
-        let (mut client, mut other) = pair(Arrival::Queued);
+        let (client, mut other) = pair(Arrival::Queued);
         other.write_all(b"request").unwrap();
         other.shutdown(Shutdown::Write).unwrap();
         assert!(!client.has_given_up());
-        let (mut client, mut other) = pair(Arrival::Queued);
+        let (client, mut other) = pair(Arrival::Queued);
         other.write_all(b"request").unwrap();
         drop(other);
         assert!(client.has_given_up());
         assert!(!client.has_given_up(), "it is only asked once");
-        let (mut client, other) = pair(Arrival::Met);
+        let (client, other) = pair(Arrival::Met);
         drop(other);
         assert!(!client.has_given_up());
+    }
+
+    #[test]
+    fn only_who_sent_its_request_into_the_queue_has_waited() {
+        let (client, mut other) = pair(Arrival::Queued);
+        other.write_all(b"request").unwrap();
+        client.read(&mut [0; 16]).unwrap();
+        assert_eq!(client.wait_in_queue(), Wait::Unknown);
+        // The request is longer than that.
+        assert!(client.read(&mut [0; 16]).is_err());
+        assert_eq!(client.wait_in_queue(), Wait::None);
+        let (client, _other) = pair(Arrival::Met);
+        assert_eq!(client.wait_in_queue(), Wait::None);
+    }
+
+    #[test]
+    fn the_kernel_measures_the_wait_of_who_comes_over_tcp() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        other.write_all(b"request").unwrap();
+        let mut client = Client::new(Socket::accept(&listener).unwrap(), Arrival::Queued);
+        let waited = |client: &mut Client| {
+            client.measure_wait();
+            match client.wait_in_queue() {
+                Wait::Measured(waited) => waited,
+                other => panic!("{other:?}"),
+            }
+        };
+        while waited(&mut client) < Duration::from_millis(50) {}
+        client.arrival.set(Arrival::Met);
+        assert_eq!(client.wait_in_queue(), Wait::None);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod host;
 mod limit_extensions;
 pub mod log;
 mod output;
+mod overdue;
 pub mod php_messages;
 mod reaction;
 mod response_head;

@@ -88,14 +88,10 @@ impl Worker<'_> {
         };
         let code = loop {
             self.slot.accepting(clock::monotonic());
-            let Some(client) = self.watch.next_client(&self.slot, &self.log) else {
+            let Some(mut client) = self.watch.next_client(&self.slot, &self.log) else {
                 break SUCCESS;
             };
-            if client.arrival() == Arrival::Queued
-                && self.own.board.is_time_to_measure(clock::monotonic())
-            {
-                self.own.measure_queue();
-            }
+            self.look_at_queue(&mut client);
             let address = client.address();
             if let (false, Some(address)) = (self.allowed.allows(address), address) {
                 self.log
@@ -111,6 +107,32 @@ impl Worker<'_> {
         self.watch.report_lost_lines();
         self.engine.shutdown();
         code
+    }
+
+    /// Notes what the arrival of `client` tells about the queue.
+    fn look_at_queue(&self, client: &mut Client) {
+        let limit = self.queue_limit();
+        match client.arrival() {
+            Arrival::Queued => {
+                if limit.is_some() {
+                    client.measure_wait();
+                }
+                if self.own.board.is_time_to_measure(clock::monotonic()) {
+                    self.own.measure_queue();
+                }
+            }
+            Arrival::Met => {
+                if limit.is_some() {
+                    self.own.board.note_empty_queue(clock::monotonic());
+                }
+            }
+        }
+    }
+
+    /// Returns `request_queue_timeout`, if there is one.
+    fn queue_limit(&self) -> Option<Duration> {
+        let seconds = self.pool.request_queue_timeout;
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
     }
 
     /// Answers all requests of one client.

@@ -106,6 +106,7 @@ impl Watch {
         let mut shortages = 0;
         // Only a real wait tells that the master is gone.
         let mut waited = self.in_a_row >= IN_A_ROW;
+        let mut arrival = Arrival::Queued;
         loop {
             if waited {
                 self.in_a_row = 0;
@@ -120,16 +121,20 @@ impl Watch {
             if self.course(slot) == Course::Ending {
                 return None;
             }
-            let error = match (Socket::accept(&self.listener), waited) {
-                (Ok(socket), true) => return Some(Client::new(socket, Arrival::Met)),
-                (Ok(socket), false) => {
-                    self.in_a_row += 1;
-                    return Some(Client::new(socket, Arrival::Queued));
+            let error = match Socket::accept(&self.listener) {
+                Ok(socket) => {
+                    self.in_a_row += u32::from(!waited);
+                    return Some(Client::new(socket, arrival));
                 }
-                (Err(error), _) => error,
+                Err(error) => error,
             };
             match remedy(&error) {
-                Remedy::TryAgain => {}
+                Remedy::TryAgain => {
+                    if error.kind() == io::ErrorKind::WouldBlock {
+                        // The queue is empty: who comes from now on finds somebody waiting.
+                        arrival = Arrival::Met;
+                    }
+                }
                 Remedy::End => {
                     // Without a master the sockets are shut down.
                     self.take(slot);

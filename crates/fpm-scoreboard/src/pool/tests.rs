@@ -168,9 +168,10 @@ fn what_a_worker_has_counted_survives_it() {
     assert_eq!(pool.totals().active, 1);
 
     writer.abandoned();
+    writer.overdue();
     pool.release(slot);
     let totals = pool.totals();
-    assert_eq!(totals.counters.abandoned, 1);
+    assert_eq!((totals.counters.abandoned, totals.counters.overdue), (1, 1));
     assert_eq!((totals.creating, totals.idle, totals.active), (0, 0, 0));
     assert_eq!(totals.counters.accepted, 1);
     assert_eq!(
@@ -213,6 +214,8 @@ fn counters_are_carried_into_another_area() {
     let mut writer = old.claim(0, birth(1)).unwrap();
     writer.reading_headers(at(1), at(1));
     writer.abandoned();
+    writer.overdue();
+    writer.overdue();
     assert_eq!(
         old.totals().listen_queue,
         ListenQueue {
@@ -228,6 +231,7 @@ fn counters_are_carried_into_another_area() {
         started,
         accepted: 10,
         abandoned: 1,
+        overdue: 2,
         max_active: 1,
         max_children_reached: 1,
         slow_requests: 4,
@@ -256,6 +260,18 @@ fn the_queue_is_measured_by_one_and_once_a_second() {
         let now = time + Duration::from_millis(ms);
         assert_eq!(board.is_time_to_measure(now), expected, "{ms}");
     }
+}
+
+#[test]
+fn nobody_has_waited_longer_than_the_queue_was_there() {
+    let pool = pool(1);
+    assert_eq!(pool.longest_wait(at(300)), Duration::ZERO);
+    assert_eq!(pool.longest_wait(at(350)), at(50));
+    pool.note_empty_queue(at(400));
+    // Another worker looked at the clock a little earlier.
+    pool.note_empty_queue(at(390));
+    assert_eq!(pool.longest_wait(at(500)), at(100));
+    assert_eq!(pool.longest_wait(at(399)), Duration::ZERO);
 }
 
 #[test]

@@ -8,17 +8,28 @@ use std::time::Duration;
 use fcgi_proto::params::Params;
 use fcgi_proto::record::AfterRequest;
 use fpm_conf::LogLevel;
+use fpm_os::clock;
 use fpm_scoreboard::Description;
 use sapi::{Action, Completion, Engine, IniAccess, IniFault, Outcome, Param, RequestInfo};
 
 use super::{Kept, Then, Worker};
-use crate::client::Client;
+use crate::client::{Client, Wait};
 use crate::host::{Exchange, Request, Tools};
+use crate::overdue::{self, Late};
 use crate::reaction::{Reaction, reaction};
 use crate::script::{self, Files, Named, Target, value};
 use crate::settings::Settings;
 use crate::status;
 use crate::watch::Course;
+
+/// A request as it came.
+#[derive(Clone, Copy)]
+struct Arrived {
+    /// When it began to arrive (monotonic).
+    begun: Duration,
+    /// Whether it had waited too long by then.
+    late: Option<Late>,
+}
 
 /// The file system as PHP sees it.
 struct PhpFiles<'a>(&'a Engine);
@@ -44,8 +55,13 @@ impl Worker<'_> {
         kept: &mut Kept,
         begun: Duration,
     ) -> Then {
-        if client.as_mut().is_none_or(Client::has_given_up) {
+        let waited = client.as_ref().map_or(Wait::None, Client::wait_in_queue);
+        if client.as_ref().is_none_or(Client::has_given_up) {
             self.slot.abandoned();
+            self.log.message(
+                LogLevel::Debug,
+                b"request is not run: its client gave up waiting",
+            );
             return Then::NextClient;
         }
         kept.protocol.swap_params(&mut kept.params);
@@ -59,7 +75,9 @@ impl Worker<'_> {
         if faults.is_some() {
             kept.settings = Settings::of(&self.engine);
         }
-        let (outcome, after) = self.run(client, kept, &target, begun, faults.unwrap_or_default());
+        let late = self.late(waited, &kept.params);
+        let arrived = Arrived { begun, late };
+        let (outcome, after) = self.run(client, kept, &target, arrived, faults.unwrap_or_default());
         self.flush_marks.mark();
         self.watch.after_request();
         kept.served += 1;
@@ -95,13 +113,28 @@ impl Worker<'_> {
         faults
     }
 
+    /// Tells whether a request that waited so long has waited too long (`request_queue_timeout`).
+    fn late(&self, waited: Wait, params: &Params) -> Option<Late> {
+        let limit = self.queue_limit()?;
+        let waited = match waited {
+            Wait::None => return None,
+            Wait::Measured(waited) => waited,
+            Wait::Unknown => overdue::claimed(
+                value(params, b"REQUEST_START")?.to_bytes(),
+                clock::realtime(),
+                self.own.board.longest_wait(clock::monotonic()),
+            ),
+        };
+        overdue::late(waited, limit)
+    }
+
     /// Lets PHP answer.
     fn run(
         &mut self,
         client: &mut Option<Client>,
         kept: &mut Kept,
         target: &Target,
-        begun: Duration,
+        arrived: Arrived,
         faults: Vec<IniFault>,
     ) -> (Outcome, AfterRequest) {
         let params = &kept.params;
@@ -118,9 +151,13 @@ impl Worker<'_> {
         let reaction = reaction(
             info.method.map(CStr::to_bytes),
             status::page(self.pool, info.request_uri.map(CStr::to_bytes)),
+            arrived.late,
             target.script.as_ref().map(|script| script.to_bytes()),
             &self.pool.security_limit_extensions,
         );
+        if let Reaction::TurnAway(_) = reaction {
+            self.slot.overdue();
+        }
         let tools = Tools {
             protocol: &mut kept.protocol,
             output: &mut kept.output,
@@ -134,7 +171,7 @@ impl Worker<'_> {
         let request = Request {
             params,
             description: description(&info),
-            begun,
+            begun: arrived.begun,
             mirror: kept.settings.mirror,
         };
         let mut exchange = Exchange::new(client, tools, request);
@@ -155,11 +192,15 @@ impl Worker<'_> {
             }
             Reaction::Run => Action::Script,
             Reaction::HeadersOnly => Action::HeadersOnly,
-            Reaction::Refuse(refusal) => {
+            Reaction::Refuse(refusal) | Reaction::TurnAway(refusal) => {
                 exchange.log_when_started(refusal.level, refusal.text.clone());
                 Action::Answer {
                     status: refusal.status,
-                    headers: &[],
+                    headers: &refusal
+                        .headers
+                        .iter()
+                        .map(|line| line.as_slice())
+                        .collect::<Vec<_>>(),
                     body: refusal.body,
                 }
             }

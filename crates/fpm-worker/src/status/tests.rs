@@ -437,6 +437,7 @@ fn totals_become_fields() {
             started: Duration::from_secs(40),
             accepted: 1,
             abandoned: 0,
+            overdue: 0,
             max_active: 2,
             max_children_reached: 3,
             slow_requests: 4,

@@ -13,6 +13,7 @@ use fpm_conf::{LogLevel, Pool};
 use fpm_os::process;
 use fpm_os::signal::Signal;
 use fpm_scoreboard::{Birth, Board, Counters, Description, Finished, PoolBoard};
+use nix::unistd::gettid;
 use tempfile::TempDir;
 
 use super::*;
@@ -94,7 +95,22 @@ fn clients_are_taken_in_turn() {
         assert_eq!(taken.read(&mut [0; 2]).unwrap(), 1);
         // More of them than may be taken without a wait.
         assert!(scene.watch.in_a_row <= IN_A_ROW);
+        assert_eq!(taken.arrival(), Arrival::Queued);
     }
+}
+
+#[test]
+fn who_finds_the_worker_waiting_was_met() {
+    let mut scene = Scene::new();
+    let path = scene.directory.path().join("s");
+    let stat = format!("/proc/self/task/{}/stat", gettid());
+    let client = thread::spawn(move || {
+        // The worker has found nobody and sleeps.
+        while !read_to_string(&stat).unwrap().contains(") S ") {}
+        UnixStream::connect(path).unwrap()
+    });
+    assert_eq!(scene.next().unwrap().arrival(), Arrival::Met);
+    client.join().unwrap();
 }
 
 #[test]
