@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use nix::unistd::Uid;
@@ -28,6 +30,7 @@ pub struct Daemon {
     php_ini: Option<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    descriptors: Vec<Arc<OwnedFd>>,
 }
 
 /// How a daemon that would not start ended.
@@ -66,6 +69,7 @@ impl Daemon {
             php_ini: None,
             arguments: Vec::new(),
             environment: Vec::new(),
+            descriptors: Vec::new(),
         }
     }
 
@@ -162,6 +166,15 @@ impl Daemon {
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the daemon with this descriptor: the first one is its 3, the second its 4, and so on.
+    ///
+    /// With `LISTEN_FDS` in the environment `LISTEN_PID` is the daemon's, unless it is given too.
+    #[must_use]
+    pub fn descriptor(mut self, descriptor: impl Into<OwnedFd>) -> Self {
+        self.descriptors.push(Arc::new(descriptor.into()));
         self
     }
 
@@ -277,7 +290,7 @@ impl Daemon {
                 .iter()
                 .map(|argument| in_site(argument, site)),
         );
-        Log::of(command)
+        Log::of(command, &self.descriptors)
     }
 }
 

@@ -13,6 +13,7 @@ mod client;
 mod daemon;
 mod fpm;
 mod gate;
+mod heir;
 mod load;
 mod log;
 mod mariadb;

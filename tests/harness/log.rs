@@ -1,12 +1,14 @@
 //! The daemon's log as it is written, with waiting for a line.
 
 use std::io::{self, BufRead, BufReader, PipeReader};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context, bail};
 
+use crate::heir::{BIRTH, with_descriptors};
 use crate::{PATIENCE, Result};
 
 /// Everything that a daemon has written to its standard output and standard error so far.
@@ -22,11 +24,16 @@ struct Written {
 }
 
 impl Log {
-    /// Starts a program and follows what it says on both its outputs.
+    /// Starts a program, with these descriptors as its 3, 4 and so on, and follows what it says on both its outputs.
     ///
     /// # Errors
     /// Fails when it cannot be started.
-    pub(crate) fn of(mut command: Command) -> Result<(Child, Self)> {
+    pub(crate) fn of(command: Command, descriptors: &[Arc<OwnedFd>]) -> Result<(Child, Self)> {
+        let _alone = BIRTH.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut command, _until_started) = match descriptors {
+            [] => (command, Vec::new()),
+            _ => with_descriptors(&command, descriptors)?,
+        };
         let (reader, writer) = io::pipe()?;
         command
             .stdin(Stdio::null())

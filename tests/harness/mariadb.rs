@@ -76,7 +76,7 @@ impl MariaDb {
         command.arg(format!("--pid-file={}", site.path("db.pid").display()));
         command.arg(format!("--init-file={}", site.path("init.sql").display()));
         command.args(user);
-        let (child, log) = Log::of(command)?;
+        let (child, log) = Log::of(command, &[])?;
         let process = Process::of(child.id().try_into()?)?;
         let started = Self {
             child,

@@ -42,7 +42,7 @@ impl Nginx {
             .arg(site.folder())
             .arg("-c")
             .arg(&file);
-        let (child, log) = Log::of(command)?;
+        let (child, log) = Log::of(command, &[])?;
         let process = Process::of(child.id().try_into()?)?;
         let started = Self {
             child,

@@ -62,6 +62,15 @@ impl Subject {
         }
     }
 
+    /// The same program, called by another path that leads to it.
+    #[must_use]
+    pub fn called(&self, path: &Path) -> Self {
+        Self {
+            program: path.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Whether this is fpmd or the original.
     #[must_use]
     pub fn under(&self) -> Under {

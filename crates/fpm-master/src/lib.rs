@@ -17,6 +17,7 @@ mod event;
 mod generation;
 mod generations;
 mod group;
+pub mod inherited;
 mod journal;
 mod listeners;
 mod live;

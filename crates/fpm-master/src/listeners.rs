@@ -8,7 +8,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,19 @@ use std::rc::Rc;
 use bstr::{BStr, ByteSlice};
 use fpm_conf::{Config, ListenAddress, Pool};
 use fpm_os::error::OsError;
+use fpm_os::listener::inherited::BoundTo;
 use fpm_os::listener::{inet, unix};
 
 use crate::acl::SocketAcl;
 use crate::error::MasterError;
+use crate::inherited::Inherited;
 use crate::owner::SocketOwner;
+
+/// All addresses of IPv6, and as a rule those of IPv4 too.
+const ANY_V6: &str = "::";
+
+/// All addresses of IPv4.
+const ANY_V4: &str = "0.0.0.0";
 
 /// The sockets, in the order of the configuration's pools.
 #[derive(Clone, Debug, Default)]
@@ -33,18 +41,10 @@ pub(crate) struct Listeners {
 #[derive(Debug)]
 struct Listener {
     socket: OwnedFd,
-    address: Address,
-    /// The file of a unix socket.
+    /// Where its pools want to listen; sockets of one address are one socket.
+    address: BoundTo,
+    /// The file of a unix socket, if nobody else looks after it.
     file: Option<PathBuf>,
-}
-
-/// What a socket is bound to; sockets of one address are one socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Address {
-    /// A path.
-    Unix(PathBuf),
-    /// An address and a port.
-    Inet(SocketAddr),
 }
 
 /// The sockets that are open while those of a configuration are opened.
@@ -56,6 +56,26 @@ struct Open<'a> {
 }
 
 impl Listeners {
+    /// Takes the inherited sockets that pools want, to be known when theirs are opened; the others are closed.
+    pub(crate) fn inherit(config: &Config, mut inherited: Inherited) -> Listeners {
+        inherited.announce(config);
+        let mut taken = Listeners::default();
+        for pool in &config.pools {
+            let wanted = wanted(pool);
+            if let Some(address) = wanted.first()
+                && let Some(claimed) = inherited.claim(&pool.name, &wanted)
+            {
+                taken.listeners.push(Rc::new(Listener {
+                    socket: claimed.socket,
+                    address: address.clone(),
+                    file: claimed.file,
+                }));
+            }
+        }
+        inherited.close_unclaimed();
+        taken
+    }
+
     /// Finds the sockets of all pools among `known` ones, and opens what is not there.
     ///
     /// # Errors
@@ -105,7 +125,7 @@ impl Listeners {
 
 impl Open<'_> {
     /// Returns the socket of an address, if there is one.
-    fn find(&self, address: &Address) -> Option<Rc<Listener>> {
+    fn find(&self, address: &BoundTo) -> Option<Rc<Listener>> {
         let known = self.known.iter().flat_map(|known| &known.listeners);
         let mut all = known.chain(&self.new.listeners);
         all.find(|listener| listener.address == *address).cloned()
@@ -143,7 +163,7 @@ impl Open<'_> {
             );
         }
         let path = short.as_deref().unwrap_or(path);
-        let address = Address::Unix(path.to_owned());
+        let address = BoundTo::File(path.to_owned());
         if let Some(known) = self.find(&address) {
             return Ok(known);
         }
@@ -172,7 +192,7 @@ impl Open<'_> {
         host: &BStr,
         addresses: &[SocketAddr],
     ) -> Result<Rc<Listener>, OsError> {
-        let known = |address: &SocketAddr| self.find(&Address::Inet(*address));
+        let known = |address: &SocketAddr| self.find(&BoundTo::Inet(*address));
         if let Some(known) = addresses.iter().find_map(known) {
             return Ok(known);
         }
@@ -209,14 +229,13 @@ impl Open<'_> {
 
     /// Listens at a port on all addresses: IPv6 with IPv4 in it, else IPv4.
     fn any(&self, pool: &Pool, port: &BStr) -> Result<Rc<Listener>, OsError> {
-        let v6 = inet::resolve(Ipv6Addr::UNSPECIFIED.to_string().as_bytes(), port)?;
+        let v6 = inet::resolve(ANY_V6.as_bytes(), port)?;
+        let v4 = inet::resolve(ANY_V4.as_bytes(), port)?;
         let configured = pool.listen_raw.to_string();
-        let any = Ipv4Addr::UNSPECIFIED.to_string();
-        let v4 = inet::resolve(any.as_bytes(), port)?;
         let both = v6.iter().chain(&v4);
         if let Some(known) = both
             .copied()
-            .find_map(|address| self.find(&Address::Inet(address)))
+            .find_map(|address| self.find(&BoundTo::Inet(address)))
         {
             return Ok(known);
         }
@@ -228,7 +247,7 @@ impl Open<'_> {
             return Ok(listener);
         }
         tracing::info!("Failed implicitly binding to ::, retrying with 0.0.0.0");
-        self.first(pool, any.as_bytes().as_bstr(), &v4)
+        self.first(pool, ANY_V4.into(), &v4)
     }
 }
 
@@ -236,159 +255,30 @@ impl Listener {
     fn inet(socket: OwnedFd, address: SocketAddr) -> Rc<Listener> {
         Rc::new(Listener {
             socket,
-            address: Address::Inet(address),
+            address: BoundTo::Inet(address),
             file: None,
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::os::fd::AsRawFd;
-    use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::net::UnixStream;
-
-    use super::*;
-
-    fn unix_pool(path: &Path) -> Pool {
-        Pool::new("www", path.to_str().unwrap())
-    }
-
-    fn config(pools: Vec<Pool>) -> Config {
-        Config {
-            pools,
-            ..Config::default()
+/// Returns the addresses at which a pool may listen, in the order in which they are tried; none when they cannot be found,
+/// which is told when the socket is opened.
+fn wanted(pool: &Pool) -> Vec<BoundTo> {
+    let resolved = |host: &[u8], port: &BStr| inet::resolve(host, port).unwrap_or_default();
+    let addresses = match &pool.listen {
+        ListenAddress::Unix(path) => {
+            let path = Path::new(OsStr::from_bytes(path));
+            let path = unix::cut(path).unwrap_or_else(|| path.to_owned());
+            return vec![BoundTo::File(path)];
         }
-    }
-
-    #[test]
-    fn a_unix_socket_has_its_mode_and_goes_at_the_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("www.sock");
-        let mut pool = unix_pool(&path);
-        pool.listen_mode = 0o640;
-        let listeners = Listeners::open(&config(vec![pool]), &[]).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o640
-        );
-        UnixStream::connect(&path).unwrap();
-        listeners.remove_files(&[]);
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn a_stale_file_is_taken_over_and_a_living_server_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("www.sock");
-        let first = Listeners::open(&config(vec![unix_pool(&path)]), &[]).unwrap();
-        let error = Listeners::open(&config(vec![unix_pool(&path)]), &[]).unwrap_err();
-        let expected = format!(
-            "Another FPM instance seems to already listen on {}",
-            path.display()
-        );
-        assert_eq!(error.to_string(), expected);
-        drop(first);
-        assert!(path.exists());
-        Listeners::open(&config(vec![unix_pool(&path)]), &[]).unwrap();
-    }
-
-    #[test]
-    fn an_address_that_is_known_keeps_its_socket() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let tcp = |host: &str| Pool::new("tcp", &format!("{host}:{port}"));
-        let before = vec![
-            unix_pool(&path("kept")),
-            unix_pool(&path("gone")),
-            tcp("127.0.0.1"),
-        ];
-        let before = Listeners::open(&config(before), &[]).unwrap();
-        let after = vec![
-            tcp("localhost"),
-            unix_pool(&path("kept")),
-            unix_pool(&path("new")),
-        ];
-        let after = Listeners::open(&config(after), std::slice::from_ref(&before)).unwrap();
-        let raw =
-            |listeners: &Listeners| listeners.iter().map(|s| s.as_raw_fd()).collect::<Vec<_>>();
-        assert_eq!(raw(&after)[..2], [raw(&before)[2], raw(&before)[0]]);
-        before.remove_files(&[after]);
-        assert!(path("kept").exists() && path("new").exists() && !path("gone").exists());
-    }
-
-    #[test]
-    fn a_failure_beside_a_known_socket_leaves_that_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let known = [Listeners::open(&config(vec![unix_pool(&path("kept"))]), &[]).unwrap()];
-        let pools = vec![
-            unix_pool(&path("kept")),
-            unix_pool(&path("new")),
-            unix_pool(&path("missing/www")),
-        ];
-        assert!(Listeners::open(&config(pools), &known).is_err());
-        assert!(path("kept").exists() && !path("new").exists());
-    }
-
-    #[test]
-    fn pools_of_one_address_share_its_socket() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("www.sock");
-        let listeners =
-            Listeners::open(&config(vec![unix_pool(&path), unix_pool(&path)]), &[]).unwrap();
-        let raw: Vec<_> = listeners.iter().map(AsRawFd::as_raw_fd).collect();
-        assert_eq!(raw[0], raw[1]);
-    }
-
-    #[test]
-    fn a_failure_takes_the_files_of_the_pools_before_with_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("www.sock");
-        let pools = vec![
-            unix_pool(&path),
-            unix_pool(&folder.path().join("missing/www.sock")),
-        ];
-        assert!(Listeners::open(&config(pools), &[]).is_err());
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn a_path_that_is_too_long_is_cut() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x".repeat(120));
-        let listeners = Listeners::open(&config(vec![unix_pool(&path)]), &[]).unwrap();
-        let file = listeners.listeners[0].file.clone().unwrap();
-        assert_eq!(file.as_os_str().len(), 107);
-        UnixStream::connect(file).unwrap();
-    }
-
-    #[test]
-    fn ports_and_addresses() {
-        for (listen, text) in [
-            ("0", "invalid port value '0'"),
-            ("70000", "invalid port value '70000'"),
-            ("127.0.0.1:0", "invalid port value '0'"),
-            ("[::1]:x", "invalid port value 'x'"),
-        ] {
-            let error = Listeners::open(&config(vec![Pool::new("www", listen)]), &[]).unwrap_err();
-            assert_eq!(error.to_string(), text, "{listen}");
-        }
-    }
-
-    #[test]
-    fn a_port_that_is_taken_is_named_as_configured() {
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let listen = taken.local_addr().unwrap().to_string();
-        let error = Listeners::open(&config(vec![Pool::new("www", &listen)]), &[]).unwrap_err();
-        let expected = format!(
-            "unable to bind listening socket for address '{listen}': Address already in use (98)"
-        );
-        assert_eq!(error.to_string(), expected);
-    }
+        ListenAddress::Tcp { host, port } => resolved(host, port.as_bstr()),
+        ListenAddress::Port(port) => [ANY_V6, ANY_V4]
+            .into_iter()
+            .flat_map(|host| resolved(host.as_bytes(), port.as_bstr()))
+            .collect(),
+    };
+    addresses.into_iter().map(BoundTo::Inet).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
 
 use crate::descriptors::make_room;
 use crate::error::MasterError;
+use crate::inherited::Inherited;
+use crate::listeners::Listeners;
 use crate::live::{Live, Setup, Token};
 use crate::master::{Master, Outcome};
 use crate::program::{Options, Program};
@@ -38,17 +40,22 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Sets up the process and the first generation; from here on the signals that the master listens to are blocked.
+    /// Sets up the process and the first generation, with the sockets that are `inherited`; from here on the signals that the master listens to are blocked.
     ///
     /// # Errors
     /// The first thing that fails; what was opened is closed again.
-    pub fn new(config: Config, options: Options) -> Result<Prepared, MasterError> {
+    pub fn new(
+        config: Config,
+        options: Options,
+        inherited: Inherited,
+    ) -> Result<Prepared, MasterError> {
         // Workers whose zygote dies are to be ours.
         become_subreaper().map_err(MasterError::Process)?;
         set_disposition(Signal::PIPE, Disposition::Ignore).map_err(MasterError::Process)?;
         let events = EventLoop::create(&SIGNALS.into_iter().collect::<SignalSet>())?;
         let open_files = make_room(&config);
-        let setup = Setup::new(config, options.starter, &[])?;
+        let listeners = Listeners::inherit(&config, inherited);
+        let setup = Setup::new(config, options.starter, &[listeners])?;
         Ok(Prepared {
             options,
             setup,

@@ -52,6 +52,27 @@ pub fn replace<'a>(
     Ok(())
 }
 
+/// Removes variables; one that is not there is no error.
+///
+/// # Errors
+/// [`OsError::Threads`] when the process has more than one thread; EINVAL for an empty name, a `=` or a NUL byte in one.
+pub fn remove<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<(), OsError> {
+    if !is_alone() {
+        return Err(OsError::Threads);
+    }
+    for name in names {
+        let name = CString::new(name).map_err(|_| OsError::Call {
+            call: "unsetenv()",
+            errno: Errno::EINVAL,
+        })?;
+        // SAFETY: the name is NUL-terminated, and there is no other thread that could read the environment meanwhile.
+        if unsafe { libc::unsetenv(name.as_ptr()) } == -1 {
+            return Err(OsError::call("unsetenv()")(io::Error::last_os_error()));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +81,6 @@ mod tests {
     fn a_process_with_threads_keeps_its_environment() {
         // What changes it is tested in tests/processes.rs.
         assert_eq!(replace(Inherited::Clear, []), Err(OsError::Threads));
+        assert_eq!(remove(["PATH"]), Err(OsError::Threads));
     }
 }

@@ -44,6 +44,9 @@ pub enum OsError {
         /// The errno of socket(2).
         errno: Errno,
     },
+    /// A descriptor that was to be a listening stream socket is something else.
+    #[error("it is no listening socket")]
+    NotListening,
     /// A server accepts connections at the path of a unix socket.
     #[error("Another FPM instance seems to already listen on {}", path.display())]
     AlreadyListening {

@@ -16,6 +16,7 @@ use nix::sys::socket::{
 use crate::error::{OsError, errno_of};
 
 pub mod inet;
+pub mod inherited;
 pub mod queue;
 pub mod unix;
 

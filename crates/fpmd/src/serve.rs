@@ -12,8 +12,10 @@ use std::os::unix::ffi::OsStrExt;
 
 use fpm_conf::{Config, Message, Purpose, Report};
 use fpm_master::error::MasterError;
+use fpm_master::inherited::Inherited;
 use fpm_master::program::{self, Starter};
 use fpm_master::run::Prepared;
+use fpm_os::environment;
 use fpm_os::error::described;
 use fpm_os::limits::{self, Limit};
 use fpm_os::process::start_session;
@@ -68,19 +70,30 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
         starter: starter(options.root),
         notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
     };
-    if !config.global.daemonize {
-        return work(config, around, log, None);
+    // Systemd gives them to this process, which in the background is not the one that serves.
+    let inherited = Inherited::take(|variable| env::var_os(variable));
+    if let Err(error) = environment::remove(inherited.variables()) {
+        tracing::error!("{error}");
+        return given_up(exit::CONFIG);
     }
-    into_background(|readiness| work(config, around, log, Some(readiness))).unwrap_or_else(
-        |error| {
+    if !config.global.daemonize {
+        return work(config, around, inherited, log, None);
+    }
+    into_background(|readiness| work(config, around, inherited, log, Some(readiness)))
+        .unwrap_or_else(|error| {
             tracing::error!("failed to daemonize: {error}");
             given_up(exit::CONFIG)
-        },
-    )
+        })
 }
 
 /// Is the daemon; returns its exit code.
-fn work(config: Config, options: program::Options, log: &Log, readiness: Option<Readiness>) -> u8 {
+fn work(
+    config: Config,
+    options: program::Options,
+    inherited: Inherited,
+    log: &Log,
+    readiness: Option<Readiness>,
+) -> u8 {
     // The leader of a process group, as a shell's foreground job is, has to stay in its session.
     let _ = start_session();
     set_title(&config);
@@ -89,7 +102,7 @@ fn work(config: Config, options: program::Options, log: &Log, readiness: Option<
         daemon.failed();
         return given_up(exit::CONFIG);
     }
-    match Prepared::new(config, options).and_then(|prepared| prepared.run(&mut daemon)) {
+    match Prepared::new(config, options, inherited).and_then(|prepared| prepared.run(&mut daemon)) {
         Ok(()) => {
             daemon.ended();
             exit::OK

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
 
-use fpm_os::environment::{Inherited, replace};
+use fpm_os::environment::{Inherited, remove, replace};
 use fpm_os::error::OsError;
 use fpm_os::fork::{OtherThreads, fork};
 use fpm_os::process;
@@ -103,6 +103,8 @@ fn environment() {
         assert_eq!(now, expected);
         replace(Inherited::Keep, [(&b"D"[..], &b""[..])]).unwrap();
         assert_eq!(env::vars_os().count(), 4);
+        remove(["D", "A", "none"]).unwrap();
+        assert_eq!(env::vars_os().count(), 2);
         replace(Inherited::Clear, []).unwrap();
         assert_eq!(env::vars_os().count(), 0);
         assert!(
