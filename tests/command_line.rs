@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use fpmd_tests::{PhpVersion, Result, Site, Subject};
+use fpmd_tests::{PhpVersion, Result, Site, Subject, Under, under};
 use nix::unistd::Uid;
 
 /// Runs the daemon with these arguments to its end; `{dir}` stands for the site's directory.
@@ -291,5 +291,50 @@ fn missing_configuration_is_78() -> Result {
             && text.contains("none.conf': No such file or directory (2)"),
         "{text}"
     );
+    Ok(())
+}
+
+#[test]
+fn start_of_php_is_tested_by_fpmd() -> Result {
+    let site = site()?;
+    let opcache = Subject::from_environment()?.extension("opcache")?;
+    let opcache = format!("zend_extension={}", opcache.display());
+    std::fs::write(site.path("preload.php"), "<?php undefined();")?;
+    let preload = "opcache.preload={dir}/preload.php";
+    let test = ["-n", "-t", "--test-php", "-y", "{dir}/good.conf"];
+    let cases = [
+        (&[][..], 0, "NOTICE: PHP 8."),
+        (
+            &["-d", "extension=no_such"],
+            0,
+            "Unable to load dynamic library 'no_such'",
+        ),
+        (
+            &["-d", &opcache, "-d", preload],
+            78,
+            "ERROR: PHP failed to start\n",
+        ),
+        (
+            &["-d", &opcache, "-d", preload],
+            78,
+            "Call to undefined function undefined()",
+        ),
+    ];
+    for (arguments, code, said) in cases {
+        let output = run(&site, &[&test[..], arguments].concat())?;
+        if under()? == Under::Original {
+            assert_eq!(output.status.code(), Some(64));
+            continue;
+        }
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(said), "{arguments:?}: {text}");
+        assert_eq!(
+            text.contains("ERROR: FPM initialization failed\n"),
+            code != 0,
+            "{text}"
+        );
+    }
+    assert!(!site.path("s").exists());
     Ok(())
 }

@@ -64,7 +64,6 @@ pub(crate) const TESTS: Group = Group {
         "mariadb-client-core",
         "mariadb-server-core",
         "nginx",
-        "systemd", // systemd-analyze
     ],
 };
 

@@ -1,9 +1,9 @@
 //! Pools, process managers, generations and signals: the master process.
 //!
-//! [`run::Prepared`] is the way in. The decisions (`master`, `pm`, `state`, `backoff`) are pure: events and the time come in,
+//! [`run::Prepared`] is the way in, [`try_php`] a look ahead. The decisions (`master`, `pm`, `state`, `backoff`) are pure: events and the time come in,
 //! what is to be done goes out through the trait `World`, which `live` implements for real and the tests for show.
 //!
-//! A changer must know: this crate knows neither libphp nor FastCGI, and nothing in it ever waits but the loop in `run`.
+//! A changer must know: this crate knows neither libphp nor FastCGI, and nothing in it ever waits but the loop in `run` and `try_php`.
 
 #![forbid(unsafe_code)]
 
@@ -32,3 +32,5 @@ pub mod run;
 mod state;
 mod systemd;
 mod world;
+
+pub use live::trial::try_php;

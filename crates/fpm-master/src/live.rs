@@ -31,6 +31,7 @@ mod inputs;
 mod outlet;
 mod pipes;
 mod setup;
+pub(crate) mod trial;
 mod zygote;
 
 use outlet::Outputs;

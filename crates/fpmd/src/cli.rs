@@ -55,6 +55,8 @@ pub(crate) struct Options {
     pub(crate) pid: Option<BString>,
     /// `-t`, `-tt`.
     pub(crate) purpose: Purpose,
+    /// `--test-php`: what is tested.
+    pub(crate) tested: Tested,
     /// `-R`: pools may run as root.
     pub(crate) root: Root,
     /// `-D` or `-F`.
@@ -63,6 +65,16 @@ pub(crate) struct Options {
     pub(crate) stderr: Stderr,
     /// `-c`, `-n`, `-d`, `-e`.
     pub(crate) php: PhpOptions,
+}
+
+/// What is tested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tested {
+    /// The configuration.
+    #[default]
+    Configuration,
+    /// That PHP starts with it as well.
+    Php,
 }
 
 /// Whether pools may run as root.
@@ -124,6 +136,7 @@ fn read(parser: &mut Parser, options: &mut Options) -> Result<Option<Command>, l
             Short('p') | Long("prefix") => options.prefix = Some(value(parser, form)?),
             Short('g') | Long("pid") => options.pid = Some(value(parser, form)?),
             Short('t') | Long("test") => options.purpose = more(options.purpose),
+            Long("test-php") => options.tested = Tested::Php,
             Short('R') | Long("allow-to-run-as-root") => options.root = Root::Allowed,
             Short('D') | Long("daemonize") => options.background = Some(Background::Daemonize),
             Short('F') | Long("nodaemonize") => options.background = Some(Background::Foreground),
@@ -134,6 +147,10 @@ fn read(parser: &mut Parser, options: &mut Options) -> Result<Option<Command>, l
             // A long option that takes no value may have one; it is not looked at.
             parser.optional_value();
         }
+    }
+    // To test PHP is to test, with or without `-t`.
+    if options.tested == Tested::Php && options.purpose == Purpose::Run {
+        options.purpose = Purpose::Test;
     }
     Ok(information.then(|| Command::Information(options.php.clone())))
 }
@@ -178,6 +195,7 @@ impl Options {
             prefix: None,
             pid: None,
             purpose: Purpose::Run,
+            tested: Tested::default(),
             root: Root::default(),
             background: None,
             stderr: Stderr::default(),

@@ -25,11 +25,14 @@ use nix::errno::Errno;
 use nix::unistd::{Uid, getuid};
 
 use crate::background::{Readiness, into_background};
-use crate::cli::{Options, Root};
+use crate::cli::{Options, Root, Tested};
 use crate::configuration::load;
 use crate::daemon::Daemon;
 use crate::log::{Destination, Log};
 use crate::{executable, exit};
+
+/// Settings by which PHP tells us what is wrong at its start, instead of showing it to nobody or writing it to a file.
+const TELL_ALL: [&str; 3] = ["display_startup_errors=0", "log_errors=1", "error_log="];
 
 /// Serves, or tests the configuration; returns the exit code.
 pub(crate) fn run(options: &Options, log: &Log) -> u8 {
@@ -50,7 +53,7 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
             return given_up(exit::CONFIG);
         }
     };
-    if options.purpose != Purpose::Run {
+    if options.purpose != Purpose::Run && options.tested == Tested::Configuration {
         return exit::OK;
     }
     if !set_limits(&config) {
@@ -76,6 +79,9 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
         tracing::error!("{error}");
         return given_up(exit::CONFIG);
     }
+    if options.tested == Tested::Php {
+        return test_php(config, around);
+    }
     if !config.global.daemonize {
         return work(config, around, inherited, log, None);
     }
@@ -84,6 +90,25 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
             tracing::error!("failed to daemonize: {error}");
             given_up(exit::CONFIG)
         })
+}
+
+/// Starts PHP as a start would and ends it; returns the exit code.
+fn test_php(config: Config, mut around: program::Options) -> u8 {
+    around.php.defines.extend(TELL_ALL.map(Into::into));
+    let write = |bytes: &[u8]| {
+        // Nobody else would hear of it.
+        let _ = io::stderr().write_all(bytes);
+    };
+    match fpm_master::try_php(config, &around, write) {
+        Ok(version) => {
+            tracing::info!("PHP {version} test is successful");
+            exit::OK
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            given_up(exit::CONFIG)
+        }
+    }
 }
 
 /// Is the daemon; returns its exit code.

@@ -19,7 +19,7 @@ use crate::event::ZygoteId;
 use crate::program::Program;
 
 /// Read at once.
-const PORTION: usize = 16 * 1024;
+pub(super) const PORTION: usize = 16 * 1024;
 /// Portions that a process which has ended may have left. A pipe holds 64 KiB (pipe(7)), but a process that it has left
 /// behind may go on writing.
 const LAST_PORTIONS: usize = 64;

@@ -39,6 +39,16 @@ impl Setup {
         starter: Starter,
         known: &[Listeners],
     ) -> Result<Setup, MasterError> {
+        let mut setup = Setup::without_sockets(config, starter)?;
+        setup.listeners = Listeners::open(&setup.config, known)?;
+        Ok(setup)
+    }
+
+    /// Makes a setup that nobody can be served with.
+    ///
+    /// # Errors
+    /// As [`Setup::new`].
+    pub(super) fn without_sockets(config: Config, starter: Starter) -> Result<Setup, MasterError> {
         let owners: Result<_, _> = config
             .pools
             .iter()
@@ -58,7 +68,7 @@ impl Setup {
             regions.push(region);
         }
         Ok(Setup {
-            listeners: Listeners::open(&config, known)?,
+            listeners: Listeners::default(),
             config,
             access_logs,
             board,

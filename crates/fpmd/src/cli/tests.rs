@@ -103,8 +103,16 @@ fn tests_are_counted() {
         (&["--test=foo"], Purpose::Test),
         (&["-tt"], Purpose::TestAndDump),
         (&["-t", "--test", "-t"], Purpose::TestAndDump),
+        (&["--test-php"], Purpose::Test),
+        (&["--test-php", "-t"], Purpose::Test),
+        (&["-t", "--test-php", "-t"], Purpose::TestAndDump),
     ] {
         assert_eq!(options(words).purpose, purpose, "{words:?}");
+        let tested = match words.contains(&"--test-php") {
+            true => Tested::Php,
+            false => Tested::Configuration,
+        };
+        assert_eq!(options(words).tested, tested, "{words:?}");
     }
 }
 
@@ -166,5 +174,6 @@ fn the_usage_text_names_every_option() {
             "-{letter}"
         );
     }
+    assert!(text.contains("\n      --test-php "));
     assert!(text.contains("(default: /opt/php)") && text.contains("(default: /etc/php-fpm.conf)"));
 }

@@ -1,6 +1,6 @@
 //! The usage text.
 //!
-//! Rule: the first line is php-fpm's, word for word; the options are the same, described in our words.
+//! Rule: the first line is php-fpm's, word for word; the options are php-fpm's and our own, described in our words.
 
 use std::fmt::Write;
 
@@ -37,6 +37,10 @@ const OPTIONS: &[(&str, &str)] = &[
     (
         "-t, --test",
         "test the configuration and exit; twice: print it too",
+    ),
+    (
+        "    --test-php",
+        "test the configuration and start PHP with it: php.ini, extensions, preload script",
     ),
     (
         "-D, --daemonize",
