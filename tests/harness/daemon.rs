@@ -12,6 +12,7 @@ use nix::unistd::Uid;
 
 use crate::log::Log;
 use crate::process::Process;
+use crate::tail::Tail;
 use crate::{Address, Fpm, Result, Site, Subject};
 
 /// A daemon to be. Without further words it has one pool `www` with one worker on a unix socket, and no php.ini.
@@ -31,6 +32,8 @@ pub struct Daemon {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     descriptors: Vec<Arc<OwnedFd>>,
+    logging: Logging,
+    folders: Vec<String>,
 }
 
 /// How a daemon that would not start ended.
@@ -40,6 +43,15 @@ pub struct Refusal {
     pub code: Option<i32>,
     /// What it said.
     pub output: String,
+}
+
+/// Where the daemon's log goes, and [`Fpm::log`] finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Logging {
+    /// To standard error (`-O`).
+    Stderr,
+    /// To `{dir}/fpm.log`.
+    File,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +82,8 @@ impl Daemon {
             arguments: Vec::new(),
             environment: Vec::new(),
             descriptors: Vec::new(),
+            logging: Logging::Stderr,
+            folders: Vec::new(),
         }
     }
 
@@ -178,6 +192,20 @@ impl Daemon {
         self
     }
 
+    /// Has the daemon write its log to `{dir}/fpm.log`, as without a terminal, instead of standard error.
+    #[must_use]
+    pub fn logging_to_file(mut self) -> Self {
+        self.logging = Logging::File;
+        self
+    }
+
+    /// Makes a folder below `{dir}`.
+    #[must_use]
+    pub fn folder(mut self, path: &str) -> Self {
+        self.folders.push(path.to_owned());
+        self
+    }
+
     /// Starts the daemon and waits until it is ready.
     ///
     /// # Errors
@@ -224,7 +252,17 @@ impl Daemon {
             site.path("fpm.conf"),
             in_site(&self.configuration(&address), &site),
         )?;
-        let (child, log) = self.spawn(subject, &site)?;
+        for folder in &self.folders {
+            fs::create_dir_all(site.path(folder))?;
+        }
+        let (child, said) = self.spawn(subject, &site)?;
+        let (tail, log) = match self.logging {
+            Logging::Stderr => (None, said),
+            Logging::File => {
+                let (tail, log) = Tail::of(&site.path("fpm.log"))?;
+                (Some(tail), log)
+            }
+        };
         let process = Process::of(child.id().try_into()?)?;
         let other_pools = self
             .other_pools
@@ -236,7 +274,14 @@ impl Daemon {
                 )
             })
             .collect();
-        Ok(Fpm::new(child, process, log, site, address, other_pools))
+        Ok(Fpm::new(
+            child,
+            process,
+            (log, tail),
+            site,
+            address,
+            other_pools,
+        ))
     }
 
     fn configuration(&self, address: &Address) -> String {
@@ -281,10 +326,10 @@ impl Daemon {
                 command.arg("-n");
             }
         }
-        command
-            .arg("-y")
-            .arg(site.path("fpm.conf"))
-            .args(["-F", "-O"]);
+        command.arg("-y").arg(site.path("fpm.conf")).arg("-F");
+        if self.logging == Logging::Stderr {
+            command.arg("-O");
+        }
         command.args(
             self.arguments
                 .iter()

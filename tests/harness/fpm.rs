@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::tail::Tail;
 use crate::{Address, Answer, Connection, Log, Process, Request, Result, Site};
 
 /// A running daemon. It is killed with all its processes when dropped; a failed test shows its log.
@@ -14,6 +15,8 @@ pub struct Fpm {
     child: Child,
     process: Process,
     log: Log,
+    /// Follows the log where it is a file.
+    _tail: Option<Tail>,
     site: Site,
     address: Address,
     other_pools: Vec<(String, Address)>,
@@ -23,7 +26,7 @@ impl Fpm {
     pub(crate) fn new(
         child: Child,
         process: Process,
-        log: Log,
+        (log, tail): (Log, Option<Tail>),
         site: Site,
         address: Address,
         other_pools: Vec<(String, Address)>,
@@ -32,6 +35,7 @@ impl Fpm {
             child,
             process,
             log,
+            _tail: tail,
             site,
             address,
             other_pools,

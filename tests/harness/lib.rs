@@ -27,6 +27,7 @@ mod record;
 mod request;
 mod site;
 mod subject;
+mod tail;
 mod tool;
 mod tour;
 
@@ -51,6 +52,7 @@ pub use record::{Record, pair, pairs};
 pub use request::Request;
 pub use site::Site;
 pub use subject::{PhpVersion, Subject, Under, under};
+pub use tool::find as find_tool;
 pub use tour::Tour;
 
 /// How long a test waits for something that should happen at once, before it fails.

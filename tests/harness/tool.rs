@@ -11,7 +11,7 @@ use crate::Result;
 ///
 /// # Errors
 /// Fails with the name of the Debian package that has it.
-pub(crate) fn find(program: &str, package: &str) -> Result<PathBuf> {
+pub fn find(program: &str, package: &str) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(

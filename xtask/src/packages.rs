@@ -61,6 +61,7 @@ pub(crate) const TESTS: Group = Group {
     packages: &[
         "acl",
         "git",
+        "logrotate",
         "mariadb-client-core",
         "mariadb-server-core",
         "nginx",

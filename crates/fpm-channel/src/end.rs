@@ -4,12 +4,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use fpm_conf::PoolIndex;
 use fpm_os::memfd;
 use fpm_os::seqpacket::{self, MAX_DESCRIPTORS, Patience};
 
 use crate::error::ChannelError;
 use crate::link::{Flushed, Link, Received};
-use crate::message::{FromZygote, Output, Parameters, Spawn, Start, ToZygote};
+use crate::message::{FromZygote, Output, Parameters, SlotIndex, Spawn, Start, ToZygote, WorkerId};
 use crate::wire::{self, MAX_PACKET, MAX_PAYLOAD, Order, RELEASE};
 
 /// What there is to receive.
@@ -41,12 +42,9 @@ pub struct ZygoteEnd {
 /// A `Start` of which not all descriptors are there yet.
 #[derive(Debug)]
 struct Unfinished {
-    /// Lists no listening sockets and access logs.
+    /// Lists the listening sockets that have come.
     start: Box<Start>,
     listeners: usize,
-    access_logs: usize,
-    /// Listening sockets, then access logs, as many as have come.
-    descriptors: Vec<OwnedFd>,
 }
 
 impl MasterEnd {
@@ -125,19 +123,17 @@ impl MasterEnd {
         let order = Order::Start {
             release: RELEASE.to_owned(),
             listeners: count(&start.listeners),
-            access_logs: count(&start.access_logs),
         };
         self.link
             .send(&order, &[payload.as_fd(), start.scoreboard.as_fd()])?;
-        let descriptors = start.listeners.iter().chain(&start.access_logs);
-        let descriptors: Vec<_> = descriptors.map(AsFd::as_fd).collect();
+        let descriptors: Vec<_> = start.listeners.iter().map(AsFd::as_fd).collect();
         for batch in descriptors.chunks(MAX_DESCRIPTORS) {
             self.link.send(&Order::Descriptors, batch)?;
         }
         Ok(())
     }
 
-    /// Sends a `Spawn` with its pipes.
+    /// Sends a `Spawn` with its descriptors.
     fn send_spawn<F: AsFd>(&mut self, spawn: &Spawn<F>) -> Result<(), ChannelError> {
         let order = Order::Spawn {
             worker: spawn.worker,
@@ -145,6 +141,7 @@ impl MasterEnd {
             slot: spawn.slot,
         };
         let mut descriptors = vec![spawn.control.as_fd()];
+        descriptors.extend(spawn.access_log.as_ref().map(AsFd::as_fd));
         if let Some(output) = &spawn.output {
             descriptors.extend([output.stdout.as_fd(), output.stderr.as_fd()]);
         }
@@ -230,26 +227,16 @@ impl ZygoteEnd {
         descriptors: Vec<OwnedFd>,
     ) -> Result<Option<ToZygote>, ChannelError> {
         match (self.started.take(), order) {
-            (
-                None,
-                Order::Start {
-                    release,
-                    listeners,
-                    access_logs,
-                },
-            ) => {
+            (None, Order::Start { release, listeners }) => {
                 let start = received_start(release, descriptors)?;
-                let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
                 Ok(self.completed(Unfinished {
                     start,
-                    listeners: count(listeners),
-                    access_logs: count(access_logs),
-                    descriptors: Vec::new(),
+                    listeners: usize::try_from(listeners).unwrap_or(usize::MAX),
                 }))
             }
             (Some(mut unfinished), Order::Descriptors) => {
-                unfinished.descriptors.extend(descriptors);
-                let (expected, found) = (unfinished.expected(), unfinished.descriptors.len());
+                unfinished.start.listeners.extend(descriptors);
+                let (expected, found) = (unfinished.listeners, unfinished.start.listeners.len());
                 if found > expected {
                     return Err(ChannelError::Descriptors { expected, found });
                 }
@@ -257,14 +244,8 @@ impl ZygoteEnd {
             }
             (Some(_), _) | (None, Order::Descriptors) => Err(ChannelError::OutOfOrder),
             (None, Order::Spawn { worker, pool, slot }) => {
-                let (control, output) = received_pipes(descriptors)?;
-                Ok(Some(ToZygote::Spawn(Spawn {
-                    worker,
-                    pool,
-                    slot,
-                    control,
-                    output,
-                })))
+                received_spawn((worker, pool, slot), descriptors)
+                    .map(|spawn| Some(ToZygote::Spawn(spawn)))
             }
             (None, Order::Kill { worker, signal }) => {
                 no_descriptors(&descriptors)?;
@@ -278,22 +259,12 @@ impl ZygoteEnd {
     }
 
     /// Gives a `Start` out when its last descriptor is there, else keeps it.
-    fn completed(&mut self, mut unfinished: Unfinished) -> Option<ToZygote> {
-        if unfinished.descriptors.len() == unfinished.expected() {
-            let mut start = unfinished.start;
-            start.access_logs = unfinished.descriptors.split_off(unfinished.listeners);
-            start.listeners = unfinished.descriptors;
-            return Some(ToZygote::Start(start));
+    fn completed(&mut self, unfinished: Unfinished) -> Option<ToZygote> {
+        if unfinished.start.listeners.len() == unfinished.listeners {
+            return Some(ToZygote::Start(unfinished.start));
         }
         self.started = Some(unfinished);
         None
-    }
-}
-
-impl Unfinished {
-    /// Returns how many descriptors there are to be in the end.
-    fn expected(&self) -> usize {
-        self.listeners.saturating_add(self.access_logs)
     }
 }
 
@@ -318,18 +289,38 @@ fn received_start(release: String, descriptors: Vec<OwnedFd>) -> Result<Box<Star
         parameters,
         scoreboard,
         listeners: Vec::new(),
-        access_logs: Vec::new(),
     }))
 }
 
-/// Names the descriptors of a `Spawn`: the control socket and perhaps those for output.
-fn received_pipes(descriptors: Vec<OwnedFd>) -> Result<(OwnedFd, Option<Output>), ChannelError> {
-    if descriptors.len() == 1 {
-        let [control] = exactly(descriptors)?;
-        return Ok((control, None));
+/// Puts a `Spawn` together. Their number says which descriptors there are: always the control socket, then perhaps the access
+/// log, then perhaps the two outputs.
+fn received_spawn(
+    (worker, pool, slot): (WorkerId, PoolIndex, SlotIndex),
+    mut descriptors: Vec<OwnedFd>,
+) -> Result<Spawn, ChannelError> {
+    let found = descriptors.len();
+    if found > 4 {
+        return Err(ChannelError::Descriptors { expected: 4, found });
     }
-    let [control, stdout, stderr] = exactly(descriptors)?;
-    Ok((control, Some(Output { stdout, stderr })))
+    let output = if found > 2 {
+        let [stdout, stderr] = exactly(descriptors.split_off(descriptors.len() - 2))?;
+        Some(Output { stdout, stderr })
+    } else {
+        None
+    };
+    let access_log = match descriptors.len() {
+        2 => descriptors.pop(),
+        _ => None,
+    };
+    let [control] = exactly(descriptors)?;
+    Ok(Spawn {
+        worker,
+        pool,
+        slot,
+        control,
+        access_log,
+        output,
+    })
 }
 
 /// Takes descriptors of which there must be exactly `N`.

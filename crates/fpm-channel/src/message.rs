@@ -87,8 +87,6 @@ pub struct Start<F = OwnedFd> {
     pub scoreboard: F,
     /// The listening sockets; [`PoolStart::listener`] is an index into them.
     pub listeners: Vec<F>,
-    /// The access logs, open for appending; [`PoolStart::access_log`] is an index into them.
-    pub access_logs: Vec<F>,
 }
 
 /// The part of [`Start`] that is not a descriptor.
@@ -126,8 +124,6 @@ pub struct PoolStart {
     pub area: Region,
     /// Its socket, as an index into [`Start::listeners`].
     pub listener: u32,
-    /// Its access log, as an index into [`Start::access_logs`]; `None` when it keeps none.
-    pub access_log: Option<u32>,
     /// Whom its workers become; `None` leaves them as they are.
     pub run_as: Option<RunAs>,
     /// What their environment says of the user; `None` when no database knows it.
@@ -165,6 +161,9 @@ pub struct Spawn<F = OwnedFd> {
     pub slot: SlotIndex,
     /// The worker's end of its control socket ([`crate::worker`]).
     pub control: F,
+    /// The access log of its pool, open for appending; `None` when the pool keeps none. The zygote has no copy that would hold
+    /// on to a log that was moved away.
+    pub access_log: Option<F>,
     /// Where its output goes; `None` means /dev/null.
     pub output: Option<Output<F>>,
 }

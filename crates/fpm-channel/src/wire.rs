@@ -11,7 +11,7 @@ use crate::error::ChannelError;
 use crate::message::{SlotIndex, WorkerId};
 
 /// Version of all messages; the first byte of every packet.
-pub(crate) const VERSION: u8 = 3;
+pub(crate) const VERSION: u8 = 4;
 
 /// Largest packet, in bytes. Well below the kernel's send buffer, so that a packet never waits for room alone.
 pub(crate) const MAX_PACKET: usize = 65_536;
@@ -31,12 +31,11 @@ pub(crate) enum Order {
         release: String,
         /// How many listening sockets follow in `Descriptors`.
         listeners: u32,
-        /// How many access logs follow after them.
-        access_logs: u32,
     },
     /// Descriptors: the next of those that a `Start` has announced.
     Descriptors,
-    /// Descriptors: the control socket and, if the worker's output is wanted, two pipes for stdout and stderr.
+    /// Descriptors: the control socket; the access log if the pool keeps one; two pipes for stdout and stderr if the worker's
+    /// output is wanted.
     Spawn {
         /// The worker.
         worker: WorkerId,

@@ -10,53 +10,108 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 
 use bstr::BString;
-use fpm_conf::Config;
+use fpm_conf::{Config, PoolIndex};
 
 use crate::error::MasterError;
 
 /// Names of standard error. It is copied, for it may be a socket (journald's), which cannot be opened.
 const STDERR: [&[u8]; 3] = [b"/dev/stderr", b"/dev/fd/2", b"/proc/self/fd/2"];
 
-/// The open logs, and which pool has which.
+/// The open logs, in the order of the pools.
 #[derive(Debug, Default)]
 pub(crate) struct AccessLogs {
-    files: Vec<File>,
-    /// In the order of the pools.
-    of_pool: Vec<Option<u32>>,
+    of_pool: Vec<Option<AccessLog>>,
+}
+
+#[derive(Debug)]
+struct AccessLog {
+    path: BString,
+    /// Shared with what waits to be sent to workers.
+    file: Arc<File>,
+}
+
+/// What became of opening all logs again.
+#[derive(Debug)]
+pub(crate) enum Reopened {
+    /// No pool keeps one.
+    None,
+    /// They are open.
+    All,
+    /// Some could not be opened and are as they were.
+    NotAll(Vec<MasterError>),
 }
 
 impl AccessLogs {
-    /// Opens the logs of all pools, in their order.
+    /// Opens the logs of all pools.
     pub(crate) fn open(config: &Config) -> Result<AccessLogs, MasterError> {
-        let mut logs = AccessLogs::default();
-        for pool in &config.pools {
-            let Some(path) = &pool.access_log else {
-                logs.of_pool.push(None);
-                continue;
-            };
-            let index =
-                u32::try_from(logs.files.len()).expect("a process has far fewer than 2^32 files");
-            logs.files.push(open(path)?);
-            logs.of_pool.push(Some(index));
-        }
-        Ok(logs)
+        let logs = config.pools.iter().map(|pool| {
+            let log = pool.access_log.as_ref().map(AccessLog::open);
+            log.transpose()
+        });
+        let of_pool: Result<_, MasterError> = logs.collect();
+        Ok(AccessLogs { of_pool: of_pool? })
     }
 
-    /// Returns the open files.
-    pub(crate) fn files(&self) -> &[File] {
-        &self.files
+    /// Returns the log of a pool that keeps one.
+    pub(crate) fn of(&self, pool: PoolIndex) -> Option<&Arc<File>> {
+        let log = self.of_pool.get(usize::try_from(pool.0).ok()?)?;
+        log.as_ref().map(|log| &log.file)
     }
 
-    /// Returns, for each pool, the index of its file.
-    pub(crate) fn of_pools(&self) -> impl Iterator<Item = Option<u32>> {
-        self.of_pool.iter().copied()
+    /// Opens all logs again under their names. Standard error stays what it was when the daemon was started, though it may be
+    /// the error log by now.
+    pub(crate) fn reopen(&mut self) -> Reopened {
+        let logs = self.of_pool.iter_mut().flatten();
+        logs.map(AccessLog::reopen)
+            .fold(Reopened::None, Reopened::and)
     }
 }
 
-fn open(path: &BString) -> Result<File, MasterError> {
-    let opened = if STDERR.contains(&path.as_slice()) {
+impl Reopened {
+    /// Puts together what became of some logs and of others.
+    pub(crate) fn and(self, others: Reopened) -> Reopened {
+        match (self, others) {
+            (Reopened::None, outcome) | (outcome, Reopened::None) => outcome,
+            (Reopened::All, outcome) | (outcome, Reopened::All) => outcome,
+            (Reopened::NotAll(mut errors), Reopened::NotAll(more)) => {
+                errors.extend(more);
+                Reopened::NotAll(errors)
+            }
+        }
+    }
+}
+
+impl AccessLog {
+    fn open(path: &BString) -> Result<AccessLog, MasterError> {
+        Ok(AccessLog {
+            path: path.clone(),
+            file: open(path)?,
+        })
+    }
+
+    fn reopen(&mut self) -> Reopened {
+        if is_stderr(&self.path) {
+            return Reopened::All;
+        }
+        match open(&self.path) {
+            Ok(file) => {
+                self.file = file;
+                Reopened::All
+            }
+            Err(error) => Reopened::NotAll(vec![error]),
+        }
+    }
+}
+
+fn is_stderr(path: &BString) -> bool {
+    STDERR.contains(&path.as_slice())
+}
+
+fn open(path: &BString) -> Result<Arc<File>, MasterError> {
+    let opened = if is_stderr(path) {
         io::stderr().as_fd().try_clone_to_owned().map(File::from)
     } else {
         OpenOptions::new()
@@ -65,55 +120,88 @@ fn open(path: &BString) -> Result<File, MasterError> {
             .mode(0o600)
             .open(OsStr::from_bytes(path))
     };
-    opened.map_err(|source| MasterError::AccessLog {
-        path: path.clone(),
-        source,
-    })
+    match opened {
+        Ok(file) => Ok(Arc::new(file)),
+        Err(source) => Err(MasterError::AccessLog {
+            path: path.clone(),
+            source,
+        }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::path::Path;
+
     use fpm_conf::Pool;
 
     use super::*;
 
-    fn pool(log: Option<&str>) -> Pool {
+    fn pool(log: Option<&Path>) -> Pool {
         let mut pool = Pool::new("www", "/run/www.sock");
-        pool.access_log = log.map(BString::from);
+        pool.access_log = log.map(|path| path.as_os_str().as_bytes().into());
         pool
+    }
+
+    fn open(pools: Vec<Pool>) -> Result<AccessLogs, MasterError> {
+        AccessLogs::open(&Config {
+            pools,
+            ..Config::default()
+        })
+    }
+
+    fn write(logs: &AccessLogs, pool: u32, text: &str) {
+        let mut file = &**logs.of(PoolIndex(pool)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
     }
 
     #[test]
     fn pools_with_and_without_a_log_are_kept_apart() {
         let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let pools = vec![
-            pool(None),
-            pool(Some(&path("a"))),
-            pool(None),
-            pool(Some(&path("b"))),
-        ];
-        let logs = AccessLogs::open(&Config {
-            pools,
-            ..Config::default()
-        })
-        .unwrap();
-        assert!(logs.of_pools().eq([None, Some(0), None, Some(1)]));
-        assert_eq!(logs.files().len(), 2);
-        assert!(folder.path().join("b").exists());
+        let [one, other] = ["a", "b"].map(|name| folder.path().join(name));
+        let pools = [None, Some(one), None, Some(other.clone())];
+        let logs = open(pools.iter().map(|path| pool(path.as_deref())).collect()).unwrap();
+        let kept: Vec<_> = (0..5).map(|pool| logs.of(PoolIndex(pool))).collect();
+        assert!(matches!(kept[..], [None, Some(_), None, Some(_), None]));
+        write(&logs, 3, "x");
+        assert_eq!(std::fs::read_to_string(other).unwrap(), "x");
     }
 
     #[test]
     fn a_log_that_cannot_be_opened_is_named() {
-        let pools = vec![pool(Some("/no/such/folder/log"))];
-        let error = AccessLogs::open(&Config {
-            pools,
-            ..Config::default()
-        })
-        .unwrap_err();
+        let path = Path::new("/no/such/folder/log");
         assert_eq!(
-            error.to_string(),
+            open(vec![pool(Some(path))]).unwrap_err().to_string(),
             "failed to open access log (/no/such/folder/log): No such file or directory (2)"
         );
+    }
+
+    #[test]
+    fn logs_are_opened_again_under_their_names_as_far_as_they_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, moved] = ["log", "log.1"].map(|name| folder.path().join(name));
+        let gone = folder.path().join("gone");
+        std::fs::create_dir(&gone).unwrap();
+        let lost = gone.join("log");
+        let stderr = Path::new("/dev/stderr");
+        let pools = [Some(path.as_path()), Some(&lost), Some(stderr), None];
+        let mut logs = open(pools.map(pool).into()).unwrap();
+        let before = Arc::clone(logs.of(PoolIndex(2)).unwrap());
+        write(&logs, 0, "one");
+        std::fs::rename(&path, &moved).unwrap();
+        assert!(matches!(logs.reopen(), Reopened::All));
+        write(&logs, 0, "two");
+        std::fs::remove_dir_all(&gone).unwrap();
+        match logs.reopen() {
+            Reopened::NotAll(errors) => assert_eq!(errors.len(), 1),
+            other => panic!("{other:?}"),
+        }
+        // It still takes lines, as everything that was open does.
+        write(&logs, 1, "three");
+        assert!(Arc::ptr_eq(&before, logs.of(PoolIndex(2)).unwrap()));
+        assert_eq!(std::fs::read_to_string(moved).unwrap(), "one");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "two");
+        assert!(matches!(AccessLogs::default().reopen(), Reopened::None));
     }
 }

@@ -3,8 +3,10 @@
 //! Rule: nothing is decided here; [`crate::master`] decides.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fpm_channel::worker::ToWorker;
@@ -17,6 +19,7 @@ use fpm_scoreboard::{PoolBoard, SlotState, Stage};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use crate::access_logs::Reopened;
 use crate::capture::Stream;
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
@@ -98,6 +101,7 @@ impl<P: Program> World for Live<P> {
             .get(&birth.pool.generation)
             .and_then(|setup| setup.pool(birth.pool.index))
             .is_some_and(|pool| pool.catch_workers_output);
+        let access_log = access_log(&self.generations, birth.pool).cloned();
         let (pipes, ends) = Pipes::create(birth, captured).map_err(|error| errno(&error))?;
         let output = ends.output.as_ref();
         let message = ToZygote::Spawn(Spawn {
@@ -105,6 +109,7 @@ impl<P: Program> World for Live<P> {
             pool: birth.pool.index,
             slot: birth.slot,
             control: ends.control.as_fd(),
+            access_log: access_log.as_ref().map(AsFd::as_fd),
             output: output.map(|[stdout, stderr]| Output {
                 stdout: stdout.as_fd(),
                 stderr: stderr.as_fd(),
@@ -239,6 +244,15 @@ impl<P: Program> World for Live<P> {
     fn reopen_log(&mut self) -> io::Result<()> {
         self.program.reopen_log()
     }
+
+    fn reopen_access_logs(&mut self) -> Reopened {
+        let setups = self.generations.values_mut();
+        let reopened = setups
+            .map(|setup| setup.access_logs.reopen())
+            .fold(Reopened::None, Reopened::and);
+        self.hand_out_access_logs();
+        reopened
+    }
 }
 
 impl<P: Program> Live<P> {
@@ -297,6 +311,14 @@ impl<P: Program> Live<P> {
 /// Returns the scoreboard of a pool.
 fn board(generations: &BTreeMap<Generation, Setup>, pool: PoolId) -> Option<&PoolBoard> {
     generations.get(&pool.generation)?.board(pool.index)
+}
+
+/// Returns the access log of a pool that keeps one.
+fn access_log(generations: &BTreeMap<Generation, Setup>, pool: PoolId) -> Option<&Arc<File>> {
+    generations
+        .get(&pool.generation)?
+        .access_logs
+        .of(pool.index)
 }
 
 fn errno(error: &io::Error) -> Errno {

@@ -23,6 +23,7 @@ use crate::world::World;
 mod ends;
 mod maintenance;
 mod notifications;
+mod reopening;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -141,10 +142,7 @@ impl<W: World> Master<W> {
                 tracing::info!("Finishing ...");
                 self.change_state(now, State::Finishing);
             }
-            Signal::USR1 => match self.world.reopen_log() {
-                Ok(()) => tracing::info!("error log file re-opened"),
-                Err(_) => tracing::error!("unable to re-opened error log file"),
-            },
+            Signal::USR1 => self.reopen_logs(),
             Signal::USR2 | Signal::HUP => {
                 tracing::warn!(
                     "this version cannot reload: restart fpmd to put a new configuration to work"

@@ -10,6 +10,7 @@ use fpm_os::signal::Signal;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use crate::access_logs::Reopened;
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
 use crate::group::GroupId;
@@ -83,6 +84,9 @@ pub(crate) trait World {
     /// # Errors
     /// When it cannot be opened; the old one stays in use.
     fn reopen_log(&mut self) -> io::Result<()>;
+
+    /// Opens the access logs again under their names and gives them to the workers. One that cannot be opened stays in use.
+    fn reopen_access_logs(&mut self) -> Reopened;
 }
 
 /// Whether there is a service manager that wants to be told.

@@ -87,7 +87,8 @@ impl Watch {
             quit,
             course: Course::Serving,
             access_log,
-            in_a_row: 0,
+            // What the master has said since it asked for this worker comes before the first client.
+            in_a_row: IN_A_ROW,
         })
     }
 

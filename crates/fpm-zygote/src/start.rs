@@ -26,7 +26,6 @@ pub(crate) struct Stage {
     /// One for each pool, in the order of the configuration.
     pub(crate) boards: Vec<PoolBoard>,
     pub(crate) listeners: Vec<OwnedFd>,
-    pub(crate) access_logs: Vec<OwnedFd>,
     /// The master's process.
     pub(crate) master: Pid,
     pub(crate) engine: Engine,
@@ -93,7 +92,6 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
         parameters: start.parameters,
         boards,
         listeners: start.listeners,
-        access_logs: start.access_logs,
         master: getppid(),
         engine,
         became,

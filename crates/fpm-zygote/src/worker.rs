@@ -27,7 +27,6 @@ struct Share {
     start: PoolStart,
     board: PoolBoard,
     listener: Arc<OwnedFd>,
-    access_log: Option<OwnedFd>,
     reported: Reported,
 }
 
@@ -42,8 +41,7 @@ pub(crate) fn live(
     let generation = stage.parameters.generation.0;
     let index = usize::try_from(spawn.pool.0).unwrap_or(usize::MAX);
     let (engine, master) = (stage.engine, stage.master);
-    let logs = stage.access_logs;
-    let Some(share) = share(index, stage.parameters, stage.boards, stage.listeners, logs) else {
+    let Some(share) = share(index, stage.parameters, stage.boards, stage.listeners) else {
         // The zygote has asked `has_pool` before it forked.
         return fpm_worker::exit::SOFTWARE;
     };
@@ -58,7 +56,7 @@ pub(crate) fn live(
         slot: spawn.slot.0,
         generation,
         listener: share.listener,
-        access_log: share.access_log,
+        access_log: spawn.access_log,
         reported: share.reported,
         master,
         control: spawn.control,
@@ -94,7 +92,6 @@ fn share(
     parameters: Parameters,
     boards: Vec<PoolBoard>,
     listeners: Vec<OwnedFd>,
-    access_logs: Vec<OwnedFd>,
 ) -> Option<Share> {
     let listeners: Vec<Arc<OwnedFd>> = listeners.into_iter().map(Arc::new).collect();
     let reported = reported(index, &parameters, &boards, &listeners)?;
@@ -103,9 +100,6 @@ fn share(
         pool: parameters.config.pools.into_iter().nth(index)?,
         board: boards.into_iter().nth(index)?,
         listener: listener_of(&start, &listeners)?,
-        access_log: start
-            .access_log
-            .and_then(|log| access_logs.into_iter().nth(usize::try_from(log).ok()?)),
         reported,
         start,
     })

@@ -70,7 +70,6 @@ fn parameters(pools: usize) -> Parameters {
             len: 4096,
         },
         listener: 1,
-        access_log: Some(3),
         run_as: Some(RunAs {
             uid: 33,
             gid: 33,
@@ -104,6 +103,7 @@ fn spawn(worker: u64, control: BorrowedFd<'_>) -> ToZygote<BorrowedFd<'_>> {
         pool,
         slot,
         control,
+        access_log: None,
         output: None,
     })
 }
@@ -120,7 +120,6 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
     let sockets: Vec<_> = (0..7)
         .map(|_| memfd::freeze("listener", b"").unwrap())
         .collect();
-    let log = memfd::freeze("log", b"").unwrap();
     let expected = parameters(2000);
     let start = Start {
         parameters: expected.clone(),
@@ -131,7 +130,6 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
             .cycle()
             .take(LISTENERS)
             .collect(),
-        access_logs: vec![log.as_fd(), scoreboard.as_fd()],
     };
     master.send(&ToZygote::Start(Box::new(start))).unwrap();
     master.send(&spawn(1, scoreboard.as_fd())).unwrap();
@@ -148,10 +146,6 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
     for (received, sent) in start.listeners.iter().zip(sockets.iter().cycle()) {
         assert!(same_file(&metadata(received), sent));
     }
-    let logs: Vec<_> = start.access_logs.iter().map(metadata).collect();
-    assert!(same_file(&logs[0], &metadata(&log)));
-    assert!(same_file(&logs[1], &metadata(&scoreboard)));
-    assert_eq!(logs.len(), 2);
     assert!(matches!(message(zygote.receive()), ToZygote::Spawn(_)));
     assert!(matches!(zygote.receive(), Ok(Next::Nothing)));
 }
@@ -164,7 +158,6 @@ fn a_start_without_listeners_is_complete_at_once() {
         parameters: parameters(0),
         scoreboard: null.as_fd(),
         listeners: vec![],
-        access_logs: vec![],
     };
     master.send(&ToZygote::Start(Box::new(start))).unwrap();
     assert!(matches!(message(zygote.receive()), ToZygote::Start(_)));
@@ -185,6 +178,7 @@ fn a_worker_is_asked_for_with_its_pipes() {
         pool,
         slot,
         control: control_end,
+        access_log: None,
         output,
     };
     master.send(&ToZygote::Spawn(request)).unwrap();
@@ -209,6 +203,41 @@ fn a_worker_is_asked_for_with_its_pipes() {
     from_stdout.read_to_string(&mut said).unwrap();
     from_stderr.read_to_string(&mut said).unwrap();
     assert_eq!(said, "oe");
+}
+
+#[test]
+fn the_descriptors_of_a_worker_are_told_apart() {
+    let (mut master, mut zygote) = channel();
+    let files: Vec<_> = ["control", "log", "stdout", "stderr"]
+        .map(|name| memfd::freeze(name, b"").unwrap())
+        .into();
+    let [control, log, stdout, stderr] = &files[..] else {
+        panic!("four files");
+    };
+    for access_log in [None, Some(log.as_fd())] {
+        for captured in [None, Some((stdout.as_fd(), stderr.as_fd()))] {
+            let request = Spawn {
+                worker: WorkerId(3),
+                pool: PoolIndex(1),
+                slot: SlotIndex(2),
+                control: control.as_fd(),
+                access_log,
+                output: captured.map(|(stdout, stderr)| Output { stdout, stderr }),
+            };
+            master.send(&ToZygote::Spawn(request)).unwrap();
+            let ToZygote::Spawn(received) = message(zygote.receive()) else {
+                panic!("not a spawn");
+            };
+            let same = |received: &OwnedFd, sent| same_file(&metadata(received), &metadata(sent));
+            assert!(same(&received.control, control));
+            assert_eq!(received.access_log.is_some(), access_log.is_some());
+            assert!(received.access_log.is_none_or(|file| same(&file, log)));
+            assert_eq!(received.output.is_some(), captured.is_some());
+            assert!(received.output.is_none_or(|output| {
+                same(&output.stdout, stdout) && same(&output.stderr, stderr)
+            }));
+        }
+    }
 }
 
 #[test]
@@ -391,12 +420,10 @@ fn a_wrong_number_of_descriptors_is_told() {
     let start = Order::Start {
         release: RELEASE.to_owned(),
         listeners: 0,
-        access_logs: 0,
     };
     for (message, sent, needed) in [
-        (&spawn, 0, 3),
-        (&spawn, 2, 3),
-        (&spawn, 4, 3),
+        (&spawn, 0, 1),
+        (&spawn, 5, 4),
         (&start, 1, 2),
         (&Order::Quit, 1, 0),
     ] {
@@ -431,7 +458,6 @@ fn a_start_that_is_not_whole_is_told() {
     let start = |listeners| Order::Start {
         release: RELEASE.to_owned(),
         listeners,
-        access_logs: 0,
     };
 
     let (socket, mut zygote) = insane();
@@ -473,7 +499,6 @@ fn a_start_of_another_release_or_with_a_bad_payload_is_told() {
         let start = Order::Start {
             release: release.to_owned(),
             listeners: 0,
-            access_logs: 0,
         };
         order(&socket, &start, &[payload, null.as_fd()]);
         zygote.receive().unwrap_err()

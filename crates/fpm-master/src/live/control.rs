@@ -12,7 +12,8 @@ use fpm_channel::worker::ToWorker;
 use fpm_channel::{ChannelError, Flushed, Next, WorkerId};
 use fpm_os::clock;
 
-use super::{Live, Token};
+use super::pipes::Pipes;
+use super::{Live, Token, access_log};
 use crate::event::Event;
 use crate::program::Program;
 
@@ -41,6 +42,18 @@ impl<P: Program> Live<P> {
         if let Some(pipes) = self.workers.get_mut(&worker) {
             let sent = pipes.control.send(message);
             self.after_sending(worker, sent);
+        }
+    }
+
+    /// Gives every worker the access log of its pool. A worker that is busy takes it when its request is over.
+    pub(super) fn hand_out_access_logs(&mut self) {
+        let file_of = |pipes: &Pipes| access_log(&self.generations, pipes.pool).cloned();
+        let workers = self.workers.iter();
+        let orders: Vec<_> = workers
+            .filter_map(|(worker, pipes)| Some((*worker, file_of(pipes)?)))
+            .collect();
+        for (worker, file) in orders {
+            self.tell_worker(worker, ToWorker::AccessLog(file));
         }
     }
 

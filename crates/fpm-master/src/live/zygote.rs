@@ -110,11 +110,10 @@ fn parameters<'a>(
 ) -> Start<BorrowedFd<'a>> {
     let pools = (0..)
         .zip(&setup.regions)
-        .zip(setup.owners.iter().zip(setup.access_logs.of_pools()))
-        .map(|((listener, area), (owner, access_log))| PoolStart {
+        .zip(&setup.owners)
+        .map(|((listener, area), owner)| PoolStart {
             area: *area,
             listener,
-            access_log,
             run_as: owner.run_as.clone(),
             login: owner.login.clone(),
         })
@@ -127,7 +126,6 @@ fn parameters<'a>(
             pools,
         },
         scoreboard: setup.board.as_fd(),
-        access_logs: setup.access_logs.files().iter().map(AsFd::as_fd).collect(),
         listeners: setup.listeners.iter().map(AsFd::as_fd).collect(),
     }
 }

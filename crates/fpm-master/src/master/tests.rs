@@ -215,6 +215,27 @@ fn the_error_log_is_reopened() {
 }
 
 #[test]
+fn access_logs_are_reopened_and_no_worker_is_touched() {
+    let mut stage = serving(&www(1));
+    stage.world().unopenable = Some(Vec::new());
+    stage.signal(Signal::USR1);
+    expect![[r#"
+        DEBUG received SIGUSR1
+        NOTICE error log file re-opened
+        NOTICE access log file re-opened"#]]
+    .assert_eq(&stage.lines());
+    stage.world().unopenable = Some(vec!["/gone/log"]);
+    stage.signal(Signal::USR1);
+    expect![[r#"
+        DEBUG received SIGUSR1
+        NOTICE error log file re-opened
+        ERROR failed to open access log (/gone/log): No such file or directory (2)
+        ERROR unable to re-opened access log file"#]]
+    .assert_eq(&stage.lines());
+    assert_eq!(stage.calls(), "");
+}
+
+#[test]
 fn a_reload_is_refused_and_nothing_changes() {
     let mut stage = serving(&www(1));
     stage.signal(Signal::USR2);

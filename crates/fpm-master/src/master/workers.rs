@@ -21,7 +21,7 @@ use crate::state::State;
 use crate::world::{Activity, Birth, World};
 
 /// Births under way at one zygote. The kernel limits descriptors in flight (RLIMIT_NOFILE of the sender, unix(7)), and
-/// each birth takes up to three.
+/// each birth takes up to four.
 const WINDOW: u32 = 32;
 
 impl<W: World> Master<W> {

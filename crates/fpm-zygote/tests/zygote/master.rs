@@ -82,7 +82,6 @@ impl Master {
             pools: vec![PoolStart {
                 area,
                 listener: 0,
-                access_log: None,
                 run_as: None,
                 login: None,
             }],
@@ -106,7 +105,6 @@ impl Master {
             parameters: alter(parameters),
             scoreboard: board.as_fd(),
             listeners: vec![listener.as_fd()],
-            access_logs: Vec::new(),
         };
         channel
             .send(&ToZygote::Start(Box::new(start)))
@@ -203,6 +201,7 @@ impl Master {
             pool,
             slot: SlotIndex(slot),
             control: theirs,
+            access_log: None,
             output,
         };
         self.channel

@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use tracing::field::{Field, Visit};
 use tracing::span;
 
+use crate::access_logs::Reopened;
 use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
 use crate::group::GroupId;
@@ -44,6 +45,8 @@ pub(super) struct FakeWorld {
     pub(super) spawns_fail: bool,
     pub(super) launch_fails: bool,
     pub(super) reopen_fails: bool,
+    /// The paths of access logs that cannot be opened; `None` when no pool keeps one.
+    pub(super) unopenable: Option<Vec<&'static str>>,
     /// What becomes of a notification.
     pub(super) audience: Option<Audience>,
     pub(super) load: Load,
@@ -154,6 +157,18 @@ impl World for FakeWorld {
             Ok(())
         }
     }
+
+    fn reopen_access_logs(&mut self) -> Reopened {
+        let missing = |path: &&str| MasterError::AccessLog {
+            path: (*path).into(),
+            source: io::Error::from_raw_os_error(Errno::ENOENT as i32),
+        };
+        match &self.unopenable {
+            None => Reopened::None,
+            Some(paths) if paths.is_empty() => Reopened::All,
+            Some(paths) => Reopened::NotAll(paths.iter().map(missing).collect()),
+        }
+    }
 }
 
 /// A master, its fake world, a clock and the lines it logged.
@@ -179,6 +194,7 @@ impl Stage {
             spawns_fail: false,
             launch_fails: false,
             reopen_fails: false,
+            unopenable: None,
             audience: Some(Audience::Nobody),
             load: Load::default(),
         };

@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 use proptest::prelude::*;
 
+use crate::access_logs::Reopened;
 use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
 use crate::group::GroupId;
@@ -364,6 +365,10 @@ impl World for Kernel {
 
     fn reopen_log(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn reopen_access_logs(&mut self) -> Reopened {
+        Reopened::None
     }
 }
 

@@ -1,0 +1,29 @@
+//! Opening the logs anew (SIGUSR1), after somebody has moved them away.
+//!
+//! Rule: no worker is signalled or interrupted. A log that cannot be opened stays in use as it is.
+//!
+//! Original: sapi/fpm/fpm/fpm_events.c (`fpm_got_signal`), fpm_log.c (`fpm_log_open`), which ends all workers.
+
+use super::Master;
+use crate::access_logs::Reopened;
+use crate::world::World;
+
+impl<W: World> Master<W> {
+    /// Opens the error log and the access logs under their names.
+    pub(super) fn reopen_logs(&mut self) {
+        match self.world.reopen_log() {
+            Ok(()) => tracing::info!("error log file re-opened"),
+            Err(_) => tracing::error!("unable to re-opened error log file"),
+        }
+        match self.world.reopen_access_logs() {
+            Reopened::None => {}
+            Reopened::All => tracing::info!("access log file re-opened"),
+            Reopened::NotAll(errors) => {
+                for error in errors {
+                    tracing::error!("{error}");
+                }
+                tracing::error!("unable to re-opened access log file");
+            }
+        }
+    }
+}
