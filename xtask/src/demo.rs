@@ -12,12 +12,11 @@ use anyhow::{Context as _, bail, ensure};
 use xshell::{Shell, cmd};
 
 use crate::cargo::{Profile, build_fpmd};
+use crate::daemon::Daemon;
 use crate::packages;
 use crate::php::Php;
-use daemon::Daemon;
 use site::Site;
 
-mod daemon;
 mod http;
 mod site;
 
@@ -105,7 +104,7 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
 
     let nginx_arguments =
         ["-p", &root.display().to_string(), "-c", "nginx.conf"].map(str::to_owned);
-    let nginx = site::nginx_program(sh)?;
+    let nginx = packages::nginx_program(sh)?;
     let mut web = Daemon::start("nginx", &nginx, &nginx_arguments, root)?;
     web.wait_until(START_DEADLINE, || http::listens(port))?;
     let answer = http::fetch(port, "/index.php")?;

@@ -10,10 +10,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use xshell::Shell;
 
+mod bench;
 mod build_php;
 mod cache;
 mod cargo;
 mod check;
+mod daemon;
 mod demo;
 mod packages;
 mod php;
@@ -55,6 +57,11 @@ const COMMANDS: &[Command] = &[
         name: "phpt",
         about: "php-src's own FPM tests on fpmd, compared with the original",
         run: phpt::run,
+    },
+    Command {
+        name: "bench",
+        about: "fpmd and the original side by side, in figures",
+        run: bench::run,
     },
     Command {
         name: "build-php",

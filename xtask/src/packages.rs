@@ -3,6 +3,8 @@
 //! Nothing is asked of the network while everything is there already. Only root installs; anybody else is
 //! told the exact command.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context as _, bail};
 use xshell::{Shell, cmd};
 
@@ -74,6 +76,12 @@ pub(crate) const PHPT: Group = Group {
     packages: &["acl", "patchelf", "util-linux"],
 };
 
+/// For measurements.
+pub(crate) const BENCH: Group = Group {
+    what_for: "the measurements",
+    packages: &["nginx", "strace"],
+};
+
 /// Installs the packages of the groups that are not there yet.
 ///
 /// # Errors
@@ -130,6 +138,23 @@ pub(crate) fn fetch_lists_once(sh: &Shell) {
     if nix::unistd::geteuid().is_root() && !is_available(sh, "nginx") {
         let _ = cmd!(sh, "apt-get update --quiet").quiet().run();
     }
+}
+
+/// Finds nginx, which is not on everybody's PATH.
+///
+/// # Errors
+/// When it is nowhere.
+pub(crate) fn nginx_program(sh: &Shell) -> anyhow::Result<PathBuf> {
+    let known = cmd!(sh, "sh -c 'command -v nginx'")
+        .quiet()
+        .ignore_status()
+        .read()?;
+    for program in [known.as_str(), "/usr/sbin/nginx"] {
+        if Path::new(program).is_file() {
+            return Ok(program.into());
+        }
+    }
+    bail!("nginx is installed, but not to be found on the PATH or in /usr/sbin")
 }
 
 fn missing<'a>(sh: &Shell, packages: &[&'a str]) -> anyhow::Result<Vec<&'a str>> {

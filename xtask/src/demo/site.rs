@@ -5,9 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tempfile::TempDir;
-use xshell::{Shell, cmd};
 
 /// The address in conf/nginx.conf that the demo's port replaces.
 const EXAMPLE_ADDRESS: &str = "127.0.0.1:8080";
@@ -96,20 +95,6 @@ fn without_roots_directives(pool: &str) -> String {
         .filter(|line| !is_roots(line))
         .map(|line| format!("{line}\n"))
         .collect()
-}
-
-/// Finds nginx, which is not on everybody's PATH.
-pub(super) fn nginx_program(sh: &Shell) -> anyhow::Result<PathBuf> {
-    let known = cmd!(sh, "sh -c 'command -v nginx'")
-        .quiet()
-        .ignore_status()
-        .read()?;
-    for program in [known.as_str(), "/usr/sbin/nginx"] {
-        if Path::new(program).is_file() {
-            return Ok(program.into());
-        }
-    }
-    bail!("nginx is installed, but not to be found on the PATH or in /usr/sbin")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A program that the demo starts, watches and ends.
+//! A program that a command starts, watches and ends.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -21,7 +21,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(10);
 const SHOWN_LINES: usize = 12;
 
 /// A running program; it is killed when it is dropped without having been stopped.
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     name: &'static str,
     child: Child,
     /// What it wrote to its terminal.
@@ -33,7 +33,7 @@ impl Daemon {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &'static str,
         program: &Path,
         arguments: &[String],
@@ -61,7 +61,7 @@ impl Daemon {
     ///
     /// # Errors
     /// When it ends instead, or takes too long.
-    pub(super) fn wait_until(
+    pub(crate) fn wait_until(
         &mut self,
         deadline: Duration,
         is_ready: impl Fn() -> bool,
@@ -81,7 +81,7 @@ impl Daemon {
     ///
     /// # Errors
     /// When it has; the message has its last words.
-    pub(super) fn ensure_running(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn ensure_running(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => bail!(self.complaint(&format!("ended ({status})"))),
@@ -92,8 +92,8 @@ impl Daemon {
     ///
     /// # Errors
     /// When it does not end in time; it is killed then.
-    pub(super) fn stop(mut self) -> anyhow::Result<()> {
-        kill(self.pid()?, Signal::SIGQUIT)?;
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        kill(self.pid(), Signal::SIGQUIT)?;
         let start = Instant::now();
         while self.child.try_wait()?.is_none() {
             if start.elapsed() > STOP_DEADLINE {
@@ -105,7 +105,7 @@ impl Daemon {
     }
 
     /// A sentence about the program with the end of its output.
-    pub(super) fn complaint(&self, verdict: &str) -> String {
+    pub(crate) fn complaint(&self, verdict: &str) -> String {
         let text = fs::read(&self.output).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
@@ -113,8 +113,10 @@ impl Daemon {
         format!("{} {verdict}; its last words:\n    {last}", self.name)
     }
 
-    fn pid(&self) -> anyhow::Result<Pid> {
-        Ok(Pid::from_raw(i32::try_from(self.child.id())?))
+    /// The program's process.
+    pub(crate) fn pid(&self) -> Pid {
+        // Linux never has more than 2^22 processes.
+        Pid::from_raw(self.child.id().cast_signed())
     }
 }
 
@@ -122,9 +124,7 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             // Only a failure leads here, and it has its message already. SIGTERM: the master ends its workers.
-            if let Ok(pid) = self.pid() {
-                let _ = kill(pid, Signal::SIGTERM);
-            }
+            let _ = kill(self.pid(), Signal::SIGTERM);
             let _ = self.child.wait();
         }
     }

@@ -1,0 +1,172 @@
+//! The folder of one case: scripts, php.ini, and for each daemon its configuration and sockets.
+
+use std::fs::{self, Permissions};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+use super::load::Address;
+use super::pages;
+use super::side::Side;
+
+/// A folder with everything that both daemons read and write; removed at the end.
+pub(super) struct Site {
+    directory: TempDir,
+}
+
+/// The pools of a daemon: all alike, each with a socket of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Pools {
+    pub(super) count: u32,
+    pub(super) listen: Listen,
+    /// Directives of every pool. `{name}` is the daemon's.
+    pub(super) lines: String,
+}
+
+/// What kind of socket a pool has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listen {
+    Unix,
+    Tcp,
+}
+
+/// php.ini of both: opcache at work, nothing that differs from request to request.
+const PHP_INI: &str = "\
+zend_extension = opcache
+opcache.enable = 1
+opcache.memory_consumption = 64
+; Scripts are measured as soon as they are written.
+opcache.file_update_protection = 0
+expose_php = Off
+display_errors = Off
+log_errors = On
+upload_max_filesize = 16M
+post_max_size = 16M
+";
+
+impl Pools {
+    /// One pool with so many workers.
+    pub(super) fn fixed(workers: u32) -> Pools {
+        Pools {
+            count: 1,
+            listen: Listen::Unix,
+            lines: format!("pm = static\npm.max_children = {workers}\n"),
+        }
+    }
+
+    /// So many pools whose workers come when they are needed.
+    pub(super) fn on_demand(count: u32) -> Pools {
+        Pools {
+            count,
+            listen: Listen::Unix,
+            lines: "pm = ondemand\npm.max_children = 2\npm.process_idle_timeout = 600s\n"
+                .to_owned(),
+        }
+    }
+}
+
+impl Site {
+    /// Writes the scripts and php.ini.
+    ///
+    /// # Errors
+    /// When the folder for temporary files is not writable.
+    pub(super) fn create() -> anyhow::Result<Site> {
+        let directory = tempfile::Builder::new().prefix("fpmd-bench-").tempdir()?;
+        let site = Site { directory };
+        // The workers run as another user and read the scripts here.
+        fs::set_permissions(site.root(), Permissions::from_mode(0o755))?;
+        for folder in ["www", "log"] {
+            fs::create_dir(site.root().join(folder))?;
+        }
+        fs::write(site.php_ini(), PHP_INI)?;
+        for (name, script) in pages::SCRIPTS {
+            fs::write(site.script(name), script)?;
+        }
+        Ok(site)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(super) fn script(&self, name: &str) -> PathBuf {
+        self.root().join("www").join(name)
+    }
+
+    pub(super) fn php_ini(&self) -> PathBuf {
+        self.root().join("php.ini")
+    }
+
+    pub(super) fn configuration(&self, side: Side) -> PathBuf {
+        self.root().join(format!("{side}.conf"))
+    }
+
+    /// Writes a daemon's configuration and returns where its pools will listen.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub(super) fn configure(&self, side: Side, pools: &Pools) -> anyhow::Result<Vec<Address>> {
+        let root = self.root().display();
+        let mut text = format!("[global]\nerror_log = {root}/log/{side}.log\n");
+        let mut addresses = Vec::new();
+        for number in 0..pools.count {
+            let address = match pools.listen {
+                Listen::Unix => Address::Unix(self.root().join(format!("{side}{number}.sock"))),
+                Listen::Tcp => free_port()?,
+            };
+            text.push_str(&format!(
+                "[pool{number}]\nlisten = {address}\n{}",
+                for_user()
+            ));
+            text.push_str(&pools.lines.replace("{name}", side.name()));
+            addresses.push(address);
+        }
+        fs::write(self.configuration(side), text)?;
+        Ok(addresses)
+    }
+}
+
+/// Only root may choose a user; anybody else runs the pools as himself.
+fn for_user() -> &'static str {
+    match nix::unistd::geteuid().is_root() {
+        true => "user = www-data\ngroup = www-data\nlisten.mode = 0666\npm.status_path = /status\n",
+        false => "pm.status_path = /status\n",
+    }
+}
+
+/// A port of this machine that nobody uses now.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn free_port() -> anyhow::Result<Address> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    match listener.local_addr()? {
+        SocketAddr::V4(address) => Ok(Address::Tcp(address)),
+        SocketAddr::V6(address) => bail!("asked for an address of IPv4, got {address}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_daemon_has_sockets_of_its_own() {
+        let site = Site::create().unwrap();
+        let pools = Pools {
+            lines: "access.log = {name}.access\n".to_owned(),
+            ..Pools::on_demand(2)
+        };
+        let ours = site.configure(Side::Ours, &pools).unwrap();
+        let theirs = site.configure(Side::Theirs, &pools).unwrap();
+        assert_eq!(ours.len(), 2);
+        assert!(ours.iter().all(|address| !theirs.contains(address)));
+        let text = fs::read_to_string(site.configuration(Side::Theirs)).unwrap();
+        assert_eq!(text.matches("access.log = php-fpm.access\n").count(), 2);
+        assert!(text.contains("[pool1]\n"), "{text}");
+        assert!(site.script("hello.php").is_file());
+    }
+}
