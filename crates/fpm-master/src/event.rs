@@ -40,6 +40,8 @@ pub(crate) struct ZygoteId(pub(crate) u64);
 pub(crate) enum Timer {
     /// Once a second, for pools that are not static.
     Maintenance,
+    /// The next look at the connections that wait for the pool.
+    Look(PoolId),
     /// The next report to the service manager.
     Report,
     /// The next measure against workers that have not left.

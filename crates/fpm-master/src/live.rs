@@ -12,9 +12,9 @@ use std::time::Duration;
 use fpm_channel::worker::ToWorker;
 use fpm_channel::{Generation, Output, Spawn, ToZygote, WorkerId};
 use fpm_events::{EventLoop, Interest, TimerId};
-use fpm_os::notification;
 use fpm_os::process::kill;
 use fpm_os::signal::Signal;
+use fpm_os::{listener, notification};
 use fpm_scoreboard::{PoolBoard, SlotState, Stage};
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -187,10 +187,32 @@ impl<P: Program> World for Live<P> {
             Some(state) => match state.stage {
                 Stage::Creating => Activity::Starting,
                 Stage::Accepting => Activity::Idle { since: state.since },
+                Stage::Resting => Activity::Resting { since: state.since },
                 Stage::ReadingHeaders | Stage::Info | Stage::Running | Stage::Finished => {
                     Activity::Busy
                 }
             },
+        }
+    }
+
+    fn waiting(&self, pool: PoolId) -> u32 {
+        let socket = self
+            .generations
+            .get(&pool.generation)
+            .and_then(|setup| setup.listeners.socket(pool.index));
+        // Without an answer somebody waits as far as anybody knows.
+        socket.map_or(0, |socket| {
+            listener::queue::of(socket).map_or(1, |queue| queue.waiting)
+        })
+    }
+
+    fn accepted(&self, pool: PoolId) -> u64 {
+        board(&self.generations, pool).map_or(0, |board| board.totals().counters.accepted)
+    }
+
+    fn count_max_children_reached(&mut self, pool: PoolId) {
+        if let Some(board) = board(&self.generations, pool) {
+            board.count_max_children_reached();
         }
     }
 

@@ -20,6 +20,7 @@ use crate::state::{Escalation, State};
 use crate::systemd::Reports;
 use crate::world::World;
 
+mod demand;
 mod ends;
 mod maintenance;
 mod notifications;
@@ -46,6 +47,8 @@ pub(crate) struct Master<W> {
     last_zygote: u64,
     /// Whether `process.max` stood in the way of a worker and that was reported.
     full_reported: bool,
+    /// Whether the timer of the next maintenance is armed.
+    maintaining: bool,
 }
 
 /// How it ended.
@@ -98,6 +101,7 @@ impl<W: World> Master<W> {
             outcome: None,
             last_zygote: 0,
             full_reported: false,
+            maintaining: false,
         }
     }
 
@@ -172,6 +176,7 @@ impl<W: World> Master<W> {
     fn on_due(&mut self, now: Duration, timer: Timer) {
         match timer {
             Timer::Maintenance => self.maintain(now),
+            Timer::Look(pool) => self.look_again(now, pool),
             Timer::Report => self.report(now),
             Timer::Escalate => self.escalate(now),
             Timer::Revive(pool) => self.revive(now, pool),

@@ -8,7 +8,7 @@ use fpm_conf::{Pool, PoolIndex};
 
 use crate::backoff::Backoff;
 use crate::group::GroupId;
-use crate::pm::ProcessManager;
+use crate::pm::{Looks, ProcessManager};
 
 /// Wait this long after the first worker that died before it could serve; the wait doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -33,6 +33,8 @@ pub(crate) struct PoolAtWork {
     pub(crate) group: GroupId,
     /// Decides how many there are.
     pub(crate) manager: ProcessManager,
+    /// When the queue of its socket is looked at.
+    pub(crate) looks: Looks,
     /// Births that were asked for and wait in the group's queue.
     pub(crate) queued: u32,
     /// Workers dying before they serve.
@@ -60,6 +62,7 @@ impl PoolAtWork {
             name: pool.name.clone(),
             group,
             manager: ProcessManager::new(pool),
+            looks: Looks::default(),
             queued: 0,
             births: Births {
                 backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),

@@ -55,6 +55,15 @@ pub(crate) trait World {
     /// Returns what a worker is doing.
     fn activity(&self, worker: WorkerId, now: Duration) -> Activity;
 
+    /// Returns how many connections wait at the socket of a pool.
+    fn waiting(&self, pool: PoolId) -> u32;
+
+    /// Returns how many requests the workers of a pool have accepted so far.
+    fn accepted(&self, pool: PoolId) -> u64;
+
+    /// Counts for the status page that a pool wanted more workers than `pm.max_children`.
+    fn count_max_children_reached(&mut self, pool: PoolId);
+
     /// Watches the sockets of this pool and reports connections as events.
     fn connections_wanted(&mut self, pool: PoolId);
 
@@ -127,6 +136,11 @@ pub(crate) enum Activity {
     Starting,
     /// It has been waiting for a connection since then.
     Idle {
+        /// The moment it began to wait.
+        since: Duration,
+    },
+    /// It has been waiting for the next request on a connection that it keeps since then. Nobody else gets it.
+    Resting {
         /// The moment it began to wait.
         since: Duration,
     },

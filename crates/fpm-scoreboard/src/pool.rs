@@ -336,7 +336,7 @@ impl Totals {
         match SlotState::from_words(words).map(|state| state.stage) {
             None => {}
             Some(Stage::Creating) => self.creating += 1,
-            Some(Stage::Accepting) => self.idle += 1,
+            Some(Stage::Accepting | Stage::Resting) => self.idle += 1,
             Some(_) => self.active += 1,
         }
     }

@@ -1,12 +1,16 @@
 //! What a worker is doing.
+//!
+//! Resting is fpmd's own: status pages do not tell it from accepting, but such a worker takes no new connection.
 
 /// The stages of a worker's life, with the original's numbers. (Its `Ending`, 5, is never set.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// It is being made.
     Creating,
-    /// It waits for a connection, or for the next request on one.
+    /// It waits for a connection.
     Accepting,
+    /// It waits for a request on the connection that it has.
+    Resting,
     /// It reads a request.
     ReadingHeaders,
     /// It finds out what the request wants.
@@ -23,7 +27,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Stage::Creating => "Creating",
-            Stage::Accepting => "Idle",
+            Stage::Accepting | Stage::Resting => "Idle",
             Stage::ReadingHeaders => "Reading headers",
             Stage::Info => "Getting request information",
             Stage::Running => "Running",
@@ -40,6 +44,7 @@ impl Stage {
             Stage::Info => 3,
             Stage::Running => 4,
             Stage::Finished => 6,
+            Stage::Resting => 7,
         }
     }
 
@@ -51,6 +56,7 @@ impl Stage {
             3 => Stage::Info,
             4 => Stage::Running,
             6 => Stage::Finished,
+            7 => Stage::Resting,
             _ => Stage::Creating,
         }
     }
@@ -65,6 +71,7 @@ mod tests {
         for stage in [
             Stage::Creating,
             Stage::Accepting,
+            Stage::Resting,
             Stage::ReadingHeaders,
             Stage::Info,
             Stage::Running,

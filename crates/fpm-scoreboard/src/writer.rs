@@ -75,9 +75,18 @@ impl SlotWriter {
         writer
     }
 
-    /// Notes that the worker waits for a connection or the next request since `now` (monotonic).
+    /// Notes that the worker waits for a connection since `now` (monotonic).
     pub fn accepting(&mut self, now: Duration) {
-        self.words[state::STAGE] = Stage::Accepting.number();
+        self.wait(Stage::Accepting, now);
+    }
+
+    /// Notes that the worker waits since `now` (monotonic) for a request on the connection that it has.
+    pub fn resting(&mut self, now: Duration) {
+        self.wait(Stage::Resting, now);
+    }
+
+    fn wait(&mut self, stage: Stage, now: Duration) {
+        self.words[state::STAGE] = stage.number();
         self.words[state::SINCE] = micros(now);
         self.publish();
         self.pool.set_idle(self.slot);

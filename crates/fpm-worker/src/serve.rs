@@ -153,7 +153,7 @@ impl Worker<'_> {
             }
             // A kept connection may rest for as long as its client likes.
             limit = None;
-            self.slot.accepting(clock::monotonic());
+            self.slot.resting(clock::monotonic());
         };
         if let Some(client) = client {
             client.hang_up(&mut kept.protocol);
@@ -191,7 +191,7 @@ impl Worker<'_> {
                 // What came was no request, and it was answered.
                 begun = None;
                 limit = None;
-                self.slot.accepting(clock::monotonic());
+                self.slot.resting(clock::monotonic());
             }
             let deadline = begun.map(|begun| begun + VARIABLES);
             let received = self.receive(client, protocol.space(), limit, deadline);
@@ -222,7 +222,11 @@ impl Worker<'_> {
             match client.read(space) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => match deadline {
-                    None => self.watch.client(client, limit, &self.slot)?,
+                    None => {
+                        // A client that is slow to begin takes the worker from all others.
+                        self.slot.resting(clock::monotonic());
+                        self.watch.client(client, limit, &self.slot)?;
+                    }
                     Some(deadline) => client.wait(deadline.saturating_sub(clock::monotonic()))?,
                 },
                 other => return other,

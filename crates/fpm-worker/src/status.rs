@@ -201,7 +201,7 @@ fn process(snapshot: SlotSnapshot, now: Now) -> ProcessStatus {
     let state = &snapshot.state;
     let (duration, cpu, memory) = match state.stage {
         Stage::Creating => (Duration::ZERO, 0.0, 0),
-        Stage::Accepting => (
+        Stage::Accepting | Stage::Resting => (
             state.duration,
             percent(state.cpu, state.duration),
             state.memory,

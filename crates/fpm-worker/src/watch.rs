@@ -108,19 +108,17 @@ impl Watch {
         // Only a real wait tells that the master is gone.
         let mut waited = self.in_a_row >= IN_A_ROW;
         let mut arrival = Arrival::Queued;
-        loop {
+        while self.course(slot) == Course::Serving {
             if waited {
                 self.in_a_row = 0;
                 let ready = self.events.wait(None).ok()?;
                 if ready.contains(CONTROL) || ready.contains(QUIT) {
                     self.take(slot);
                 }
-                if !ready.contains(LISTENER) && self.course(slot) == Course::Serving {
+                // A client that this worker was woken for is taken even by one that is to end: nobody else was woken.
+                if !ready.contains(LISTENER) {
                     continue;
                 }
-            }
-            if self.course(slot) == Course::Ending {
-                return None;
             }
             let error = match Socket::accept(&self.listener) {
                 Ok(socket) => {
@@ -156,6 +154,7 @@ impl Watch {
             }
             waited = true;
         }
+        None
     }
 
     /// Waits until a client has sent something, at most for `limit`.

@@ -62,6 +62,15 @@ impl<W: World> Master<W> {
             None if room && !served => self.birth_failed(now, worker.pool),
             None | Some(Leaving::Replaced) => self.want(worker.pool, Reason::Replacement, 1),
         }
+        // It may have been let go just when a connection arrived that it should have taken.
+        if self
+            .generations
+            .pool(worker.pool)
+            .manager
+            .wants_connections()
+        {
+            self.on_connection(now, worker.pool);
+        }
         // All groups: the one that ended may have stood in the way of `process.max`.
         for group in self.generations.group_ids() {
             self.pump(now, group);

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use fpm_channel::WorkerId;
+
 use super::Master;
 use crate::event::Timer;
 use crate::pm::{Census, Decision, Idle, Step};
@@ -16,64 +18,63 @@ use crate::world::{Activity, World};
 const PERIOD: Duration = Duration::from_secs(1);
 
 impl<W: World> Master<W> {
-    /// Arms the timer of the next round, unless all pools are static: an idle master shall sleep.
+    /// Arms the timer of the next round, unless no pool has anything to decide: an idle master shall sleep.
     pub(super) fn schedule_maintenance(&mut self, now: Duration) {
         if self
             .generations
             .serving()
             .pools
             .iter()
-            .any(|pool| pool.manager.wants_ticks())
+            .any(|pool| pool.manager.wants_ticks(pool.workers().count()))
         {
+            self.begin_maintenance(now);
+        }
+    }
+
+    /// Arms the timer of the next round when it is not armed: there is something to decide again.
+    pub(super) fn begin_maintenance(&mut self, now: Duration) {
+        if !std::mem::replace(&mut self.maintaining, true) {
             self.world.arm(Timer::Maintenance, now + PERIOD);
         }
     }
 
-    /// Asks all process managers once.
+    /// Asks all process managers that have something to decide.
     pub(super) fn maintain(&mut self, now: Duration) {
+        self.maintaining = false;
         if self.state != State::Normal {
             return;
         }
         for pool in self.generations.serving().pool_ids() {
-            if self.generations.pool(pool).manager.wants_ticks() {
-                let census = self.census(pool, now);
-                tracing::debug!(
-                    "[pool {}] currently {} active children, {} spare children",
-                    self.generations.pool(pool).name,
-                    census.running - census.idle,
-                    census.idle
-                );
-                let decision = self.generations.pool_mut(pool).manager.on_tick(&census);
-                self.carry_out(now, pool, decision);
+            let at_work = self.generations.pool(pool);
+            if !at_work.manager.wants_ticks(at_work.workers().count()) {
+                continue;
             }
+            let census = self.census(pool, now);
+            let at_work = self.generations.pool_mut(pool);
+            tracing::debug!(
+                "[pool {}] {}",
+                at_work.name,
+                at_work.manager.account(&census)
+            );
+            let decision = at_work.manager.on_tick(&census);
+            if let Step::Spawn(count) = decision.step {
+                tracing::debug!(
+                    "[pool {}] {count} child(ren) have been created dynamically",
+                    at_work.name
+                );
+            }
+            self.carry_out(now, pool, decision);
         }
         self.schedule_maintenance(now);
     }
 
-    /// A connection arrived at a socket that a process manager wants to hear of.
-    pub(super) fn on_connection(&mut self, now: Duration, pool: PoolId) {
-        if self.state != State::Normal {
-            return;
-        }
-        let census = self.census(pool, now);
-        let decision = self
-            .generations
-            .pool_mut(pool)
-            .manager
-            .on_connections(&census, 1);
-        self.carry_out(now, pool, decision);
-        if let Step::Spawn(_) = decision.step {
-            tracing::debug!(
-                "[pool {}] got accept without idle child available .... I forked",
-                self.generations.pool(pool).name
-            );
-        }
-    }
-
-    fn census(&self, pool: PoolId, now: Duration) -> Census {
+    pub(super) fn census(&self, pool: PoolId, now: Duration) -> Census {
         let at_work = self.generations.pool(pool);
+        let to_come = at_work.queued + at_work.births.missing;
         let mut census = Census {
-            running: at_work.queued + at_work.births.missing,
+            running: to_come,
+            starting: to_come,
+            accepted: self.world.accepted(pool),
             ..Census::default()
         };
         for id in at_work.workers() {
@@ -86,27 +87,32 @@ impl<W: World> Master<W> {
                 continue;
             }
             census.running += 1;
-            if let Activity::Idle { since } = self.world.activity(id, now) {
-                census.idle += 1;
-                let idle = Idle {
-                    worker: id,
-                    since: now.saturating_sub(since),
-                };
-                if census
-                    .longest_idle
-                    .is_none_or(|longest| longest.since < idle.since)
-                {
-                    census.longest_idle = Some(idle);
+            let waits = |since| Idle {
+                worker: id,
+                since: now.saturating_sub(since),
+            };
+            match self.world.activity(id, now) {
+                Activity::Starting => census.starting += 1,
+                Activity::Idle { since } => {
+                    census.idle += 1;
+                    census.longest_idle = Idle::longer(census.longest_idle, waits(since));
                 }
+                Activity::Resting { since } => {
+                    census.longest_resting = Idle::longer(census.longest_resting, waits(since));
+                }
+                Activity::Busy => {}
             }
         }
         census
     }
 
-    fn carry_out(&mut self, now: Duration, pool: PoolId, decision: Decision) {
+    pub(super) fn carry_out(&mut self, now: Duration, pool: PoolId, decision: Decision) {
         let at_work = self.generations.pool(pool);
         if let Some(notice) = decision.notice {
             tracing::warn!("[pool {}] {notice}", at_work.name);
+            if notice.is_saturation() {
+                self.world.count_max_children_reached(pool);
+            }
         }
         match decision.step {
             Step::Keep => {}
@@ -114,13 +120,32 @@ impl<W: World> Master<W> {
                 let group = at_work.group;
                 self.want(pool, Reason::Demand, count);
                 self.pump(now, group);
+                self.begin_maintenance(now);
             }
-            Step::Retire(id) => {
-                if let Some(worker) = self.roster.get_mut(id) {
-                    worker.leaving = Some(Leaving::Retired);
+            Step::Retire(id) => self.retire(id),
+            Step::RetireIdle(limit) => {
+                let ids: Vec<_> = at_work.workers().collect();
+                for id in ids {
+                    let (Activity::Idle { since } | Activity::Resting { since }) =
+                        self.world.activity(id, now)
+                    else {
+                        continue;
+                    };
+                    if now.saturating_sub(since) > limit {
+                        self.retire(id);
+                    }
                 }
-                self.world.drain(id);
             }
+        }
+    }
+
+    /// Lets a worker go without replacement.
+    fn retire(&mut self, id: WorkerId) {
+        if let Some(worker) = self.roster.get_mut(id)
+            && worker.leaving.is_none()
+        {
+            worker.leaving = Some(Leaving::Retired);
+            self.world.drain(id);
         }
     }
 }

@@ -10,6 +10,7 @@ use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
 
 mod births;
+mod demand;
 mod fake;
 mod notifications;
 mod stops;

@@ -1,7 +1,8 @@
 //! `pm = dynamic`: keeps the number of idle workers between `pm.min_spare_servers` and `pm.max_spare_servers`.
 //!
 //! Rule: under a lasting shortage every tick doubles the number of workers forked, up to `pm.max_spawn_rate`; a tick
-//! without shortage starts again at 1.
+//! without shortage starts again at 1. Better than the original in one point: a rate that is no power of two is not
+//! overshot.
 
 use fpm_conf::Pool;
 
@@ -10,17 +11,16 @@ use super::{Census, Decision, Notice, Step};
 /// A shortage that has lasted until this rate is worth a warning.
 const BUSY_RATE: u32 = 8;
 
-/// State of a dynamic pool. `1 <= rate`.
+/// State of a dynamic pool. `1 <= pressure`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dynamic {
     start: u32,
     min_spare: u32,
     max_spare: u32,
     max_rate: u32,
-    /// How many workers the next tick with a shortage forks at most.
-    rate: u32,
-    /// Whether this saturation has been reported; cleared when workers could be forked again.
-    reported: bool,
+    /// Doubles with each tick of a shortage until it is `max_rate` or more: that many workers are forked, and never more
+    /// than `max_rate`.
+    pressure: u32,
 }
 
 impl Dynamic {
@@ -30,8 +30,7 @@ impl Dynamic {
             min_spare: pool.pm_min_spare_servers,
             max_spare: pool.pm_max_spare_servers,
             max_rate: pool.pm_max_spawn_rate,
-            rate: 1,
-            reported: false,
+            pressure: 1,
         }
     }
 
@@ -40,36 +39,42 @@ impl Dynamic {
         self.start
     }
 
+    /// How many workers the next tick with a shortage forks at most.
+    pub(super) fn rate(&self) -> u32 {
+        self.pressure.min(self.max_rate)
+    }
+
     pub(super) fn on_tick(&mut self, census: &Census, room: u32, max_children: u32) -> Decision {
-        let missing = self.min_spare.saturating_sub(census.idle);
+        let missing = self.min_spare.saturating_sub(census.idle + census.starting);
         if missing == 0 {
-            self.rate = 1;
+            self.pressure = 1;
             let surplus = census.longest_idle.filter(|_| census.idle > self.max_spare);
-            let step = surplus.map_or(Step::Keep, |idle| Step::Retire(idle.worker));
-            return Decision { step, notice: None };
-        }
-        if room == 0 {
-            self.rate = 1;
-            let first = !std::mem::replace(&mut self.reported, true);
             return Decision {
-                step: Step::Keep,
-                notice: first.then_some(Notice::MaxChildrenDynamic { max_children }),
+                step: surplus.map_or(Step::Keep, |idle| Step::Retire(idle.worker)),
+                ..Decision::default()
             };
         }
+        if room == 0 {
+            self.pressure = 1;
+            return Decision {
+                notice: Some(Notice::MaxChildrenDynamic { max_children }),
+                ..Decision::default()
+            };
+        }
+        let rate = self.rate();
         let busy = Notice::SeemsBusy {
-            rate: self.rate,
+            rate,
             idle: census.idle,
             running: census.running + census.leaving,
         };
-        let notice = (self.rate >= BUSY_RATE).then_some(busy);
-        let count = self.rate.min(missing).min(room);
-        self.reported = false;
-        if self.rate < self.max_rate {
-            self.rate *= 2;
+        let notice = (self.pressure >= BUSY_RATE).then_some(busy);
+        if self.pressure < self.max_rate {
+            self.pressure *= 2;
         }
         Decision {
-            step: Step::Spawn(count),
+            step: Step::Spawn(rate.min(missing).min(room)),
             notice,
+            look_again: None,
         }
     }
 }

@@ -26,6 +26,43 @@ pub(crate) enum Notice {
     },
 }
 
+/// The state of a pool at a tick, without its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// Workers that are not idle.
+    pub(super) active: u32,
+    /// Idle workers.
+    pub(super) spare: u32,
+    /// Of a dynamic pool: all workers, and the rate of forking.
+    pub(super) forking: Option<(u32, u32)>,
+}
+
+impl Notice {
+    /// Tells whether it says that `pm.max_children` was reached.
+    pub(crate) fn is_saturation(self) -> bool {
+        match self {
+            Notice::MaxChildrenDynamic { .. } | Notice::MaxChildrenOndemand { .. } => true,
+            Notice::SeemsBusy { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Account { active, spare, .. } = self;
+        write!(
+            f,
+            "currently {active} active children, {spare} spare children"
+        )?;
+        match self.forking {
+            Some((running, rate)) => {
+                write!(f, ", {running} running children. Spawning rate {rate}")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,13 +1,14 @@
-//! Decisions as tables, then long random lives of pools.
+//! Decisions as tables; long random lives of pools are in `simulation`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fpm_channel::WorkerId;
-use fpm_conf::{Pm, Pool};
-use proptest::prelude::*;
+use fpm_conf::{Pm, Pool, PoolIndex};
 
 use super::*;
+
+mod looks;
+mod simulation;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,9 +33,9 @@ fn census(running: u32, idle: u32) -> Census {
     });
     Census {
         running,
-        leaving: 0,
         idle,
         longest_idle,
+        ..Census::default()
     }
 }
 
@@ -50,12 +51,19 @@ fn each_kind_starts_as_configured() {
 #[test]
 fn static_has_nothing_to_decide() {
     let mut manager = ProcessManager::new(&Pool::new("www", "/run/www.sock"));
-    assert!(!manager.wants_ticks() && !manager.wants_connections());
+    assert!(!manager.wants_ticks(1) && !manager.wants_connections());
     assert_eq!(manager.on_tick(&census(1, 0)), Decision::default());
     assert_eq!(
-        manager.on_connections(&census(1, 0), 3),
+        manager.on_queue(&census(1, 0), 3, Look::Arrival),
         Decision::default()
     );
+}
+
+#[test]
+fn a_pool_without_workers_that_may_stay_without_them_sleeps() {
+    assert!(dynamic(5, 2, 3).wants_ticks(0));
+    assert!(!ondemand(5).wants_ticks(0));
+    assert!(ondemand(5).wants_ticks(1));
 }
 
 #[test]
@@ -97,6 +105,36 @@ fn dynamic_doubles_its_rate_and_warns_from_eight_on() {
 }
 
 #[test]
+fn dynamic_never_forks_more_at_once_than_the_rate() {
+    let mut pool = Pool::new("www", "/run/www.sock");
+    (pool.pm, pool.pm_max_children, pool.pm_max_spawn_rate) = (Pm::Dynamic, 200, 5);
+    (pool.pm_min_spare_servers, pool.pm_max_spare_servers) = (100, 150);
+    let mut manager = ProcessManager::new(&pool);
+    let counts = [0; 6].map(|_| match manager.on_tick(&census(20, 0)) {
+        Decision {
+            step: Step::Spawn(count),
+            notice,
+            ..
+        } => (count, notice.is_some()),
+        other => panic!("{other:?}"),
+    });
+    // The original forks 8 from the fourth second on, and warns from then on too.
+    let expected = [1, 2, 4, 5, 5, 5].map(|count| (count, false));
+    assert_eq!(counts[..3], expected[..3]);
+    assert_eq!(counts[3..], [(5, true); 3]);
+}
+
+#[test]
+fn dynamic_waits_for_workers_that_are_being_forked() {
+    let mut manager = dynamic(10, 3, 5);
+    let starting = Census {
+        starting: 2,
+        ..census(6, 1)
+    };
+    assert_eq!(manager.on_tick(&starting).step, Step::Keep);
+}
+
+#[test]
 fn dynamic_forks_no_more_than_are_missing_or_allowed() {
     let mut manager = dynamic(10, 3, 5);
     for _ in 0..4 {
@@ -131,22 +169,71 @@ fn dynamic_lets_one_surplus_worker_go_at_a_time() {
 }
 
 #[test]
+fn the_pool_of_a_status_address_never_complains() {
+    let mut pool = Pool::new("www_status", "/run/status.sock");
+    (pool.pm, pool.pm_max_children) = (Pm::Ondemand, 2);
+    pool.status_of = Some(PoolIndex(0));
+    let mut manager = ProcessManager::new(&pool);
+    let decision = manager.on_queue(&census(2, 0), 1, Look::Arrival);
+    assert_eq!(decision, Decision::default());
+}
+
+#[test]
 fn ondemand_forks_for_every_connection_that_nobody_will_take() {
-    let mut manager = ondemand(5);
-    for (running, idle, waiting, step) in [
-        (0, 0, 1, Step::Spawn(1)),
-        (1, 1, 1, Step::Keep),
-        (1, 0, 3, Step::Spawn(3)),
-        (2, 1, 9, Step::Spawn(3)),
-        (5, 0, 1, Step::Keep),
-        (3, 0, 0, Step::Keep),
+    for (running, starting, idle, waiting, step) in [
+        (0, 0, 0, 1, Step::Spawn(1)),
+        (0, 0, 0, 50, Step::Spawn(5)),
+        (1, 0, 1, 1, Step::Keep),
+        (1, 0, 0, 3, Step::Spawn(3)),
+        (1, 1, 0, 3, Step::Spawn(2)),
+        (2, 0, 1, 9, Step::Spawn(3)),
+        (3, 2, 1, 3, Step::Keep),
+        (5, 0, 0, 1, Step::Keep),
+        (3, 0, 0, 0, Step::Keep),
     ] {
-        let decision = manager.on_connections(&census(running, idle), waiting);
+        let census = Census {
+            starting,
+            ..census(running, idle)
+        };
+        let decision = ondemand(5).on_queue(&census, waiting, Look::Arrival);
         assert_eq!(
             decision.step, step,
-            "{waiting} waiting, {idle} of {running} idle"
+            "{waiting} waiting, {idle} of {running} idle, {starting} starting"
         );
     }
+}
+
+#[test]
+fn ondemand_looks_again_until_nobody_waits() {
+    let mut manager = ondemand(5);
+    let decision = manager.on_queue(&census(0, 0), 1, Look::Arrival);
+    assert_eq!(decision.look_again, Some(Duration::from_millis(10)));
+    let starting = Census {
+        starting: 1,
+        ..census(1, 0)
+    };
+    for (waiting, delay) in [(1, Some(20)), (1, Some(40)), (0, None), (1, Some(10))] {
+        let decision = manager.on_queue(&starting, waiting, Look::Again);
+        assert_eq!(decision.step, Step::Keep);
+        assert_eq!(decision.look_again, delay.map(Duration::from_millis));
+    }
+    let full = manager.on_queue(&census(5, 0), 1, Look::Again);
+    assert_eq!(full.look_again, None, "whoever is ready first takes it");
+}
+
+#[test]
+fn ondemand_does_not_count_on_idle_workers_that_take_nothing() {
+    let accepted = |accepted| Census {
+        accepted,
+        ..census(1, 1)
+    };
+    let mut manager = ondemand(5);
+    let mut look =
+        |accepted_so_far, look| manager.on_queue(&accepted(accepted_so_far), 1, look).step;
+    assert_eq!(look(7, Look::Arrival), Step::Keep);
+    assert_eq!(look(7, Look::Arrival), Step::Keep, "it has had no time yet");
+    assert_eq!(look(8, Look::Again), Step::Keep, "the queue moves");
+    assert_eq!(look(8, Look::Again), Step::Spawn(1));
 }
 
 #[test]
@@ -154,27 +241,56 @@ fn ondemand_reports_saturation_once_until_it_could_fork_again() {
     let mut manager = ondemand(2);
     let full = Some(Notice::MaxChildrenOndemand { max_children: 2 });
     let notices: Vec<_> = [2, 2, 1, 2]
-        .map(|running| manager.on_connections(&census(running, 0), 1).notice)
+        .map(|running| {
+            manager
+                .on_queue(&census(running, 0), 1, Look::Arrival)
+                .notice
+        })
         .to_vec();
     assert_eq!(notices, [full, None, None, full]);
+    // The original complains of this too.
+    let mut manager = ondemand(2);
+    let decision = manager.on_queue(&census(2, 1), 1, Look::Arrival);
+    assert_eq!(decision.notice, None, "an idle worker will take it");
 }
 
 #[test]
 fn ondemand_lets_go_who_waited_longer_than_the_timeout() {
-    let mut manager = ondemand(5);
-    for (waited, step) in [(10, Step::Keep), (11, Step::Retire(WorkerId(1)))] {
-        let longest_idle = Some(Idle {
+    let waited = |seconds| {
+        Some(Idle {
             worker: WorkerId(1),
-            since: SECOND * waited,
-        });
+            since: SECOND * seconds,
+        })
+    };
+    for (idle, resting, step) in [
+        (waited(10), waited(10), Step::Keep),
+        (waited(11), None, Step::RetireIdle(SECOND * 10)),
+        (waited(1), waited(11), Step::RetireIdle(SECOND * 10)),
+    ] {
         let census = Census {
             running: 3,
-            leaving: 0,
-            idle: 1,
-            longest_idle,
+            longest_idle: idle,
+            longest_resting: resting,
+            ..Census::default()
         };
-        assert_eq!(manager.on_tick(&census).step, step);
+        assert_eq!(ondemand(5).on_tick(&census).step, step);
     }
+}
+
+#[test]
+fn accounts_read_as_the_originals() {
+    let census = Census {
+        leaving: 1,
+        ..census(7, 2)
+    };
+    assert_eq!(
+        dynamic(10, 2, 4).account(&census).to_string(),
+        "currently 5 active children, 2 spare children, 8 running children. Spawning rate 1"
+    );
+    assert_eq!(
+        ondemand(10).account(&census).to_string(),
+        "currently 5 active children, 2 spare children"
+    );
 }
 
 #[test]
@@ -199,135 +315,5 @@ fn notices_read_as_the_originals() {
         ),
     ] {
         assert_eq!(notice.to_string(), text);
-    }
-}
-
-/// A pool with simulated workers: each is busy until a moment, or idle since one. One unit of time is one tick.
-struct Simulation {
-    manager: ProcessManager,
-    max_children: u32,
-    /// Moment until which each worker is busy; in the past since when it is idle.
-    workers: BTreeMap<WorkerId, u32>,
-    last_id: u64,
-    now: u32,
-}
-
-impl Simulation {
-    fn new(manager: ProcessManager, max_children: u32) -> Simulation {
-        let initial = manager.initial();
-        let mut simulation = Simulation {
-            manager,
-            max_children,
-            workers: BTreeMap::new(),
-            last_id: 0,
-            now: 0,
-        };
-        simulation.carry_out(Step::Spawn(initial));
-        simulation
-    }
-
-    fn census(&self) -> Census {
-        let idle = self.workers.iter().filter(|(_, until)| **until <= self.now);
-        let longest = idle.clone().min_by_key(|(_, until)| **until);
-        Census {
-            running: u32::try_from(self.workers.len()).unwrap(),
-            leaving: 0,
-            idle: u32::try_from(idle.count()).unwrap(),
-            longest_idle: longest.map(|(worker, until)| Idle {
-                worker: *worker,
-                since: SECOND * (self.now - until),
-            }),
-        }
-    }
-
-    /// Idle workers take requests of this length; what nobody can take waits and is reported.
-    fn arrive(&mut self, requests: u32, length: u32) {
-        let mut waiting = requests;
-        for round in 0..2 {
-            for until in self
-                .workers
-                .values_mut()
-                .filter(|until| **until <= self.now)
-            {
-                if waiting > 0 {
-                    *until = self.now + length;
-                    waiting -= 1;
-                }
-            }
-            if round == 0 && waiting > 0 {
-                let census = self.census();
-                let decision = self.manager.on_connections(&census, waiting);
-                self.carry_out(decision.step);
-            }
-        }
-    }
-
-    fn tick(&mut self) {
-        self.now += 1;
-        let census = self.census();
-        let decision = self.manager.on_tick(&census);
-        self.carry_out(decision.step);
-    }
-
-    fn carry_out(&mut self, step: Step) {
-        match step {
-            Step::Keep => {}
-            Step::Spawn(count) => {
-                for _ in 0..count {
-                    self.last_id += 1;
-                    self.workers.insert(WorkerId(self.last_id), self.now);
-                }
-            }
-            Step::Retire(worker) => {
-                let until = self
-                    .workers
-                    .remove(&worker)
-                    .expect("only workers that exist are let go");
-                assert!(until <= self.now, "never lets a busy worker go");
-            }
-        }
-        let running = u32::try_from(self.workers.len()).unwrap();
-        assert!(running <= self.max_children, "never above pm.max_children");
-    }
-}
-
-proptest! {
-    #[test]
-    fn a_dynamic_pool_keeps_its_limits_and_returns_to_its_band(
-        (max_children, min_spare, max_spare) in (2_u32..60).prop_flat_map(|max| {
-            (1..max).prop_flat_map(move |min| (Just(max), Just(min), min..max))
-        }),
-        load in prop::collection::vec((0_u32..20, 1_u32..10), 0..200),
-    ) {
-        let mut pool = Simulation::new(dynamic(max_children, min_spare, max_spare), max_children);
-        for (requests, length) in load {
-            pool.arrive(requests, length);
-            pool.tick();
-        }
-        // All requests end and the surplus leaves one by one.
-        for _ in 0..10 + max_children {
-            pool.tick();
-        }
-        let idle = pool.census().idle;
-        prop_assert!((min_spare..=max_spare).contains(&idle), "{idle}");
-    }
-
-    #[test]
-    fn an_ondemand_pool_meets_a_burst_at_once_and_shrinks_to_nothing(
-        max_children in 1_u32..60,
-        load in prop::collection::vec((0_u32..80, 1_u32..30), 0..200),
-    ) {
-        let mut pool = Simulation::new(ondemand(max_children), max_children);
-        for (requests, length) in load {
-            let busy = pool.census().running - pool.census().idle;
-            pool.arrive(requests, length);
-            let census = pool.census();
-            prop_assert!(census.running - census.idle >= (busy + requests).min(max_children));
-            pool.tick();
-        }
-        for _ in 0..30 + 11 + max_children {
-            pool.tick();
-        }
-        prop_assert_eq!(pool.census().running, 0);
     }
 }

@@ -41,6 +41,9 @@ fn a_request_is_seen_stage_by_stage() {
     assert_eq!(stage(), Stage::Creating);
     writer.accepting(at(10));
     assert_eq!(stage(), Stage::Accepting);
+    writer.resting(at(15));
+    assert_eq!((stage(), stage().name()), (Stage::Resting, "Idle"));
+    assert_eq!(pool.totals().idle, 1);
     writer.reading_headers(at(20), at(1_000_020));
     assert_eq!(stage(), Stage::ReadingHeaders);
     let description = Description {

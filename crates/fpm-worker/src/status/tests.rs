@@ -415,6 +415,7 @@ fn what_a_process_has_cost_is_told_when_it_is_idle() {
     for (stage, duration, cpu, memory) in [
         (Stage::Creating, 0, 0.0, 0),
         (Stage::Accepting, 200, 25.0, 4096),
+        (Stage::Resting, 200, 25.0, 4096),
         (Stage::ReadingHeaders, 321, 0.0, 0),
         (Stage::Info, 321, 0.0, 0),
         (Stage::Running, 321, 0.0, 0),

@@ -1,16 +1,14 @@
-//! Workers that die at start, forks that fail, pools that are not static.
+//! Workers that die at start, forks that fail, dynamic pools.
 
 use std::time::Duration;
 
 use expect_test::expect;
-use fpm_channel::{Generation, WorkerId};
-use fpm_conf::{Pm, Pool, PoolIndex};
+use fpm_channel::WorkerId;
+use fpm_conf::{Pm, Pool};
 use fpm_os::wait::ExitStatus;
 
 use super::fake::Stage;
 use super::{serving, www};
-use crate::event::Event;
-use crate::pool::PoolId;
 use crate::world::Activity;
 
 #[test]
@@ -184,34 +182,4 @@ fn a_dynamic_pool_follows_the_load() {
             .lines()
             .contains("DEBUG [pool www] child 1 has been killed by the process management after")
     );
-}
-
-#[test]
-fn an_ondemand_pool_forks_when_a_connection_waits() {
-    let mut config = www(2);
-    config.pools[0].pm = Pm::Ondemand;
-    config.pools[0].pm_process_idle_timeout = 10;
-    let mut stage = Stage::new(&config);
-    stage.world().default_activity = Activity::Busy;
-    stage.start();
-    stage.ready(1);
-    assert!(stage.calls().contains("watch the sockets of pool 0"));
-    assert!(stage.lines().contains("NOTICE ready to handle connections"));
-    for expected in [1, 2, 2] {
-        stage.play(Event::Connection(PoolId {
-            generation: Generation(1),
-            index: PoolIndex(0),
-        }));
-        stage.settle();
-        assert_eq!(stage.alive(), expected);
-    }
-    let warning = "WARNING [pool www] server reached max_children setting (2), consider raising it";
-    assert!(stage.lines().contains(warning));
-    let now = stage.now();
-    stage.world().default_activity = Activity::Idle { since: now };
-    stage.calls();
-    stage.pass(Duration::from_secs(10));
-    assert_eq!(stage.calls(), "");
-    stage.pass(Duration::from_secs(1));
-    assert_eq!(stage.calls(), "drain worker 1");
 }

@@ -6,8 +6,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fpm_channel::{FromZygote, WorkerId};
-use fpm_conf::Config;
+use fpm_channel::{FromZygote, Generation, WorkerId};
+use fpm_conf::{Config, PoolIndex};
 use fpm_os::error::OsError;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
@@ -40,6 +40,9 @@ pub(super) struct FakeWorld {
     alive: BTreeSet<WorkerId>,
     pub(super) activities: BTreeMap<WorkerId, Activity>,
     pub(super) default_activity: Activity,
+    /// Connections in the queue of every pool.
+    pub(super) waiting: u32,
+    pub(super) accepted: u64,
     pub(super) fates: BTreeMap<WorkerId, Fate>,
     pub(super) zygotes_fail: bool,
     pub(super) spawns_fail: bool,
@@ -116,6 +119,21 @@ impl World for FakeWorld {
             .unwrap_or(self.default_activity)
     }
 
+    fn waiting(&self, _pool: PoolId) -> u32 {
+        self.waiting
+    }
+
+    fn accepted(&self, _pool: PoolId) -> u64 {
+        self.accepted
+    }
+
+    fn count_max_children_reached(&mut self, pool: PoolId) {
+        self.calls.push(format!(
+            "count max children reached of pool {}",
+            pool.index.0
+        ));
+    }
+
     fn connections_wanted(&mut self, pool: PoolId) {
         self.calls
             .push(format!("watch the sockets of pool {}", pool.index.0));
@@ -189,6 +207,8 @@ impl Stage {
             alive: BTreeSet::new(),
             activities: BTreeMap::new(),
             default_activity: Activity::Idle { since: now },
+            waiting: 0,
+            accepted: 0,
             fates: BTreeMap::new(),
             zygotes_fail: false,
             spawns_fail: false,
@@ -240,6 +260,14 @@ impl Stage {
         self.play(Event::Reaped(Exit {
             pid: Pid::from_raw(pid),
             status,
+        }));
+    }
+
+    /// A connection has arrived at the first pool's socket.
+    pub(super) fn connection(&mut self) {
+        self.play(Event::Connection(PoolId {
+            generation: Generation(1),
+            index: PoolIndex(0),
         }));
     }
 

@@ -345,6 +345,16 @@ impl World for Kernel {
         }
     }
 
+    fn waiting(&self, _pool: PoolId) -> u32 {
+        0
+    }
+
+    fn accepted(&self, _pool: PoolId) -> u64 {
+        0
+    }
+
+    fn count_max_children_reached(&mut self, _pool: PoolId) {}
+
     fn connections_wanted(&mut self, _pool: PoolId) {}
 
     fn arm(&mut self, timer: Timer, at: Duration) {

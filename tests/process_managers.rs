@@ -1,0 +1,208 @@
+//! How many workers there are: growth, shrinking, limits, and what is said about them.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use fpmd_tests::{Connection, Daemon, Fpm, Process, Result, Under, under};
+use nix::sys::signal::Signal;
+
+/// Runs until the test makes a file; says first which worker it is.
+const HOLD: &str = "<?php echo getmypid(), ';'; flush();
+    while (!file_exists(__DIR__ . '/../var/' . ($_GET['until'] ?? 'go'))) { usleep(5000); clearstatcache(); }
+    echo 'done';";
+
+fn daemon(pool: &str) -> Daemon {
+    Daemon::new()
+        .file("hold.php", HOLD)
+        .file("pid.php", "<?php echo getmypid();")
+        .pool("pm.status_path = /status")
+        .pool(pool)
+}
+
+/// Begins so many requests that run until [`release`].
+fn hold(fpm: &Fpm, count: usize) -> Result<Vec<Connection>> {
+    (0..count)
+        .map(|_| fpm.begin(&fpm.request("/hold.php")))
+        .collect()
+}
+
+fn release(fpm: &Fpm, held: Vec<Connection>) -> Result {
+    fs::write(fpm.site().var().join("go"), "")?;
+    for mut connection in held {
+        assert!(connection.answer()?.text().ends_with("done"));
+    }
+    Ok(())
+}
+
+/// A line of the status page.
+fn status(fpm: &Fpm, name: &str) -> Result<u32> {
+    let page = fpm.get("/status")?.text();
+    let line = page.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key == name).then(|| value.trim())
+    });
+    Ok(line.unwrap_or_default().parse()?)
+}
+
+#[test]
+fn connections_that_arrive_together_at_an_ondemand_pool_get_a_worker_each() -> Result {
+    let fpm = daemon("pm = ondemand\npm.max_children = 60").start()?;
+    // So the kernel tells the master of all of them at once.
+    fpm.signal(Signal::SIGSTOP)?;
+    let mut held = hold(&fpm, 50)?;
+    fpm.signal(Signal::SIGCONT)?;
+    held[0].output_until(";")?;
+    match under()? {
+        Under::Fpmd => {
+            for connection in &mut held[1..] {
+                connection.output_until(";")?;
+            }
+        }
+        // One worker serves them one after the other.
+        Under::Original => assert!(held[49].is_silent_for(Duration::from_millis(500))?),
+    }
+    release(&fpm, held)?;
+    assert_eq!(
+        status(&fpm, "max active processes")?,
+        match under()? {
+            Under::Fpmd => 50,
+            Under::Original => 1,
+        }
+    );
+    Ok(())
+}
+
+#[test]
+fn kept_connection_keeps_no_other_client_waiting() -> Result {
+    for pool in [
+        "pm = ondemand\npm.max_children = 5",
+        "pm = dynamic\npm.max_children = 5\npm.start_servers = 1\npm.min_spare_servers = 1\npm.max_spare_servers = 2",
+    ] {
+        let fpm = daemon(pool).start()?;
+        let mut kept = Vec::new();
+        for _ in 0..3 {
+            let mut connection = fpm.begin(&fpm.request("/pid.php").keep_connection())?;
+            connection.answer()?;
+            kept.push(connection);
+        }
+        fpm.get("/pid.php")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn silent_connection_keeps_no_other_client_waiting_at_an_ondemand_pool() -> Result {
+    let fpm = daemon("pm = ondemand\npm.max_children = 5").start()?;
+    fpm.get("/pid.php")?;
+    // The worker waits five seconds for its first byte.
+    let _silent = fpm.connect()?;
+    let begun = Instant::now();
+    fpm.get("/pid.php")?;
+    // With the original it depends on whether the worker was idle already when the silent client came.
+    assert!(begun.elapsed() < Duration::from_secs(2) || under()? == Under::Original);
+    Ok(())
+}
+
+#[test]
+fn idle_workers_of_an_ondemand_pool_time_out() -> Result {
+    let fpm = daemon("pm = ondemand\npm.max_children = 5\npm.process_idle_timeout = 1s").start()?;
+    let (mut held, mut workers) = (Vec::new(), Vec::new());
+    // The original forks for one at a time.
+    for _ in 0..3 {
+        let mut connection = fpm.begin(&fpm.request("/hold.php"))?;
+        let said = connection.output_until(";")?;
+        let pid = said.trim_end_matches(';').rsplit('\n').next();
+        workers.push(Process::of(pid.unwrap_or_default().parse()?)?);
+        held.push(connection);
+    }
+    release(&fpm, held)?;
+    for worker in workers {
+        worker.wait_for_end()?;
+    }
+    // The original may take the worker that has just ended for one that will serve this, and nobody does.
+    if under()? == Under::Fpmd {
+        assert_eq!(status(&fpm, "total processes")?, 1, "the page's own");
+    }
+    // What it was meant to do is not worth a line.
+    assert_eq!(fpm.log().lines_with("child"), Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn full_ondemand_pool_says_so_once_and_counts_it() -> Result {
+    let fpm = daemon("pm = ondemand\npm.max_children = 2").start()?;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut connection = fpm.begin(&fpm.request("/hold.php"))?;
+        connection.output_until(";")?;
+        held.push(connection);
+    }
+    let said = "WARNING: [pool www] server reached max_children setting (2), consider raising it";
+    held.push(fpm.begin(&fpm.request("/hold.php"))?);
+    fpm.log().wait_for(said)?;
+    held.push(fpm.begin(&fpm.request("/hold.php"))?);
+    release(&fpm, held)?;
+    assert_eq!(status(&fpm, "max children reached")?, 1);
+    assert_eq!(fpm.log().lines_with(said).len(), 1);
+    Ok(())
+}
+
+#[test]
+fn full_ondemand_pool_with_an_idle_worker_is_no_reason_to_complain() -> Result {
+    let fpm = daemon("pm = ondemand\npm.max_children = 1").start()?;
+    for _ in 0..3 {
+        fpm.get("/pid.php")?;
+    }
+    let said = match under()? {
+        Under::Fpmd => 0,
+        Under::Original => 1,
+    };
+    assert_eq!(status(&fpm, "max children reached")?, said);
+    Ok(())
+}
+
+#[test]
+fn dynamic_pool_grows_with_its_load_and_shrinks_again() -> Result {
+    let fpm = daemon(
+        "pm = dynamic\npm.max_children = 8\npm.start_servers = 2\npm.min_spare_servers = 2\npm.max_spare_servers = 3",
+    )
+    .start()?;
+    while status(&fpm, "total processes")? < 2 {}
+    let held = hold(&fpm, 4)?;
+    while status(&fpm, "total processes")? < 6 {}
+    release(&fpm, held)?;
+    while status(&fpm, "total processes")? > 3 {}
+    assert!(status(&fpm, "idle processes")? >= 1);
+    assert_eq!(fpm.log().lines_with("reached"), Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn full_dynamic_pool_says_so_once_and_counts_it() -> Result {
+    let fpm = daemon(
+        "pm = dynamic\npm.max_children = 3\npm.start_servers = 1\npm.min_spare_servers = 1\npm.max_spare_servers = 2",
+    )
+    .start()?;
+    let held = hold(&fpm, 4)?;
+    let said =
+        "WARNING: [pool www] server reached pm.max_children setting (3), consider raising it";
+    fpm.log().wait_for(said)?;
+    release(&fpm, held)?;
+    assert_eq!(status(&fpm, "max children reached")?, 1);
+    assert_eq!(fpm.log().lines_with(said).len(), 1);
+    Ok(())
+}
+
+#[test]
+fn dynamic_pool_that_is_short_of_workers_for_long_warns() -> Result {
+    let fpm = daemon(
+        "pm = dynamic\npm.max_children = 64\npm.start_servers = 16\npm.min_spare_servers = 16\npm.max_spare_servers = 20",
+    )
+    .start()?;
+    let held = hold(&fpm, 40)?;
+    fpm.log().wait_for(
+        "WARNING: [pool www] seems busy (you may need to increase pm.start_servers, or pm.min/max_spare_servers), \
+         spawning 8 children, there are 0 idle, and 23 total children",
+    )?;
+    release(&fpm, held)
+}
