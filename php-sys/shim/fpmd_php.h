@@ -378,6 +378,45 @@ bool fpmd_constant(const char *name, fpmd_text_call take, void *context);
 /** Whether something exists under this path, as PHP's cache of resolved paths knows it. */
 bool fpmd_path_exists(const char *path);
 
+/** Where PHP's stack is, and the places of what is of interest there, in bytes from the start of each structure. */
+typedef struct fpmd_stack {
+	/** Address of the pointer to the innermost frame. */
+	uint64_t innermost;
+	/** Address of the pointer to the path of the primary script. */
+	uint64_t script;
+	/** Size of a frame. */
+	uint32_t frame_size;
+	/** Frame: pointer to the function that runs in it. */
+	uint32_t frame_function;
+	/** Frame: 32 bits that say what kind of call it is. */
+	uint32_t frame_call_info;
+	/** Frame: pointer to the frame of the caller. */
+	uint32_t frame_caller;
+	/** Frame: pointer to the instruction that is executed. */
+	uint32_t frame_instruction;
+	/** Function: its type, one byte. */
+	uint32_t function_type;
+	/** Function: pointer to its name. */
+	uint32_t function_name;
+	/** User function: pointer to the name of its file. */
+	uint32_t function_file;
+	/** Instruction: its line, 32 bits. */
+	uint32_t instruction_line;
+	/** String: its first byte; a NUL follows its last. */
+	uint32_t text;
+	/** The bit in the type of functions that are not written in PHP. */
+	uint32_t internal_function;
+	/** The bits in a frame's call information that are the kind. */
+	uint32_t call_kind;
+	/** The kind of the primary script, and of whatever else was called by no PHP code. */
+	uint32_t top_code;
+} fpmd_stack;
+
+/** Returns where PHP's stack is. */
+fpmd_stack fpmd_stack_place(void);
+/** Copies memory of this process, whatever the address; false when not all of it is there. May be called on any thread. */
+bool fpmd_copy_memory(uint64_t address, void *buffer, size_t length);
+
 /** Prints what -v prints to standard output; false when PHP could not do it. */
 bool fpmd_print_version(void);
 /** Prints what -m prints to standard output; false when PHP could not do it. */

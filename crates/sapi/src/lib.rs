@@ -15,7 +15,8 @@
 //!   and enums.
 //!
 //! PHP is global state of the process. There is one [`Engine`] a process, it stays on the thread
-//! that started it, and a fork takes it into the child.
+//! that started it, and a fork takes it into the child. Only a [`Stack`] may be used elsewhere: it
+//! looks at what PHP is doing and disturbs nothing.
 
 mod calls;
 mod engine;
@@ -25,6 +26,7 @@ mod ini_files;
 mod lookup;
 mod request;
 mod settings;
+mod stack;
 mod start;
 mod status;
 mod text;
@@ -34,6 +36,7 @@ pub use error::{IniError, SapiError};
 pub use host::{BodyRead, ClientGone, Executed, FinishRequest, Host, ResponseHead};
 pub use request::{Action, Completion, Outcome, Param, RequestInfo};
 pub use settings::{IniAccess, IniFault};
+pub use stack::{Stack, StackFrame, StackTrace, TraceEnd};
 pub use start::{
     BuiltPaths, Settle, StartOptions, built_paths, built_version, built_version_id,
     distribution_folder,

@@ -17,6 +17,7 @@ mod print;
 mod session;
 mod settings;
 mod signals;
+mod stack;
 mod suite;
 mod superglobals;
 mod user_ini;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         session::cases(),
         directory::cases(),
         signals::cases(),
+        stack::cases(),
         print::cases(),
         lookup::cases(),
     ];
