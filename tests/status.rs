@@ -289,6 +289,45 @@ fn scripts_learn_the_status_of_their_pool() -> Result {
 }
 
 #[test]
+fn last_request_has_cost_what_it_has_used() -> Result {
+    // Works for 50 ms of CPU time after its script has ended.
+    let after = "<?php register_shutdown_function(function () {
+        $used = fn() => ($u = getrusage())['ru_utime.tv_sec'] * 1e6 + $u['ru_utime.tv_usec']
+            + $u['ru_stime.tv_sec'] * 1e6 + $u['ru_stime.tv_usec'];
+        for ($begin = $used(); $used() < $begin + 50000;);
+    });";
+    let fpm = Daemon::new()
+        .pool("pm.status_path = /status\npm.status_listen = {dir}/status.sock")
+        .file("after.php", after)
+        .file("quick.php", "<?php echo 'quick';")
+        .start()?;
+    let address = Address::Unix(fpm.site().path("status.sock"));
+    let cost_of = |script: &str| -> Result<f64> {
+        fpm.get(script)?;
+        loop {
+            let mut connection = Connection::open(&address)?;
+            connection.send(&fpm.request("/status?json&full"))?;
+            let process = &json(&connection.answer()?)?["processes"][0];
+            if process["state"] == "Idle" {
+                assert_eq!(process["request uri"], script);
+                return process["last request cpu"].as_f64().context("no number");
+            }
+        }
+    };
+    let costs = [cost_of("/after.php")?, cost_of("/quick.php")?];
+    match under()? {
+        // A worker has one thread, which cannot use more CPU time than there is; the clocks are read one after the other.
+        Under::Fpmd => {
+            assert!(costs[0] > 5.0, "{costs:?}");
+            assert!(costs.iter().all(|cost| *cost <= 100.5), "{costs:?}");
+        }
+        // It stops counting when the script ends, and counts in ticks of 10 ms: a quick script costs nothing, or thousands.
+        Under::Original => assert!(costs.iter().all(|cost| *cost >= 0.0), "{costs:?}"),
+    }
+    Ok(())
+}
+
+#[test]
 fn rest_on_a_kept_connection_is_idle() -> Result {
     let (fpm, _gate) = serve(2)?;
     let mut kept = fpm.connect()?;

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! header (16 words) · busy bits (one per slot, rounded up to 8 words) · slot · slot · …
-//! slot: control (8 words) · state A (17) · state B (17) · texts (118) · padding
+//! slot: control (8 words) · state A (18) · state B (18) · texts (118) · padding
 //! ```
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0003;
+pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0004;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {
@@ -77,7 +77,7 @@ pub(crate) mod state {
     pub(crate) const ACCEPTED_AT: usize = 7;
     /// How long the last request took, in microseconds.
     pub(crate) const DURATION: usize = 8;
-    /// CPU time of the last request, in microseconds.
+    /// CPU time that the last request has cost, in microseconds.
     pub(crate) const CPU: usize = 9;
     /// Memory peak of the last request, in bytes.
     pub(crate) const MEMORY: usize = 10;
@@ -93,8 +93,10 @@ pub(crate) mod state {
     pub(crate) const SLOT_MEMORY_PEAK: usize = 15;
     /// Those of them refused because they had waited too long.
     pub(crate) const SLOT_OVERDUE: usize = 16;
+    /// How long the worker was at work for the last request, in microseconds.
+    pub(crate) const WORKED: usize = 17;
     /// Length of one copy.
-    pub(crate) const LEN: usize = 17;
+    pub(crate) const LEN: usize = 18;
 }
 
 /// The texts of a request. The original's buffers, which end with a NUL: one byte less is shown.

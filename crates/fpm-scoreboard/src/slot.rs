@@ -38,8 +38,10 @@ pub struct SlotState {
     pub accepted_at: Duration,
     /// How long its last request took; zero from the acceptance of the next one until that has ended.
     pub duration: Duration,
-    /// The CPU time of its last request; zero as `duration`.
+    /// The CPU time that its last request has cost, from its arrival to its very end; zero until then.
     pub cpu: Duration,
+    /// How long the worker was at work meanwhile; zero as `cpu`.
+    pub worked: Duration,
     /// The memory peak of its last request, in bytes; zero as `duration`.
     pub memory: u64,
     /// The length of its present or last request's body in bytes, as the client says; may be negative.
@@ -175,6 +177,7 @@ impl SlotState {
             accepted_at: time(state::ACCEPTED_AT),
             duration: time(state::DURATION),
             cpu: time(state::CPU),
+            worked: time(state::WORKED),
             memory: words[state::MEMORY],
             content_length: words[state::CONTENT_LENGTH].cast_signed(),
         })

@@ -47,8 +47,6 @@ pub struct Description<'a> {
 pub struct Finished {
     /// How long it took.
     pub duration: Duration,
-    /// The CPU time it used.
-    pub cpu: Duration,
     /// Its memory peak, in bytes.
     pub memory: u64,
 }
@@ -104,6 +102,7 @@ impl SlotWriter {
         words[state::ACCEPTED_AT] = micros(now_since_1970);
         words[state::DURATION] = 0;
         words[state::CPU] = 0;
+        words[state::WORKED] = 0;
         words[state::MEMORY] = 0;
         words[state::CONTENT_LENGTH] = 0;
         words[state::LENGTHS] = 0;
@@ -156,10 +155,16 @@ impl SlotWriter {
         words[state::STAGE] = Stage::Finished.number();
         words[state::SINCE] = micros(now);
         words[state::DURATION] = micros(cost.duration);
-        words[state::CPU] = micros(cost.cpu);
         words[state::MEMORY] = cost.memory;
         words[state::SLOT_MEMORY_PEAK] = words[state::SLOT_MEMORY_PEAK].max(cost.memory);
         self.publish();
+    }
+
+    /// Says how much CPU time the request has cost that is over now, and how long the worker was at work for it. It is
+    /// published together with what the worker does next.
+    pub fn worked(&mut self, cpu: Duration, time: Duration) {
+        self.words[state::CPU] = micros(cpu);
+        self.words[state::WORKED] = micros(time);
     }
 
     /// Tells whether the master wants the worker to end after its request.

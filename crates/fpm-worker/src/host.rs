@@ -58,8 +58,6 @@ pub(crate) struct Tools<'a> {
     /// Memory for the header block.
     pub(crate) head: &'a mut Vec<u8>,
     pub(crate) slot: &'a mut SlotWriter,
-    /// CPU time of the process when it was last looked at: at the end of the script before.
-    pub(crate) cpu: &'a mut Duration,
     pub(crate) log: Log,
     /// The worker's pool.
     pub(crate) own: &'a Reported,
@@ -162,16 +160,15 @@ impl Exchange<'_> {
         }
     }
 
-    /// Tells the scoreboard what the request has cost so far; returns that and the CPU time of the process.
-    fn account(&mut self, memory: u64) -> (Finished, Duration) {
-        let (now, cpu) = (clock::monotonic(), clock::process_cpu());
+    /// Tells the scoreboard what the request has cost so far, and returns it.
+    fn account(&mut self, memory: u64) -> Finished {
+        let now = clock::monotonic();
         let cost = Finished {
             duration: now.saturating_sub(self.request.begun),
-            cpu: cpu.saturating_sub(*self.tools.cpu),
             memory,
         };
         self.tools.slot.finished(now, &cost);
-        (cost, cpu)
+        cost
     }
 
     /// Writes the line of the access log.
@@ -329,8 +326,7 @@ impl Host for Exchange<'_> {
         self.say_verdict();
         self.body.lose_patience();
         let memory = u64::try_from(executed.memory_peak).unwrap_or(u64::MAX);
-        let (cost, cpu) = self.account(memory);
-        *self.tools.cpu = cpu;
+        let cost = self.account(memory);
         self.log_access(executed, cost);
     }
 

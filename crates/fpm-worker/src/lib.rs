@@ -21,6 +21,7 @@ pub mod exit;
 mod host;
 mod limit_extensions;
 pub mod log;
+mod meter;
 mod output;
 mod overdue;
 pub mod php_messages;

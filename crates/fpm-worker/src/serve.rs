@@ -22,6 +22,7 @@ use crate::allowed_clients::{self, AllowedClients};
 use crate::client::{Arrival, Client};
 use crate::exit::{SOFTWARE, SUCCESS};
 use crate::log::{FlushMarks, Log};
+use crate::meter::Meter;
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::status::Reported;
@@ -57,8 +58,7 @@ struct Kept {
     settings: Settings,
     /// Requests served.
     served: u32,
-    /// CPU time of the process at the end of the last script.
-    cpu: Duration,
+    meter: Meter,
 }
 
 /// What follows a request.
@@ -84,7 +84,7 @@ impl Worker<'_> {
             head: Vec::new(),
             settings: Settings::of(&self.engine),
             served: 0,
-            cpu: clock::process_cpu(),
+            meter: Meter::start(),
         };
         let code = loop {
             self.slot.accepting(clock::monotonic());

@@ -203,7 +203,7 @@ fn process(snapshot: SlotSnapshot, now: Now) -> ProcessStatus {
         Stage::Creating => (Duration::ZERO, 0.0, 0),
         Stage::Accepting | Stage::Resting => (
             state.duration,
-            percent(state.cpu, state.duration),
+            percent(state.cpu, state.worked),
             state.memory,
         ),
         Stage::ReadingHeaders | Stage::Info | Stage::Running | Stage::Finished => {

@@ -63,6 +63,8 @@ pub(crate) struct Watch {
     pub(crate) access_log: Option<AccessLog>,
     /// Clients taken from the queue since the last wait.
     in_a_row: u32,
+    /// How long nothing was to be done.
+    slept: Duration,
 }
 
 impl Watch {
@@ -89,6 +91,7 @@ impl Watch {
             access_log,
             // What the master has said since it asked for this worker comes before the first client.
             in_a_row: IN_A_ROW,
+            slept: Duration::ZERO,
         })
     }
 
@@ -111,7 +114,9 @@ impl Watch {
         while self.course(slot) == Course::Serving {
             if waited {
                 self.in_a_row = 0;
+                let asleep = clock::monotonic();
                 let ready = self.events.wait(None).ok()?;
+                self.slept += clock::monotonic().saturating_sub(asleep);
                 if ready.contains(CONTROL) || ready.contains(QUIT) {
                     self.take(slot);
                 }
@@ -169,11 +174,14 @@ impl Watch {
         limit: Option<Duration>,
         slot: &SlotWriter,
     ) -> io::Result<()> {
-        let deadline = limit.map(|limit| clock::monotonic() + limit);
+        let mut now = clock::monotonic();
+        let deadline = limit.map(|limit| now + limit);
         while self.course == Course::Serving {
-            let left = deadline.map(|deadline| deadline.saturating_sub(clock::monotonic()));
+            let left = deadline.map(|deadline| deadline.saturating_sub(now));
             let watched = [client.as_fd(), self.control.as_fd(), self.quit.as_fd()];
             let [readable, control, quit] = poll::wait_any(watched, left)?;
+            let asleep = std::mem::replace(&mut now, clock::monotonic());
+            self.slept += now.saturating_sub(asleep);
             if control || quit {
                 self.take(slot);
             }
@@ -188,6 +196,11 @@ impl Watch {
             deadline.saturating_sub(clock::monotonic()).min(GRACE)
         });
         client.wait(left)
+    }
+
+    /// Returns for how long there was nothing to do since this was last asked.
+    pub(crate) fn take_slept(&mut self) -> Duration {
+        std::mem::take(&mut self.slept)
     }
 
     /// A request is over: if the access log takes lines again that did not, the master is told what is missing there.

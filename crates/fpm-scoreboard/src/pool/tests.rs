@@ -62,7 +62,6 @@ fn a_request_is_seen_stage_by_stage() {
         at(50),
         &Finished {
             duration: at(30),
-            cpu: at(7),
             memory: 4096,
         },
     );
@@ -79,7 +78,8 @@ fn a_request_is_seen_stage_by_stage() {
             accepted: at(20),
             accepted_at: at(1_000_020),
             duration: at(30),
-            cpu: at(7),
+            cpu: at(0),
+            worked: at(0),
             memory: 4096,
             content_length: -1,
         },
@@ -91,6 +91,7 @@ fn a_request_is_seen_stage_by_stage() {
     };
     assert_eq!(pool.snapshots(), std::slice::from_ref(&expected));
 
+    writer.worked(at(7), at(35));
     writer.accepting(at(60));
     let idle = pool.snapshot(slot).unwrap();
     assert_eq!(
@@ -98,6 +99,7 @@ fn a_request_is_seen_stage_by_stage() {
         (expected.uri, at(30)),
         "the last request is shown"
     );
+    assert_eq!((idle.state.cpu, idle.state.worked), (at(7), at(35)));
     writer.reading_headers(at(70), at(1_000_070));
     let next = pool.snapshot(slot).unwrap();
     assert_eq!((next.uri, next.method, next.user), (vec![], vec![], vec![]));
@@ -406,10 +408,10 @@ fn serve(writer: &mut SlotWriter, n: u64) {
         at(n),
         &Finished {
             duration: at(n),
-            cpu: at(n),
             memory: n,
         },
     );
+    writer.worked(at(n), at(n));
     writer.accepting(at(n));
 }
 
@@ -440,9 +442,15 @@ fn check(seen: &SlotSnapshot) {
     }
     let ended = matches!(state.stage, Stage::Finished | Stage::Accepting);
     let cost = if ended { n } else { 0 };
+    assert_eq!((state.duration, state.memory), (at(cost), cost), "{seen:?}");
+    let worked = if state.stage == Stage::Accepting {
+        n
+    } else {
+        0
+    };
     assert_eq!(
-        (state.duration, state.cpu, state.memory),
-        (at(cost), at(cost), cost),
+        (state.cpu, state.worked),
+        (at(worked), at(worked)),
         "{seen:?}"
     );
 }

@@ -33,7 +33,6 @@ fn entry(params: &Params) -> Entry<'_> {
         headers: &[],
         cost: Finished {
             duration: Duration::from_micros(1_234_567),
-            cpu: Duration::ZERO,
             memory: 3 * 1024 * 1024 + 2047,
         },
         ended: Duration::from_secs(1_795_256_400),

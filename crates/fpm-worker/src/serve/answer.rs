@@ -80,6 +80,8 @@ impl Worker<'_> {
         let (outcome, after) = self.run(client, kept, &target, arrived, faults.unwrap_or_default());
         self.flush_marks.mark();
         self.watch.after_request();
+        let work = kept.meter.lap(self.watch.take_slept());
+        self.slot.worked(work.cpu, work.time);
         kept.served += 1;
         match outcome.completion {
             Completion::Finished => {}
@@ -163,7 +165,6 @@ impl Worker<'_> {
             output: &mut kept.output,
             head: &mut kept.head,
             slot: &mut self.slot,
-            cpu: &mut kept.cpu,
             log: self.log,
             own: &self.own,
             access_log: self.watch.access_log.as_mut(),

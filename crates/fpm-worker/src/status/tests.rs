@@ -395,6 +395,7 @@ fn snapshot(stage: Stage) -> SlotSnapshot {
             accepted_at: Duration::from_secs(100),
             duration: Duration::from_micros(200),
             cpu: Duration::from_micros(50),
+            worked: Duration::from_micros(250),
             memory: 4096,
             content_length: 0,
         },
@@ -414,8 +415,8 @@ fn what_a_process_has_cost_is_told_when_it_is_idle() {
     };
     for (stage, duration, cpu, memory) in [
         (Stage::Creating, 0, 0.0, 0),
-        (Stage::Accepting, 200, 25.0, 4096),
-        (Stage::Resting, 200, 25.0, 4096),
+        (Stage::Accepting, 200, 20.0, 4096),
+        (Stage::Resting, 200, 20.0, 4096),
         (Stage::ReadingHeaders, 321, 0.0, 0),
         (Stage::Info, 321, 0.0, 0),
         (Stage::Running, 321, 0.0, 0),
