@@ -16,7 +16,7 @@ use std::time::Duration;
 use fpm_channel::worker::{FromWorker, ToWorker, WorkerEnd};
 use fpm_channel::{Flushed, Next};
 use fpm_os::connection::Connection as Socket;
-use fpm_os::epoll::{WaitSet, Wake};
+use fpm_os::epoll::{Ready, WaitSet, Wake};
 use fpm_os::signal::quit::QuitFlag;
 use fpm_os::{clock, listener, poll};
 use fpm_scoreboard::SlotWriter;
@@ -108,15 +108,13 @@ impl Watch {
     /// The queue is asked first: what is there saves the wait, and has been waiting for a worker to become free.
     pub(crate) fn next_client(&mut self, slot: &SlotWriter, log: &Log) -> Option<Client> {
         let mut shortages = 0;
-        // Only a real wait tells that the master is gone.
+        // Only the set of descriptors tells that the master is gone.
         let mut waited = self.in_a_row >= IN_A_ROW;
         let mut arrival = Arrival::Queued;
         while self.course(slot) == Course::Serving {
             if waited {
                 self.in_a_row = 0;
-                let asleep = clock::monotonic();
-                let ready = self.events.wait(None).ok()?;
-                self.slept += clock::monotonic().saturating_sub(asleep);
+                let ready = self.ready(&mut arrival).ok()?;
                 if ready.contains(CONTROL) || ready.contains(QUIT) {
                     self.take(slot);
                 }
@@ -160,6 +158,21 @@ impl Watch {
             waited = true;
         }
         None
+    }
+
+    /// Returns what there is to do, at last: somebody for whom nothing was there but this worker is met.
+    fn ready(&mut self, arrival: &mut Arrival) -> io::Result<Ready> {
+        if *arrival == Arrival::Queued {
+            let ready = self.events.wait(Some(Duration::ZERO))?;
+            if !ready.is_empty() {
+                return Ok(ready);
+            }
+            *arrival = Arrival::Met;
+        }
+        let asleep = clock::monotonic();
+        let ready = self.events.wait(None);
+        self.slept += clock::monotonic().saturating_sub(asleep);
+        ready
     }
 
     /// Waits until a client has sent something, at most for `limit`.
