@@ -134,6 +134,7 @@ fn info_is_phpinfo_as_text() -> Result {
         "\nServer API => FPM/FastCGI\n",
         "\ncgi-fcgi\n\nphp-fpm => active\n",
         "\nprecision => 3 => 3\n",
+        "\n$_SERVER['PHP_SELF'] => \n",
     ] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }

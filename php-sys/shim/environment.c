@@ -140,12 +140,11 @@ void fpmd_environment_register(zval *server)
 {
 	php_import_environment_variables(server);
 	fpmd_running *running = fpmd_current();
-	if (running) {
-		fpmd_text self = running->request->self;
-		char *copy = estrndup(self.at, self.length);
-		register_filtered("PHP_SELF", copy, self.length, server);
-		efree(copy);
-	}
+	/* Outside a request (-i) it is there too, and empty. */
+	fpmd_text self = running ? running->request->self : (fpmd_text) {.at = "", .length = 0};
+	char *copy = estrndup(self.at, self.length);
+	register_filtered("PHP_SELF", copy, self.length, server);
+	efree(copy);
 }
 
 static void add_header(const char *name, const fpmd_param *param, zval *headers)

@@ -16,6 +16,7 @@ mod cache;
 mod cargo;
 mod check;
 mod daemon;
+mod debian;
 mod demo;
 mod packages;
 mod php;
@@ -52,6 +53,11 @@ const COMMANDS: &[Command] = &[
         name: "tidy",
         about: "the rules that no compiler checks",
         run: tidy::run,
+    },
+    Command {
+        name: "debian",
+        about: "serve Debian's own configuration of php-fpm, beside the original",
+        run: debian::run,
     },
     Command {
         name: "phpt",
