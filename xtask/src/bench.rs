@@ -4,7 +4,7 @@
 //! runs count. Every answer is checked; a run with a wrong byte does not count. Nothing here is a test: no figure fails.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use xshell::Shell;
@@ -41,7 +41,7 @@ mod work;
 const USAGE: &str = "\
 cargo xtask bench [options] [CASE…]
 
-Measures fpmd beside the original php-fpm and prints medians of ratios with their spread.
+Measures fpmd beside the original php-fpm, both with opcache, and prints medians of ratios with their spread.
 
   --php V            with this PHP (default: 8.2)
   --against PHP_FPM  another original than the one that build-php made
@@ -95,6 +95,7 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
 
     let bench = Bench {
         programs,
+        opcache: opcache(&build.prefix)?,
         nginx: packages::nginx_program(sh)?,
         examples: sh.current_dir().join("conf"),
         effort: options.effort,
@@ -117,6 +118,17 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
         write(file, &plot::svg(&findings, &machine.title()))?;
     }
     Ok(())
+}
+
+/// Finds opcache in a PHP's prefix.
+fn opcache(prefix: &Path) -> anyhow::Result<PathBuf> {
+    let folder = prefix.join("lib/php/extensions");
+    let versions =
+        fs::read_dir(&folder).with_context(|| format!("no extensions in {}", folder.display()))?;
+    versions
+        .filter_map(|version| Some(version.ok()?.path().join("opcache.so")))
+        .find(|file| file.is_file())
+        .with_context(|| format!("no opcache in {}", folder.display()))
 }
 
 fn write(file: &PathBuf, text: &str) -> anyhow::Result<()> {

@@ -7,7 +7,10 @@ use fcgi_proto::client::Encoder;
 use fcgi_proto::record::{AfterRequest, RequestId, Role};
 
 use super::case::{Connection, Page};
-use super::load::{Protocol, Question};
+use super::load::{Address, Protocol, Question, ask};
+
+/// Says whether opcache is at work.
+const OPCACHE: &str = "opcache.php";
 
 /// Name and text of every script.
 pub(super) const SCRIPTS: &[(&str, &str)] = &[
@@ -30,6 +33,10 @@ echo json_encode($rows);
 ",
     ),
     ("large.php", "<?php echo str_repeat(\"0123456789abcde\\n\", 62500);"),
+    (
+        OPCACHE,
+        "<?php echo opcache_get_status(false)['opcache_enabled'] ? 'on' : 'off';",
+    ),
     ("upload.php", "<?php echo $_FILES['file']['size'], ' ', $_POST['name'];"),
 ];
 
@@ -80,6 +87,19 @@ impl Page {
             connection,
         }
     }
+}
+
+/// Makes sure that a daemon has opcache: a figure without it is of no use, and nothing else would show.
+///
+/// # Errors
+/// When it has not.
+pub(super) fn check_opcache(address: &Address, folder: &Path) -> anyhow::Result<()> {
+    let request = request(folder, OPCACHE, "", Connection::OneRequest, b"");
+    let body = ask(address, &request)?;
+    if body != b"on" {
+        bail!("opcache is not at work: {}", String::from_utf8_lossy(&body));
+    }
+    Ok(())
 }
 
 /// The request for the status page, as JSON with all workers.

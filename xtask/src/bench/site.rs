@@ -35,7 +35,7 @@ pub(super) enum Listen {
 
 /// php.ini of both: opcache at work, nothing that differs from request to request.
 const PHP_INI: &str = "\
-zend_extension = opcache
+zend_extension = {root}/opcache.so
 opcache.enable = 1
 opcache.memory_consumption = 64
 ; Scripts are measured as soon as they are written.
@@ -69,11 +69,11 @@ impl Pools {
 }
 
 impl Site {
-    /// Writes the scripts and php.ini.
+    /// Writes the scripts and php.ini, and takes a copy of opcache: the build may be where only its owner can read.
     ///
     /// # Errors
     /// When the folder for temporary files is not writable.
-    pub(super) fn create() -> anyhow::Result<Site> {
+    pub(super) fn create(opcache: &Path) -> anyhow::Result<Site> {
         let directory = tempfile::Builder::new().prefix("fpmd-bench-").tempdir()?;
         let site = Site { directory };
         // The workers run as another user and read the scripts here.
@@ -81,7 +81,10 @@ impl Site {
         for folder in ["www", "log"] {
             fs::create_dir(site.root().join(folder))?;
         }
-        fs::write(site.php_ini(), PHP_INI)?;
+        fs::copy(opcache, site.root().join("opcache.so"))
+            .with_context(|| format!("cannot copy {}", opcache.display()))?;
+        let php_ini = PHP_INI.replace("{root}", &site.root().display().to_string());
+        fs::write(site.php_ini(), php_ini)?;
         for (name, script) in pages::SCRIPTS {
             fs::write(site.script(name), script)?;
         }
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn each_daemon_has_sockets_of_its_own() {
-        let site = Site::create().unwrap();
+        let site = Site::create(&std::env::current_exe().unwrap()).unwrap();
         let pools = Pools {
             lines: "access.log = {name}.access\n".to_owned(),
             ..Pools::on_demand(2)

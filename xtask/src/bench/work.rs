@@ -17,6 +17,8 @@ mod start;
 /// What all cases need.
 pub(super) struct Bench {
     pub(super) programs: Both<PathBuf>,
+    /// opcache's shared object.
+    pub(super) opcache: PathBuf,
     pub(super) nginx: PathBuf,
     /// The folder with fastcgi.conf.
     pub(super) examples: PathBuf,

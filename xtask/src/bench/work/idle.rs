@@ -19,7 +19,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When one does not start.
 pub(super) fn measure(bench: &Bench) -> anyhow::Result<Measured> {
-    let site = Site::create()?;
+    let site = Site::create(&bench.opcache)?;
     let question = Page::Hello.question(&site.root().join("www"), Connection::OneRequest);
     let both = Both::try_make(|side| {
         let mut fpm = Fpm::start(&bench.programs, side, &site, &Pools::fixed(2))?;

@@ -21,7 +21,7 @@ pub(super) fn measure(bench: &Bench, case: &Case, workers: u32) -> anyhow::Resul
 }
 
 fn one_run(bench: &Bench, side: Side, workers: u32) -> anyhow::Result<Vec<(Metric, f64)>> {
-    let site = Site::create()?;
+    let site = Site::create(&bench.opcache)?;
     let mut fpm = Fpm::start(&bench.programs, side, &site, &Pools::fixed(workers))?;
     let count = usize::try_from(workers)?;
     // A kept connection holds its worker: with as many clients as workers each of them has its share.

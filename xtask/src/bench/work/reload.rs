@@ -30,7 +30,7 @@ pub(super) fn measure(bench: &Bench, case: &Case) -> anyhow::Result<Measured> {
 }
 
 fn one_run(bench: &Bench, side: Side) -> anyhow::Result<[(Metric, f64); 3]> {
-    let site = Site::create()?;
+    let site = Site::create(&bench.opcache)?;
     let mut fpm = Fpm::start(&bench.programs, side, &site, &Pools::fixed(2))?;
     let mut question = Page::Hello.question(&site.root().join("www"), Connection::OneRequest);
     question.body = fpm.first_answer(0, &question.bytes)?.0;

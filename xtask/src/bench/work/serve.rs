@@ -39,7 +39,7 @@ struct Served {
 /// # Errors
 /// When an answer is wrong or missing.
 pub(super) fn measure(bench: &Bench, case: &Case, traffic: &Traffic) -> anyhow::Result<Measured> {
-    let site = Site::create()?;
+    let site = Site::create(&bench.opcache)?;
     let mut both = Both::try_make(|side| start(bench, &site, side, traffic))?;
     ensure!(
         both.ours.question.body == both.theirs.question.body,
@@ -87,6 +87,7 @@ fn start(bench: &Bench, site: &Site, side: Side, traffic: &Traffic) -> anyhow::R
     let (body, _) = fpm.first_answer(0, &question.bytes)?;
     traffic.page.check(&body).with_context(|| side.name())?;
     question.body = body;
+    pages::check_opcache(fpm.address(), &site.root().join("www")).with_context(|| side.name())?;
     fpm.all_workers(usize::try_from(traffic.workers)?)?;
     let nginx = match traffic.way {
         Way::Nginx => {

@@ -42,7 +42,7 @@ fn one_run(
     workers: u32,
     clients: usize,
 ) -> anyhow::Result<[(Metric, f64); 2]> {
-    let site = Site::create()?;
+    let site = Site::create(&bench.opcache)?;
     let mut fpm = Fpm::start(&bench.programs, side, &site, &Pools::fixed(workers))?;
     let mut question = Page::Hello.question(&site.root().join("www"), Connection::OneRequest);
     question.body = fpm.first_answer(0, &question.bytes)?.0;

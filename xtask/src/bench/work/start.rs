@@ -26,7 +26,7 @@ pub(super) fn measure_workers(
 ) -> anyhow::Result<Measured> {
     let pools = Pools::fixed(workers);
     bench.alternate(case, |side| {
-        let site = Site::create()?;
+        let site = Site::create(&bench.opcache)?;
         let mut fpm = Fpm::start(&bench.programs, side, &site, &pools)?;
         let (_, first) = fpm.first_answer(0, &hello(&site).bytes)?;
         let all = fpm.all_workers(usize::try_from(workers)?)?;
@@ -48,7 +48,7 @@ pub(super) fn measure_pools(bench: &Bench, case: &Case, count: u32) -> anyhow::R
     let mut watched = Both::<usize>::default();
     let mut measured = Measured::default();
     let starts = bench.alternate(case, |side| {
-        let site = Site::create()?;
+        let site = Site::create(&bench.opcache)?;
         let mut fpm = Fpm::start(&bench.programs, side, &site, &pools)?;
         let (_, first) = fpm.first_answer(last, &hello(&site).bytes)?;
         let master = procfs::resident(fpm.tree()?.master)?;
@@ -73,7 +73,7 @@ pub(super) fn measure_pools(bench: &Bench, case: &Case, count: u32) -> anyhow::R
 /// # Errors
 /// When one does not answer.
 pub(super) fn measure_cold_pool(bench: &Bench, case: &Case) -> anyhow::Result<Measured> {
-    let site = Site::create()?;
+    let site = Site::create(&bench.opcache)?;
     let question = hello(&site);
     let needed = 1 + COLD_POOLS * bench.effort.pairs;
     let pools = Pools::on_demand(u32::try_from(needed)?);
