@@ -1,19 +1,18 @@
 //! The access logs of all pools: opened by the master, written by workers.
 //!
-//! Rule: a worker never opens one; it may not have the right to, and inside a chroot the path means another file.
+//! Rule: a worker never opens one; it may not have the right to, and inside a chroot the path means another file. None makes a
+//! worker wait ([`fpm_os::sink`]).
 //!
 //! Original: sapi/fpm/fpm/fpm_log.c (`fpm_log_open`)
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::fd::AsFd;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 use bstr::BString;
 use fpm_conf::{Config, PoolIndex};
+use fpm_os::sink;
 
 use crate::error::MasterError;
 
@@ -112,13 +111,9 @@ fn is_stderr(path: &BString) -> bool {
 
 fn open(path: &BString) -> Result<Arc<File>, MasterError> {
     let opened = if is_stderr(path) {
-        io::stderr().as_fd().try_clone_to_owned().map(File::from)
+        sink::open_stderr()
     } else {
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(OsStr::from_bytes(path))
+        sink::open(OsStr::from_bytes(path))
     };
     match opened {
         Ok(file) => Ok(Arc::new(file)),

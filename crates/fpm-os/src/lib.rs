@@ -26,6 +26,7 @@ pub mod process;
 pub mod seqpacket;
 pub mod shared;
 pub mod signal;
+pub mod sink;
 pub mod stdio;
 mod tcp_info;
 pub mod title;

@@ -9,12 +9,12 @@ mod entry;
 mod format;
 
 use std::fs::File;
-use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
 use bstr::{BString, ByteSlice};
 use fpm_conf::Pool;
 use fpm_os::clock::{self, CpuTimes};
+use fpm_os::sink::Sink;
 use nix::unistd::Pid;
 
 pub(crate) use self::entry::Entry;
@@ -30,7 +30,7 @@ pub(crate) const TRUNCATED: &[u8] =
 /// The access log of a worker.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    file: File,
+    file: Sink,
     format: Format,
     /// `access.suppress_path`.
     suppressed: Vec<BString>,
@@ -71,7 +71,7 @@ impl AccessLog {
     pub(crate) fn new(file: OwnedFd, pool: &Pool, process: Pid, master: Pid) -> Option<AccessLog> {
         let format = pool.access_format.as_ref()?;
         Some(AccessLog {
-            file: File::from(file),
+            file: Sink::new(File::from(file)),
             format: Format::compile(format.as_bstr()),
             suppressed: pool.access_suppress_path.clone(),
             writer: Writer {
@@ -88,7 +88,7 @@ impl AccessLog {
 
     /// Writes to another file from now on.
     pub(crate) fn write_to(&mut self, file: OwnedFd) {
-        self.file = File::from(file);
+        self.file = Sink::new(File::from(file));
     }
 
     /// Returns how many lines could not be written and were not forgotten.
@@ -123,7 +123,10 @@ impl AccessLog {
         entry::compose(&self.format, entry, &self.writer, self.spent(), &mut line);
         let written = finish(&mut line);
         if written != Written::Nothing {
-            self.failing = !write_once(&self.file, &line).is_ok_and(|count| count == line.len());
+            self.failing = !self
+                .file
+                .write(&line)
+                .is_ok_and(|count| count == line.len());
             self.lost += u64::from(self.failing);
         }
         self.line = line;
@@ -156,15 +159,6 @@ fn finish(line: &mut Vec<u8>) -> Written {
     };
     line.push(b'\n');
     written
-}
-
-fn write_once(mut file: &File, line: &[u8]) -> io::Result<usize> {
-    loop {
-        match file.write(line) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
 }
 
 /// Tells whether `access.suppress_path` keeps a request out of the log: only what has succeeded and could have no side effects.
