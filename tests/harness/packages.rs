@@ -25,7 +25,7 @@ impl Packages {
     /// Fails when apt does not know a package or cannot fetch it.
     pub fn unpack(names: &[&str]) -> Result<Self> {
         let unpacker = tool::find("dpkg-deb", "dpkg")?;
-        let cache = cache()?;
+        let cache = cache("debs")?;
         let site = Site::new()?;
         for name in names {
             let file = fetch(&cache, name)?;
@@ -128,12 +128,13 @@ fn each_file(folder: &Path, visit: &mut dyn FnMut(&Path) -> Result) -> Result {
     Ok(())
 }
 
-fn cache() -> Result<PathBuf> {
+/// Returns a folder of that name where things are kept from one run to the next.
+pub(crate) fn cache(name: &str) -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(env::var_os("HOME").context("HOME is not set")?).join(".cache"),
     };
-    let folder = base.join("fpmd/debs");
+    let folder = base.join("fpmd").join(name);
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }

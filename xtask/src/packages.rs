@@ -67,6 +67,7 @@ pub(crate) const TESTS: Group = Group {
         "mariadb-client-core",
         "mariadb-server-core",
         "nginx",
+        "python3-venv",
         "systemd", // systemd-analyze
     ],
 };
