@@ -271,8 +271,8 @@ typedef struct fpmd_options {
 	const char *ini_entries;
 	/** Add line information for profilers (-e). */
 	bool extended_info;
-	/** php.ini has been read, no extension yet: the moment to give up privileges. `preload_user` is what it says of
-	 * opcache.preload_user, or NULL. False: PHP must not start. A leaf. */
+	/** php.ini has been read, extensions are loaded and none has started: the moment to give up privileges.
+	 * `preload_user` is what php.ini says of opcache.preload_user, or NULL. False: PHP ends the process. A leaf. */
 	bool (*settled)(void *context, const char *preload_user);
 	/** First argument of settled. */
 	void *settled_context;

@@ -29,7 +29,7 @@ struct Room {
     nice: i32,
 }
 
-/// Returns whom the zygote is to become before PHP's extensions are loaded; `None` when it stays who it is.
+/// Returns whom the zygote is to become before PHP's extensions start; `None` when it stays who it is.
 pub(crate) fn shared_identity(config: &Config, pools: &[PoolStart]) -> Option<Identity> {
     if !geteuid().is_root() {
         return None;

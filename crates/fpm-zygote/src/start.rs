@@ -1,6 +1,6 @@
 //! The first conversation: what is to be served, and whether PHP can serve it.
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
@@ -14,7 +14,7 @@ use fpm_os::stdio::{StandardStream, open_null};
 use fpm_scoreboard::{Board, PoolBoard};
 use fpm_worker::php_messages;
 use nix::unistd::{Pid, getppid};
-use sapi::{Engine, StartOptions};
+use sapi::{Engine, SapiError, StartOptions};
 
 use crate::error::ZygoteError;
 use crate::privileges;
@@ -48,12 +48,7 @@ pub(crate) fn start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, Zygo
         Ok(stage) => channel.send(&FromZygote::Ready {
             php_version: stage.engine.version().to_owned(),
         })?,
-        Err(error) => {
-            channel.send(&FromZygote::Failed {
-                reason: error.to_string().into(),
-            })?;
-            channel.flush_wait()?;
-        }
+        Err(error) => failed(channel, error),
     }
     started
 }
@@ -66,12 +61,10 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
         .iter()
         .map(|pool| board.map(pool.area))
         .collect::<Result<_, _>>()?;
-    let (engine, became) = start_php(&start.parameters);
+    let (engine, became) = start_php(&start.parameters, channel);
     for text in php_messages::collected() {
         tell(channel, LogLevel::Notice, text)?;
     }
-    // Who may not become what it should has broken PHP's start off.
-    let became = became?;
     let engine = engine?;
     // What PHP has displayed so far waits in the C library's buffer. Of a PHP that does not start it is the reason, and comes out
     // when the process ends; of one that does it is nothing that anybody asked for.
@@ -101,30 +94,40 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
 /// Starts PHP, on the way as the user that all pools share. Returns whom the process has become beside.
 fn start_php(
     parameters: &Parameters,
-) -> (
-    Result<Engine, ZygoteError>,
-    Result<Option<Identity>, ZygoteError>,
-) {
+    channel: &mut ZygoteEnd,
+) -> (Result<Engine, SapiError>, Option<Identity>) {
     let shared = privileges::shared_identity(&parameters.config, &parameters.pools);
-    let mut became = Ok(None);
-    let engine = Engine::start_settled(
-        &options(&parameters.php),
-        php_messages::take,
-        &mut |preload_user| {
-            let Some(shared) = &shared else {
-                return ControlFlow::Continue(());
-            };
-            if privileges::preloads_as_other(shared, preload_user) {
-                return ControlFlow::Continue(());
+    let mut became = None;
+    let mut settle = |preload_user: Option<&CStr>| {
+        let Some(shared) = shared
+            .as_ref()
+            .filter(|shared| !privileges::preloads_as_other(shared, preload_user))
+        else {
+            return ControlFlow::Continue(());
+        };
+        match privileges::become_shared(shared) {
+            Ok(()) => {
+                became = Some(shared.clone());
+                ControlFlow::Continue(())
             }
-            became = privileges::become_shared(shared).map(|()| Some(shared.clone()));
-            match became {
-                Ok(_) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
+            Err(error) => {
+                // PHP ends the process now.
+                failed(channel, &error);
+                ControlFlow::Break(())
             }
-        },
-    );
-    (engine.map_err(ZygoteError::from), became)
+        }
+    };
+    let options = options(&parameters.php);
+    let engine = Engine::start_settled(&options, php_messages::take, &mut settle);
+    (engine, became)
+}
+
+/// Tells the master that PHP cannot serve. A master that cannot be told is gone.
+fn failed(channel: &mut ZygoteEnd, error: &ZygoteError) {
+    let reason = error.to_string().into();
+    let _untold = channel
+        .send(&FromZygote::Failed { reason })
+        .and_then(|()| channel.flush_wait());
 }
 
 fn tell(channel: &mut ZygoteEnd, level: LogLevel, text: BString) -> Result<(), ZygoteError> {

@@ -45,12 +45,13 @@ impl Engine {
         Self::start_settled(options, log, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Starts PHP as [`start`](Self::start) does, and calls `settle` when php.ini has been read and
-    /// no extension has been loaded yet. That is the moment to give up privileges: php.ini may be
-    /// for root's eyes only, extensions and the preload script are not for root's hands.
+    /// Starts PHP as [`start`](Self::start) does, and calls `settle` when php.ini has been read,
+    /// all extensions are loaded, and none has started yet. That is the moment to give up
+    /// privileges: the files may be for root's eyes only, extensions and the preload script are not
+    /// for root's hands. When `settle` breaks off, PHP ends the process.
     ///
     /// # Errors
-    /// Those of [`start`](Self::start); [`SapiError::StartFailed`] too when `settle` breaks off.
+    /// Those of [`start`](Self::start).
     pub fn start_settled(
         options: &StartOptions,
         log: fn(&[u8]),

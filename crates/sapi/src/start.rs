@@ -26,8 +26,8 @@ pub struct StartOptions {
     pub extended_info: bool,
 }
 
-/// What is to be done when php.ini has been read and no extension has been loaded. It is told whom
-/// `opcache.preload_user` names; when it breaks off, PHP does not start. It must not call PHP.
+/// What is to be done when PHP's extensions are loaded and none has started. It is told whom
+/// `opcache.preload_user` names; when it breaks off, PHP ends the process. It must not call PHP.
 pub type Settle<'a> = dyn FnMut(Option<&CStr>) -> ControlFlow<()> + 'a;
 
 /// Returns the version of PHP that fpmd was built for, `8.2.32`; works without a started PHP.
