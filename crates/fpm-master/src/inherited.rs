@@ -19,6 +19,8 @@ use fpm_os::listener::inherited::{BoundTo, take};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use crate::store::{Store, is_stored};
+
 mod variables;
 
 use variables::{From, Oddity, Offer};
@@ -39,24 +41,27 @@ struct Socket {
     bound_to: BoundTo,
     /// The pool that it is for, if it has a pool's name.
     name: BString,
-    keeper: Keeper,
+    origin: Origin,
 }
 
 /// A socket that a pool has claimed.
 #[derive(Debug)]
 pub(crate) struct Claimed {
     pub(crate) socket: OwnedFd,
-    /// Its file, if that is ours to remove at the end.
-    pub(crate) file: Option<PathBuf>,
+    /// Where it listens.
+    pub(crate) bound_to: BoundTo,
+    pub(crate) from: Origin,
 }
 
-/// Who looks after a socket while no daemon runs.
+/// Who had a socket before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keeper {
-    /// The service manager; it keeps the file too.
-    ServiceManager,
-    /// Nobody: whoever had it before has left it to us.
-    Nobody,
+pub(crate) enum Origin {
+    /// A socket unit, which keeps it, and its file too.
+    SocketUnit,
+    /// A daemon that has run before, which left it to the service manager to be kept.
+    Store,
+    /// A master that has left it to us.
+    Predecessor,
 }
 
 impl Inherited {
@@ -116,24 +121,29 @@ impl Inherited {
         let socket = self.sockets.remove(found);
         Some(Claimed {
             socket: socket.socket,
-            file: match (socket.keeper, socket.bound_to) {
-                (Keeper::Nobody, BoundTo::File(path)) => Some(path),
-                _ => None,
-            },
+            bound_to: socket.bound_to,
+            from: socket.origin,
         })
     }
 
-    /// Closes what no pool has claimed, so that clients are refused at once instead of waiting for nobody.
-    pub(crate) fn close_unclaimed(&mut self) {
+    /// Closes what no pool has claimed, so that clients are refused at once instead of waiting for nobody. Only a socket
+    /// unit keeps its own.
+    pub(crate) fn close_unclaimed(&mut self, store: Option<&Store>) {
         for socket in self.sockets.drain(..) {
             tracing::warn!(
                 "closing inherited socket fd={}, \"{}\": no pool listens there",
                 socket.number,
                 socket.bound_to
             );
-            if let (Keeper::Nobody, BoundTo::File(path)) = (socket.keeper, &socket.bound_to) {
+            if socket.origin == Origin::SocketUnit {
+                continue;
+            }
+            if let BoundTo::File(path) = &socket.bound_to {
                 // As the original; a file that is gone already is what was wanted.
                 let _ = fs::remove_file(path);
+            }
+            if let (Origin::Store, Some(store)) = (socket.origin, store) {
+                store.remove(&socket.bound_to);
             }
         }
     }
@@ -157,8 +167,9 @@ impl Inherited {
                 };
             }
         };
-        let (name, keeper) = match offer.from {
-            From::ServiceManager { name } => (name, Keeper::ServiceManager),
+        let (name, origin) = match offer.from {
+            From::ServiceManager { name } if is_stored(name.as_ref()) => (name, Origin::Store),
+            From::ServiceManager { name } => (name, Origin::SocketUnit),
             From::Predecessor { address } => {
                 if address != taken.bound_to.to_string() {
                     self.oddities.push(format!(
@@ -166,7 +177,7 @@ impl Inherited {
                         taken.bound_to
                     ));
                 }
-                (BString::default(), Keeper::Nobody)
+                (BString::default(), Origin::Predecessor)
             }
         };
         self.sockets.push(Socket {
@@ -174,7 +185,7 @@ impl Inherited {
             number,
             bound_to: taken.bound_to,
             name,
-            keeper,
+            origin,
         });
         ControlFlow::Continue(())
     }

@@ -30,6 +30,7 @@ pub mod program;
 mod roster;
 pub mod run;
 mod state;
+pub mod store;
 mod systemd;
 mod world;
 

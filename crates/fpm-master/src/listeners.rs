@@ -1,15 +1,16 @@
 //! The listening sockets of a generation's pools, shared with the generations that listen at the same addresses.
 //!
 //! Rule: an address has one socket, which stays open from generation to generation, so that its queue outlives a reload;
-//! workers and zygotes get copies. A unix socket's file is removed by [`Listeners::remove_files`] only, so that a master
-//! that dies leaves it to its workers.
+//! workers and zygotes get copies. A unix socket's file is removed by [`Listeners::remove_files`] and
+//! [`Listeners::leave`] only, so that a master that dies leaves it to its workers.
 //!
 //! Original: sapi/fpm/fpm/fpm_sockets.c
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -22,8 +23,9 @@ use fpm_os::listener::{inet, unix};
 
 use crate::acl::SocketAcl;
 use crate::error::MasterError;
-use crate::inherited::Inherited;
+use crate::inherited::{Claimed, Inherited, Origin};
 use crate::owner::SocketOwner;
+use crate::store::Store;
 
 /// All addresses of IPv6, and as a rule those of IPv4 too.
 const ANY_V6: &str = "::";
@@ -43,8 +45,20 @@ struct Listener {
     socket: OwnedFd,
     /// Where its pools want to listen; sockets of one address are one socket.
     address: BoundTo,
-    /// The file of a unix socket, if nobody else looks after it.
+    /// The file of a unix socket.
     file: Option<PathBuf>,
+    keeper: RefCell<Keeper>,
+}
+
+/// Who looks after a socket and its file when the daemon has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Keeper {
+    /// Nobody; the file goes.
+    Nobody,
+    /// The unit that has made it.
+    SocketUnit,
+    /// The service manager, because we have asked it to.
+    Store(Store),
 }
 
 /// The sockets that are open while those of a configuration are opened.
@@ -57,22 +71,25 @@ struct Open<'a> {
 
 impl Listeners {
     /// Takes the inherited sockets that pools want, to be known when theirs are opened; the others are closed.
-    pub(crate) fn inherit(config: &Config, mut inherited: Inherited) -> Listeners {
+    pub(crate) fn inherit(
+        config: &Config,
+        mut inherited: Inherited,
+        store: Option<&Store>,
+    ) -> Listeners {
         inherited.announce(config);
         let mut taken = Listeners::default();
         for pool in &config.pools {
             let wanted = wanted(pool);
-            if let Some(address) = wanted.first()
+            if let Some(first) = wanted.first()
                 && let Some(claimed) = inherited.claim(&pool.name, &wanted)
             {
-                taken.listeners.push(Rc::new(Listener {
-                    socket: claimed.socket,
-                    address: address.clone(),
-                    file: claimed.file,
-                }));
+                let exactly = wanted.iter().find(|wanted| **wanted == claimed.bound_to);
+                let address = exactly.unwrap_or(first).clone();
+                let listener = Listener::inherited(claimed, address, store);
+                taken.listeners.push(Rc::new(listener));
             }
         }
-        inherited.close_unclaimed();
+        inherited.close_unclaimed(store);
         taken
     }
 
@@ -109,16 +126,42 @@ impl Listeners {
         self.listeners.iter().map(|listener| &listener.socket)
     }
 
-    /// Removes the files of the unix sockets that are not among `kept` ones.
+    /// Has the sockets that nobody keeps yet kept until there is another daemon.
+    pub(crate) fn keep(&self, store: &Store) {
+        for listener in &self.listeners {
+            let mut keeper = listener.keeper.borrow_mut();
+            if *keeper != Keeper::Nobody {
+                continue;
+            }
+            match store.put(&listener.address, listener.socket.as_fd()) {
+                Ok(()) => *keeper = Keeper::Store(store.clone()),
+                Err(error) => tracing::warn!(
+                    "systemd does not keep the socket \"{}\": {error}",
+                    listener.address
+                ),
+            }
+        }
+    }
+
+    /// Gives up the addresses that are not among `kept` ones: nobody is to look after them, and their files go.
     pub(crate) fn remove_files(&self, kept: &[Listeners]) {
         let is_kept = |listener: &Rc<Listener>| {
             let mut kept = kept.iter().flat_map(|kept| &kept.listeners);
             kept.any(|kept| Rc::ptr_eq(kept, listener))
         };
-        let gone = self.listeners.iter().filter(|listener| !is_kept(listener));
-        for file in gone.filter_map(|listener| listener.file.as_ref()) {
-            // It may have been removed, or belong to another daemon by now; the original does not look either.
-            let _ = fs::remove_file(file);
+        for listener in self.listeners.iter().filter(|listener| !is_kept(listener)) {
+            if let Keeper::Store(store) = listener.keeper.replace(Keeper::Nobody) {
+                store.remove(&listener.address);
+            }
+            listener.remove_file();
+        }
+    }
+
+    /// Removes the files of the sockets that nobody keeps: the daemon ends.
+    pub(crate) fn leave(&self) {
+        let unkept = |listener: &&Rc<Listener>| *listener.keeper.borrow() == Keeper::Nobody;
+        for listener in self.listeners.iter().filter(unkept) {
+            listener.remove_file();
         }
     }
 }
@@ -182,6 +225,7 @@ impl Open<'_> {
             socket,
             address,
             file: Some(path.to_owned()),
+            keeper: RefCell::new(Keeper::Nobody),
         }))
     }
 
@@ -257,7 +301,34 @@ impl Listener {
             socket,
             address: BoundTo::Inet(address),
             file: None,
+            keeper: RefCell::new(Keeper::Nobody),
         })
+    }
+
+    /// Makes a listener of an inherited socket, for pools that want to listen at `address`.
+    fn inherited(claimed: Claimed, address: BoundTo, store: Option<&Store>) -> Listener {
+        let keeper = match (claimed.from, store) {
+            (Origin::SocketUnit, _) => Keeper::SocketUnit,
+            (Origin::Store, Some(store)) => Keeper::Store(store.clone()),
+            (Origin::Store, None) | (Origin::Predecessor, _) => Keeper::Nobody,
+        };
+        let file = match (&keeper, claimed.bound_to) {
+            (Keeper::Nobody | Keeper::Store(_), BoundTo::File(path)) => Some(path),
+            _ => None,
+        };
+        Listener {
+            socket: claimed.socket,
+            address,
+            file,
+            keeper: RefCell::new(keeper),
+        }
+    }
+
+    fn remove_file(&self) {
+        if let Some(file) = &self.file {
+            // It may have been removed, or belong to another daemon by now; the original does not look either.
+            let _ = fs::remove_file(file);
+        }
     }
 }
 

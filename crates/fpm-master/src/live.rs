@@ -235,7 +235,9 @@ impl<P: Program> World for Live<P> {
     }
 
     fn launched(&mut self) -> Result<(), MasterError> {
-        self.program.launched()
+        self.program.launched()?;
+        self.keep_sockets();
+        Ok(())
     }
 
     fn hear_workers(&mut self) {
@@ -298,10 +300,20 @@ impl<P: Program> Live<P> {
         }
     }
 
-    /// Ends in order: removes the files of the sockets.
+    /// Ends in order: removes the files of the sockets that nobody keeps.
     pub(crate) fn close(&self) {
         for setup in self.generations.values() {
-            setup.listeners.remove_files(&[]);
+            setup.listeners.leave();
+        }
+    }
+
+    /// Has the service manager keep the sockets of all generations, if it does such a thing.
+    fn keep_sockets(&self) {
+        let Some(store) = &self.options.store else {
+            return;
+        };
+        for setup in self.generations.values() {
+            setup.listeners.keep(store);
         }
     }
 

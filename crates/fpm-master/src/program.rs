@@ -9,6 +9,7 @@ use fpm_conf::LogLevel;
 use nix::unistd::Uid;
 
 use crate::error::MasterError;
+use crate::store::Store;
 
 /// What the command line and the environment say.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Options {
     pub starter: Starter,
     /// Where a service manager wants to be told how the daemon is doing (`NOTIFY_SOCKET`); `None` when none does.
     pub notify_socket: Option<OsString>,
+    /// Whether it keeps sockets while no daemon runs.
+    pub store: Option<Store>,
 }
 
 /// Who the master is, as far as it decides who workers may be.

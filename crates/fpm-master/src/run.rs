@@ -54,7 +54,7 @@ impl Prepared {
         set_disposition(Signal::PIPE, Disposition::Ignore).map_err(MasterError::Process)?;
         let events = EventLoop::create(&SIGNALS.into_iter().collect::<SignalSet>())?;
         let open_files = make_room(&config);
-        let listeners = Listeners::inherit(&config, inherited);
+        let listeners = Listeners::inherit(&config, inherited, options.store.as_ref());
         let setup = Setup::new(config, options.starter, &[listeners])?;
         Ok(Prepared {
             options,

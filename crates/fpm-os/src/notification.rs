@@ -5,10 +5,12 @@
 //! Original: libsystemd's `sd_notify` (sd_notify(3)), which may wait for a full queue.
 
 use std::ffi::OsStr;
-use std::io;
-use std::os::linux::net::SocketAddrExt;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::UnixDatagram;
+
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 
 /// Sends `state`, lines of `NAME=value`, to the socket at `address`: an absolute path, or `@` and an abstract name.
 ///
@@ -16,20 +18,43 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 /// ENOENT, ECONNREFUSED or EACCES when nobody is there; EAGAIN when its queue is full; an error without a number when
 /// `address` is of another kind.
 pub fn send(address: &OsStr, state: &str) -> io::Result<()> {
+    send_with(address, state, &[])
+}
+
+/// Sends `state` with descriptors that the service manager is to keep (`FDSTORE=1`).
+///
+/// # Errors
+/// As [`send`].
+pub fn send_with(address: &OsStr, state: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let address = match address.as_bytes() {
-        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
-        [b'/', ..] => SocketAddr::from_pathname(address)?,
+        [b'@', name @ ..] => UnixAddr::new_abstract(name)?,
+        [b'/', ..] => UnixAddr::new(address)?,
         _ => return Err(io::ErrorKind::Unsupported.into()),
     };
     let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    let sent = socket.send_to_addr(state.as_bytes(), &address)?;
+    let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let sent = sendmsg(
+        socket.as_raw_fd(),
+        &[IoSlice::new(state.as_bytes())],
+        if raw.is_empty() { &[] } else { &rights },
+        MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+        Some(&address),
+    )?;
     debug_assert_eq!(sent, state.len(), "a datagram is sent whole or not at all");
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::IoSliceMut;
+    use std::os::fd::AsFd;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
+
+    use nix::cmsg_space;
+    use nix::sys::socket::recvmsg;
+
     use super::*;
 
     fn receive(socket: &UnixDatagram) -> String {
@@ -54,6 +79,27 @@ mod tests {
         let socket = UnixDatagram::bind_addr(&address).unwrap();
         send(OsStr::new(&format!("@{name}")), "STOPPING=1").unwrap();
         assert_eq!(receive(&socket), "STOPPING=1");
+    }
+
+    #[test]
+    fn descriptors_go_with_the_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        send_with(path.as_os_str(), "FDSTORE=1", &[null.as_fd(), null.as_fd()]).unwrap();
+        let (mut text, mut control) = ([0; 100], cmsg_space!([RawFd; 3]));
+        let mut buffers = [IoSliceMut::new(&mut text)];
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let message =
+            recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut buffers, Some(&mut control), flags)
+                .unwrap();
+        let mut rights = message.cmsgs().unwrap();
+        let count = match rights.next() {
+            Some(nix::sys::socket::ControlMessageOwned::ScmRights(numbers)) => numbers.len(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((count, message.bytes), (2, 9));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use fpm_master::error::MasterError;
 use fpm_master::inherited::Inherited;
 use fpm_master::program::{self, Starter};
 use fpm_master::run::Prepared;
+use fpm_master::store::{CAPACITY, Store};
 use fpm_os::environment;
 use fpm_os::error::described;
 use fpm_os::limits::{self, Limit};
@@ -67,15 +68,17 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
             return given_up(exit::CONFIG);
         }
     };
+    let notify_socket = env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
     let around = program::Options {
         executable,
         php: options.php.clone(),
         starter: starter(options.root),
-        notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
+        store: Store::new(notify_socket.clone(), env::var_os(CAPACITY)),
+        notify_socket,
     };
     // Systemd gives them to this process, which in the background is not the one that serves.
     let inherited = Inherited::take(|variable| env::var_os(variable));
-    if let Err(error) = environment::remove(inherited.variables()) {
+    if let Err(error) = environment::remove(inherited.variables().chain([CAPACITY])) {
         tracing::error!("{error}");
         return given_up(exit::CONFIG);
     }

@@ -9,7 +9,7 @@ use fpm_conf::Pool;
 use super::*;
 
 /// Sockets with names, bound to where they say, all files below one folder.
-fn inherited(keeper: Keeper, sockets: &[(&str, BoundTo)]) -> Inherited {
+fn inherited(origin: Origin, sockets: &[(&str, BoundTo)]) -> Inherited {
     let sockets = sockets.iter().map(|(name, bound_to)| {
         let socket = OwnedFd::from(fs::File::open("/dev/null").unwrap());
         Socket {
@@ -17,7 +17,7 @@ fn inherited(keeper: Keeper, sockets: &[(&str, BoundTo)]) -> Inherited {
             socket,
             bound_to: bound_to.clone(),
             name: (*name).into(),
-            keeper,
+            origin,
         }
     });
     Inherited {
@@ -73,7 +73,7 @@ fn a_link_on_the_way_to_a_socket_does_not_matter() {
 #[test]
 fn a_pools_name_beats_its_address() {
     let mut inherited = inherited(
-        Keeper::ServiceManager,
+        Origin::SocketUnit,
         &[
             ("fpmd.socket", inet("127.0.0.1:1")),
             ("b", inet("127.0.0.1:2")),
@@ -97,19 +97,17 @@ fn a_pools_name_beats_its_address() {
 }
 
 #[test]
-fn a_service_managers_files_stay_and_others_go() {
+fn only_a_socket_unit_keeps_the_file_of_what_no_pool_wants() {
     let folder = tempfile::tempdir().unwrap();
-    for (keeper, stays) in [(Keeper::ServiceManager, true), (Keeper::Nobody, false)] {
+    for (origin, stays) in [
+        (Origin::SocketUnit, true),
+        (Origin::Store, false),
+        (Origin::Predecessor, false),
+    ] {
         let path = folder.path().join("x.sock");
         fs::write(&path, "").unwrap();
         let bound_to = BoundTo::File(path.clone());
-        let mut unclaimed = inherited(keeper, &[("", bound_to.clone())]);
-        unclaimed.close_unclaimed();
+        inherited(origin, &[("", bound_to)]).close_unclaimed(None);
         assert_eq!(path.exists(), stays);
-        let mut claimed = inherited(keeper, &[("", bound_to)]);
-        let claimed = claimed
-            .claim(&"www".into(), &[BoundTo::File(path.clone())])
-            .unwrap();
-        assert_eq!(claimed.file.is_none(), stays);
     }
 }
