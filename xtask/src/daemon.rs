@@ -136,8 +136,9 @@ mod tests {
 
     fn start(root: &Path, script: &str) -> Daemon {
         fs::create_dir(root.join("log")).unwrap();
-        let arguments = ["-c".to_owned(), script.to_owned()];
-        Daemon::start("sh", Path::new("/bin/sh"), &arguments, root).unwrap()
+        // Who starts the suite in the background of a script ignores SIGQUIT, and a shell cannot trap what is ignored.
+        let arguments = ["--default-signal=QUIT", "sh", "-c", script].map(str::to_owned);
+        Daemon::start("sh", Path::new("/usr/bin/env"), &arguments, root).unwrap()
     }
 
     #[test]
