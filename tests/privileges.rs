@@ -138,9 +138,7 @@ fn preload_script_of_one_user_needs_no_preload_user() -> Result {
         let refusal = daemon.start_in_vain()?;
         assert_ne!(refusal.code, Some(0));
         assert!(
-            refusal
-                .output
-                .contains("\"opcache.preload_user\" has not been defined"),
+            refusal.output.contains("\"opcache.preload_user\""),
             "{}",
             refusal.output
         );

@@ -273,7 +273,7 @@ fn scoreboard() {
     std::fs::write(gate, b"\n").expect("the script reads");
     connection.answer();
     // A kept connection that rests is an idle worker.
-    master.until_stage(&worker, Stage::Accepting);
+    master.until_stage(&worker, Stage::Resting);
     let totals = master.board.totals();
     assert_eq!((totals.idle, totals.active), (1, 0));
     let shown = master.board.snapshot(worker.slot).expect("claimed");
