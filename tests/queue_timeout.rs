@@ -100,7 +100,9 @@ fn without_a_parameter_nobody_is_turned_away_from_a_unix_socket() -> Result {
 #[test]
 fn clock_of_the_web_server_turns_nobody_away() -> Result {
     const HOUR: Duration = Duration::from_secs(3600);
-    for daemon in [daemon(), daemon().tcp()] {
+    // More than this test takes, even on a busy machine.
+    let daemon = daemon().pool("request_queue_timeout = 60s");
+    for daemon in [daemon.clone(), daemon.tcp()] {
         let Some(fpm) = start(&daemon)? else {
             continue;
         };

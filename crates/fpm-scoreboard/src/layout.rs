@@ -37,7 +37,8 @@ pub(crate) mod header {
     pub(crate) const LISTEN_QUEUE_LEN: usize = 11;
     /// When the queue was last measured, in microseconds of the monotonic clock. Written by workers.
     pub(crate) const QUEUE_MEASURED: usize = 12;
-    /// When a worker last took a client that found the queue empty, in microseconds of the monotonic clock.
+    /// When a worker last took a client that found the queue empty, or the pool's first worker began, in microseconds of the
+    /// monotonic clock.
     pub(crate) const QUEUE_EMPTY: usize = 13;
     /// As [`ACCEPTED`] of requests refused because they had waited too long.
     pub(crate) const OVERDUE: usize = 14;

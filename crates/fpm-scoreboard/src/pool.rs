@@ -257,15 +257,20 @@ impl PoolBoard {
             .fetch_max(micros(now), Relaxed);
     }
 
+    /// Notes that there is a worker `now` (monotonic) that will look at the listen queue. What was in it before the pool's
+    /// first worker, nobody knows; it counts as empty then.
+    pub fn note_first_look(&self, now: Duration) {
+        let empty = self.header(header::QUEUE_EMPTY);
+        // Another worker was first.
+        let _known = empty.compare_exchange(0, micros(now), Relaxed, Relaxed);
+    }
+
     /// Returns for how long the listen queue may not have been empty: nobody who is in it `now` (monotonic) is known to have
-    /// waited longer. Before it was first seen empty, the time since this was first asked for.
+    /// waited longer.
     #[must_use]
     pub fn longest_wait(&self, now: Duration) -> Duration {
-        let empty = self.header(header::QUEUE_EMPTY);
-        match empty.compare_exchange(0, micros(now), Relaxed, Relaxed) {
-            Ok(_) => Duration::ZERO,
-            Err(empty) => now.saturating_sub(Duration::from_micros(empty)),
-        }
+        let empty = self.header(header::QUEUE_EMPTY).load(Relaxed);
+        now.saturating_sub(Duration::from_micros(empty))
     }
 
     /// Counts that more workers were wanted than `pm.max_children`. For the master.

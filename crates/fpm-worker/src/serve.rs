@@ -86,6 +86,9 @@ impl Worker<'_> {
             served: 0,
             meter: Meter::start(),
         };
+        if self.queue_limit().is_some() {
+            self.own.board.note_first_look(clock::monotonic());
+        }
         let code = loop {
             self.slot.accepting(clock::monotonic());
             let Some(mut client) = self.watch.next_client(&self.slot, &self.log) else {
