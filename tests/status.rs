@@ -121,6 +121,43 @@ fn every_format_has_its_type() -> Result {
 }
 
 #[test]
+fn query_means_what_php_makes_of_it() -> Result {
+    let (fpm, _gate) = serve(1)?;
+    for (query, start) in [
+        ("JSON", "pool:"),
+        ("a=json&=xml&_json", "pool:"),
+        ("json;full", "pool:"),
+        ("json.", "pool:"),
+        ("openmetrics&&json=0", "{"),
+        ("xml&html", "<!DOCTYPE"),
+        ("%6as%6Fn", "{"),
+        ("+json", "{"),
+        ("json+", "pool:"),
+        ("json[a]=1", "{"),
+        ("json%00x", "{"),
+        ("%00json", "pool:"),
+        ("%&%6&json=%ff", "{"),
+    ] {
+        let page = fpm.get(&format!("/status?{query}"))?.text();
+        assert!(page.starts_with(start), "{query}: {page}");
+    }
+    for (method, empty) in [
+        ("GET", false),
+        ("POST", false),
+        ("OPTIONS", false),
+        ("HEAD", true),
+    ] {
+        let answer = fpm.send(&fpm.request("/status?full").method(method))?;
+        assert_eq!(
+            (answer.status, answer.body.is_empty()),
+            (200, empty),
+            "{method}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn beginning_of_a_format_is_enough_for_php_8_2() -> Result {
     let (fpm, _gate) = serve(1)?;
     let short = fpm.get("/status?j")?.text().starts_with('{');

@@ -78,6 +78,10 @@ fn means(name: &[u8], wanted: &[u8], php: PhpVersion) -> bool {
 fn name(pair: &[u8]) -> Vec<u8> {
     let name = pair.split(|&byte| byte == b'=').next().unwrap_or(pair);
     let mut name = decoded(name);
+    // To PHP it is a C string.
+    if let Some(end) = name.iter().position(|&byte| byte == 0) {
+        name.truncate(end);
+    }
     let blanks = name.iter().take_while(|&&byte| byte == b' ').count();
     name.drain(..blanks);
     if let Some(bracket) = name.iter().position(|&byte| byte == b'[')
@@ -140,6 +144,8 @@ mod tests {
             ("json[a]=1&full[=1", Format::Json, Detail::Pool),
             ("JSON&%6&%zz&&=", Format::Text, Detail::Pool),
             ("jsonx", Format::Text, Detail::Pool),
+            ("json%00x&full%00[", Format::Json, Detail::Processes),
+            ("%00json", Format::Text, Detail::Pool),
         ] {
             check(query, PhpVersion::Php84, format, detail);
             check(query, PhpVersion::Php82, format, detail);
