@@ -1,11 +1,14 @@
 //! Logs that take nothing: nobody waits for them, and what is lost is counted.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use fpmd_tests::{Daemon, Gate, Result, Site, Under, under};
+use anyhow::Context;
+use fpmd_tests::{Daemon, Fpm, Gate, Result, Site, SmallDisk, Under, under};
+use nix::sys::signal::Signal;
+use nix::unistd::Uid;
 
 /// Reads what a pipe holds now.
 fn drain(path: &Path) -> Result<String> {
@@ -52,4 +55,97 @@ fn access_log_that_nobody_reads_stops_no_worker_of_fpmd() -> Result {
         fpm.log().wait_for(&report)?;
     }
     Ok(())
+}
+
+/// How often `talk.php` speaks: more than is kept for a log that takes nothing.
+const LINES: usize = 3000;
+
+/// Serves `talk.php`, which has the log take so many lines of a kilobyte, and says so.
+fn talkative() -> Daemon {
+    Daemon::echo()
+        .pool("catch_workers_output = yes\ndecorate_workers_output = no")
+        .file(
+            "talk.php",
+            format!(
+                "<?php for ($i = 0; $i < {LINES}; $i++) {{
+                    file_put_contents('php://stderr', sprintf('%06d', $i) . str_repeat('x', 900) . \"\\n\");
+                }}
+                echo 'said';"
+            ),
+        )
+}
+
+/// Checks that a log holds the first lines in their order, and then the number of those that are missing.
+fn check_gap(log: &str) -> Result {
+    let said: Vec<usize> = log
+        .lines()
+        .filter(|line| line.ends_with("xxx"))
+        .map(|line| Ok(line[..6].parse()?))
+        .collect::<Result<_>>()?;
+    assert!(said.iter().copied().eq(0..said.len()), "{said:?}");
+    let lost: usize = log
+        .lines()
+        .filter_map(|line| {
+            let (before, _) = line.split_once(" line(s) of this log are lost")?;
+            before.rsplit(' ').next()?.parse::<usize>().ok()
+        })
+        .sum();
+    assert!(lost > 0);
+    // Among them may be lines of the daemon's own.
+    assert!(said.len() + lost >= LINES, "{} and {lost}", said.len());
+    Ok(())
+}
+
+/// Kills the worker; the master has to see to another one.
+fn kill_worker(fpm: &Fpm) -> Result {
+    let workers = fpm.processes("php-fpm: pool www")?;
+    workers
+        .first()
+        .context("no worker")?
+        .signal(Signal::SIGKILL)
+}
+
+#[test]
+fn error_log_that_nobody_reads_stops_nothing_in_fpmd() -> Result {
+    let site = Site::new()?;
+    let pipe = Gate::new(&site, "error.log")?;
+    let fpm = talkative().logging_to_pipe(pipe.path()).start_unheard()?;
+    pipe.read_until("ready to handle connections")?;
+    if under()? == Under::Original {
+        // More than a few lines, and its master is stuck in a write, its worker soon after.
+        assert_eq!(fpm.get("/t.php")?.text(), "served -");
+        return Ok(());
+    }
+    assert_eq!(fpm.get("/talk.php")?.text(), "said");
+    kill_worker(&fpm)?;
+    assert_eq!(fpm.get("/t.php")?.text(), "served -");
+    check_gap(&pipe.read_until("of this log are lost")?)
+}
+
+#[test]
+fn full_disk_stops_nothing_and_what_it_did_not_take_is_counted() -> Result {
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let disk = SmallDisk::new()?;
+    let [error_log, access_log] = ["error.log", "access.log"].map(|name| disk.path().join(name));
+    let fpm = talkative()
+        .logging_to(&error_log)
+        .pool(&format!("access.log = {}", access_log.display()))
+        .pool("access.format = '%r'")
+        .start()?;
+    let filler = disk.fill()?;
+    assert_eq!(fpm.get("/talk.php")?.text(), "said");
+    assert_eq!(fpm.get("/t.php")?.text(), "served -");
+    fs::remove_file(filler)?;
+    assert_eq!(fpm.get("/t.php")?.text(), "served -");
+    assert_eq!(fs::read_to_string(access_log)?, "/t.php\n");
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    fpm.log()
+        .wait_for("could not write 2 line(s) of the access log")?;
+    kill_worker(&fpm)?;
+    fpm.log().wait_for("exited on signal 9")?;
+    check_gap(&fs::read_to_string(error_log)?)
 }

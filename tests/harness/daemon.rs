@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Arc;
 
@@ -46,12 +46,14 @@ pub struct Refusal {
 }
 
 /// Where the daemon's log goes, and [`Fpm::log`] finds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Logging {
     /// To standard error (`-O`).
     Stderr,
-    /// To `{dir}/fpm.log`.
-    File,
+    /// To this file, which is followed.
+    File(String),
+    /// Where the test looks itself.
+    Elsewhere,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -195,8 +197,24 @@ impl Daemon {
     /// Has the daemon write its log to `{dir}/fpm.log`, as without a terminal, instead of standard error.
     #[must_use]
     pub fn logging_to_file(mut self) -> Self {
-        self.logging = Logging::File;
+        self.logging = Logging::File("{dir}/fpm.log".to_owned());
         self
+    }
+
+    /// Has the daemon write its log to another file.
+    #[must_use]
+    pub fn logging_to(mut self, path: &Path) -> Self {
+        let path = path.to_string_lossy().into_owned();
+        self = self.global(&format!("error_log = {path}"));
+        self.logging = Logging::File(path);
+        self
+    }
+
+    /// Has the daemon write its log to a pipe, which the test reads.
+    #[must_use]
+    pub fn logging_to_pipe(mut self, path: &Path) -> Self {
+        self.logging = Logging::Elsewhere;
+        self.global(&format!("error_log = {}", path.display()))
     }
 
     /// Makes a folder below `{dir}`.
@@ -216,6 +234,14 @@ impl Daemon {
             .wait_for("ready to handle connections")
             .context("the daemon does not start")?;
         Ok(fpm)
+    }
+
+    /// Starts the daemon and leaves it to the test to find out when it is ready.
+    ///
+    /// # Errors
+    /// Fails when it cannot be started.
+    pub fn start_unheard(&self) -> Result<Fpm> {
+        self.launch()
     }
 
     /// Starts the daemon and expects it to give up.
@@ -256,10 +282,10 @@ impl Daemon {
             fs::create_dir_all(site.path(folder))?;
         }
         let (child, said) = self.spawn(subject, &site)?;
-        let (tail, log) = match self.logging {
-            Logging::Stderr => (None, said),
-            Logging::File => {
-                let (tail, log) = Tail::of(&site.path("fpm.log"))?;
+        let (tail, log) = match &self.logging {
+            Logging::Stderr | Logging::Elsewhere => (None, said),
+            Logging::File(path) => {
+                let (tail, log) = Tail::of(Path::new(&in_site(path, &site)))?;
                 (Some(tail), log)
             }
         };

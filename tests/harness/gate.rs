@@ -70,6 +70,29 @@ impl Gate {
             .to_owned())
     }
 
+    /// Reads until a text has come, and returns all that was read.
+    ///
+    /// # Errors
+    /// Fails when nothing comes for [`PATIENCE`] before the text.
+    pub fn read_until(&self, text: &str) -> Result<String> {
+        let mut read = Vec::new();
+        let mut buffer = [0; 65_536];
+        loop {
+            ensure!(
+                self.has_something(PATIENCE.as_millis().try_into()?)?,
+                "no {text:?} among {} octets from {}",
+                read.len(),
+                self.path.display()
+            );
+            let count = (&self.pipe).read(&mut buffer)?;
+            read.extend_from_slice(&buffer[..count]);
+            let read = String::from_utf8_lossy(&read);
+            if read.contains(text) {
+                return Ok(read.into_owned());
+            }
+        }
+    }
+
     /// Whether a script has written something that no one has read.
     ///
     /// # Errors

@@ -4,17 +4,10 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_stdio.c (`fpm_stdio_child_said`), zlog.c (`zlog_stream_*`)
 
+use crate::program::{Ending, Stream, Words};
+
 /// What a worker of the original writes to its standard error after each request; ends a line as `\n` does.
 const FLUSH_MARKER: &[u8] = b"\0fscf\0";
-
-/// One of a worker's two outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Stream {
-    /// Its standard output.
-    Stdout,
-    /// Its standard error.
-    Stderr,
-}
 
 /// What one worker has said and not finished.
 #[derive(Clone, Debug)]
@@ -25,16 +18,18 @@ pub(crate) struct Capture {
     text: Vec<u8>,
     /// Bytes that may be the beginning of a flush marker.
     marker: Vec<u8>,
+    words: Heard,
 }
 
-impl Stream {
-    /// Returns the name that log lines use.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Stream::Stdout => "stdout",
-            Stream::Stderr => "stderr",
-        }
-    }
+/// How much a worker has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// Nothing yet.
+    Nothing,
+    /// Its first words, and perhaps there are more to be read at once.
+    First,
+    /// More than that.
+    More,
 }
 
 impl Default for Capture {
@@ -43,6 +38,7 @@ impl Default for Capture {
             stream: Stream::Stderr,
             text: Vec::new(),
             marker: Vec::new(),
+            words: Heard::Nothing,
         }
     }
 }
@@ -56,9 +52,15 @@ impl Capture {
         stream: Stream,
         bytes: &[u8],
         room: usize,
-        line: &mut dyn FnMut(Stream, &[u8]),
+        line: &mut dyn FnMut(Words<'_>),
     ) {
-        if stream != self.stream && !bytes.is_empty() {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.words == Heard::Nothing {
+            self.words = Heard::First;
+        }
+        if stream != self.stream {
             self.flush(room, line);
             self.stream = stream;
         }
@@ -67,7 +69,7 @@ impl Capture {
                 self.marker.push(byte);
                 if self.marker == FLUSH_MARKER {
                     self.marker.clear();
-                    self.end_line(line);
+                    self.end_line(Ending::Complete, line);
                 }
                 continue;
             }
@@ -75,36 +77,56 @@ impl Capture {
             if byte == FLUSH_MARKER[0] {
                 self.marker.push(byte);
             } else if byte == b'\n' {
-                self.end_line(line);
+                self.end_line(Ending::Complete, line);
             } else {
                 self.push(byte, room, line);
             }
         }
     }
 
+    /// Notes that there is nothing more to read at the moment.
+    pub(crate) fn pause(&mut self) {
+        if self.words == Heard::First {
+            self.words = Heard::More;
+        }
+    }
+
+    /// Notes that a stream has ended. Only when that is found together with the worker's first words the log says so.
+    pub(crate) fn end_of_stream(&mut self, room: usize, line: &mut dyn FnMut(Words<'_>)) {
+        if self.words == Heard::First {
+            self.give_marker_up(room, line);
+            self.end_line(Ending::PipeClosed, line);
+        }
+        self.words = Heard::More;
+    }
+
     /// Hands out what is left when the worker is gone.
-    pub(crate) fn flush(&mut self, room: usize, line: &mut dyn FnMut(Stream, &[u8])) {
+    pub(crate) fn flush(&mut self, room: usize, line: &mut dyn FnMut(Words<'_>)) {
         self.give_marker_up(room, line);
-        self.end_line(line);
+        self.end_line(Ending::Complete, line);
     }
 
     /// Takes what looked like a flush marker for text.
-    fn give_marker_up(&mut self, room: usize, line: &mut dyn FnMut(Stream, &[u8])) {
+    fn give_marker_up(&mut self, room: usize, line: &mut dyn FnMut(Words<'_>)) {
         for byte in std::mem::take(&mut self.marker) {
             self.push(byte, room, line);
         }
     }
 
-    fn push(&mut self, byte: u8, room: usize, line: &mut dyn FnMut(Stream, &[u8])) {
+    fn push(&mut self, byte: u8, room: usize, line: &mut dyn FnMut(Words<'_>)) {
         if self.text.len() >= room.max(1) {
-            self.end_line(line);
+            self.end_line(Ending::Cut, line);
         }
         self.text.push(byte);
     }
 
-    fn end_line(&mut self, line: &mut dyn FnMut(Stream, &[u8])) {
+    fn end_line(&mut self, ending: Ending, line: &mut dyn FnMut(Words<'_>)) {
         if !self.text.is_empty() {
-            line(self.stream, &self.text);
+            line(Words {
+                stream: self.stream,
+                text: &self.text,
+                ending,
+            });
             self.text.clear();
         }
     }
@@ -120,8 +142,12 @@ mod tests {
     fn lines(room: usize, reads: &[(Stream, &[u8])]) -> Vec<String> {
         let mut capture = Capture::default();
         let mut said = Vec::new();
-        let mut line = |stream: Stream, text: &[u8]| {
-            said.push(format!("{}: {}", stream.name(), text.escape_bytes()));
+        let mut line = |words: Words<'_>| {
+            said.push(format!(
+                "{}: {}",
+                words.stream.name(),
+                words.text.escape_bytes()
+            ));
         };
         for (stream, bytes) in reads {
             capture.feed(*stream, bytes, room, &mut line);
@@ -179,10 +205,36 @@ mod tests {
         ]
         .concat();
         let mut lengths = Vec::new();
-        Capture::default().feed(Stream::Stderr, &text, 1023, &mut |_, line| {
-            lengths.push(line.len());
+        Capture::default().feed(Stream::Stderr, &text, 1023, &mut |words| {
+            lengths.push((words.text.len(), words.ending));
         });
-        assert_eq!(lengths, [100, 1023, 1023, 454]);
+        let (cut, complete) = (Ending::Cut, Ending::Complete);
+        assert_eq!(
+            lengths,
+            [(100, complete), (1023, cut), (1023, cut), (454, complete)]
+        );
+    }
+
+    #[test]
+    fn an_end_among_the_first_words_is_said() {
+        for (paused, expected) in [(false, Ending::PipeClosed), (true, Ending::Complete)] {
+            let mut capture = Capture::default();
+            let mut endings = Vec::new();
+            let mut line = |words: Words<'_>| endings.push(words.ending);
+            capture.feed(Stream::Stderr, b"a\nb", 100, &mut line);
+            if paused {
+                capture.pause();
+            }
+            capture.end_of_stream(100, &mut line);
+            capture.flush(100, &mut line);
+            assert_eq!(endings, [Ending::Complete, expected]);
+        }
+    }
+
+    #[test]
+    fn an_end_without_words_is_nothing_to_say() {
+        let mut capture = Capture::default();
+        capture.end_of_stream(100, &mut |words| panic!("{words:?}"));
     }
 
     #[test]
@@ -211,8 +263,8 @@ mod tests {
         fn nothing_is_lost(text in prop::collection::vec(any::<u8>(), 0..200), room in 1_usize..50) {
             let mut said = Vec::new();
             let mut capture = Capture::default();
-            capture.feed(Stream::Stdout, &text, room, &mut |_, line| said.extend_from_slice(line));
-            capture.flush(room, &mut |_, line| said.extend_from_slice(line));
+            capture.feed(Stream::Stdout, &text, room, &mut |words| said.extend_from_slice(words.text));
+            capture.flush(room, &mut |words| said.extend_from_slice(words.text));
             let expected: Vec<u8> = text.replace(FLUSH_MARKER, b"").into_iter().filter(|byte| *byte != b'\n').collect();
             prop_assert_eq!(said, expected);
         }

@@ -20,12 +20,11 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::access_logs::Reopened;
-use crate::capture::Stream;
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
-use crate::program::{Options, Program};
+use crate::program::{Options, Program, Stream};
 use crate::systemd::Load;
 use crate::world::{Activity, Audience, Birth, Fate, World};
 
@@ -56,6 +55,8 @@ pub(crate) struct Live<P> {
     zygotes: BTreeMap<ZygoteId, LiveZygote>,
     workers: HashMap<WorkerId, Pipes>,
     outputs: Outputs,
+    /// Set while the log takes less than there is.
+    log_timer: Option<TimerId>,
 }
 
 /// Who has something to tell.
@@ -69,6 +70,8 @@ pub(crate) enum Token {
     Control(WorkerId),
     /// An output of a worker. As a timer: there is more to read.
     Output(WorkerId, Stream),
+    /// The log: try again what it did not take.
+    Log,
     /// The socket of a pool.
     Listener(PoolId),
     /// A timer of the master.
@@ -297,6 +300,7 @@ impl<P: Program> Live<P> {
             zygotes: BTreeMap::new(),
             workers: HashMap::new(),
             outputs: Outputs::Waiting,
+            log_timer: None,
         }
     }
 

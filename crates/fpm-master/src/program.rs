@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use fpm_channel::PhpOptions;
-use fpm_conf::LogLevel;
-use nix::unistd::Uid;
+use fpm_channel::{Generation, PhpOptions};
+use fpm_conf::Pool;
+use nix::unistd::{Pid, Uid};
 
 use crate::error::MasterError;
 use crate::store::Store;
@@ -51,9 +51,77 @@ pub trait Program {
     /// When it cannot be opened; the old one stays in use.
     fn reopen_log(&mut self) -> io::Result<()>;
 
-    /// Returns how a log line of this level begins now; nothing when such lines are not logged.
-    fn prefix(&self, level: LogLevel) -> String;
+    /// Returns how many bytes of what this worker says fit in one line of the log.
+    fn room(&self, speaker: &Speaker<'_>) -> usize;
 
-    /// Writes bytes to standard error, which is the log once the daemon is launched.
+    /// Writes a line of what a worker has said to the log, whatever the log's level.
+    fn worker_said(&mut self, speaker: &Speaker<'_>, words: &Words<'_>);
+
+    /// Writes bytes to the log as they are.
     fn write(&mut self, bytes: &[u8]);
+
+    /// Tries again to write what the log did not take when it was to be written.
+    fn flush_log(&mut self) -> Backlog;
+}
+
+/// A worker that says something on its outputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Speaker<'a> {
+    /// Its pool.
+    pub pool: &'a Pool,
+    /// Its process.
+    pub process: Pid,
+    /// The generation of its configuration.
+    pub generation: Generation,
+}
+
+/// A line, or a piece of one, that a worker has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words<'a> {
+    /// Where it was said.
+    pub stream: Stream,
+    /// What was said, without the line feed.
+    pub text: &'a [u8],
+    /// What followed.
+    pub ending: Ending,
+}
+
+/// One of a worker's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
+}
+
+impl Stream {
+    /// Returns the name that log lines use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
+}
+
+/// How a line of a worker came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was complete.
+    Complete,
+    /// It was as long as a line may be: the next one goes on.
+    Cut,
+    /// The worker's output ended in the middle of its very first words.
+    PipeClosed,
+}
+
+/// Whether something waits to be written to the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    /// Nothing does.
+    Empty,
+    /// Something does: try again a little later.
+    Waiting,
 }

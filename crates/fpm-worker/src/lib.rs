@@ -19,6 +19,7 @@ mod client;
 pub mod environment;
 pub mod exit;
 mod host;
+pub mod json;
 mod limit_extensions;
 pub mod log;
 mod meter;

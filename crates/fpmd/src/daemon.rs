@@ -1,10 +1,10 @@
 //! What the master needs of the program around it: pid file, log, the parent that waits.
 
-use std::io::{self, Write};
+use std::io;
 
-use fpm_conf::{Config, LogLevel};
+use fpm_conf::Config;
 use fpm_master::error::MasterError;
-use fpm_master::program::Program;
+use fpm_master::program::{Backlog, Program, Speaker, Words};
 use nix::unistd::Pid;
 
 use crate::background::Readiness;
@@ -65,12 +65,19 @@ impl Program for &mut Daemon {
         self.log.reopen()
     }
 
-    fn prefix(&self, level: LogLevel) -> String {
-        self.log.prefix(level)
+    fn room(&self, speaker: &Speaker<'_>) -> usize {
+        self.log.room(speaker)
+    }
+
+    fn worker_said(&mut self, speaker: &Speaker<'_>, words: &Words<'_>) {
+        self.log.worker_said(speaker, words);
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // A log that cannot be written to has nobody to tell.
-        let _ = io::stderr().write_all(bytes);
+        self.log.put(bytes);
+    }
+
+    fn flush_log(&mut self) -> Backlog {
+        self.log.flush()
     }
 }

@@ -20,6 +20,7 @@ impl<P: Program> Live<P> {
     /// # Errors
     /// When the kernel refuses to wait.
     pub(crate) fn wait(&mut self, happened: &mut VecDeque<Event>) -> Result<Duration, EventError> {
+        self.keep_log_flowing();
         let mut told = Vec::new();
         let now = self.events.wait(&mut told)?;
         for event in told {
@@ -53,6 +54,7 @@ impl<P: Program> Live<P> {
                     self.flush_control(worker);
                     self.on_control(worker, happened);
                 }
+                fpm_events::Event::Timer(Token::Log) => self.log_timer = None,
                 fpm_events::Event::Readable(token)
                 | fpm_events::Event::Writable(token)
                 | fpm_events::Event::Timer(token) => self.on_words(token),
@@ -114,7 +116,11 @@ impl<P: Program> Live<P> {
             Token::Output(worker, stream) => self.read_output(worker, stream),
             Token::ZygoteStderr(zygote) => self.read_stderr(zygote),
             // Told in no other way than those above.
-            Token::Channel(_) | Token::Control(_) | Token::Listener(_) | Token::Timer(_) => {}
+            Token::Channel(_)
+            | Token::Control(_)
+            | Token::Log
+            | Token::Listener(_)
+            | Token::Timer(_) => {}
         }
     }
 }

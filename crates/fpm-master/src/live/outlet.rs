@@ -1,6 +1,6 @@
 //! What workers and zygotes say, on its way to the log.
 //!
-//! Rule: nothing waits and nothing is lost. A stream that never ends is read in portions, so that the master always gets
+//! Rule: nothing waits, and nothing is lost but what a log refuses for long, which the program counts. A stream that never ends is read in portions, so that the master always gets
 //! round to everything else.
 //!
 //! Original: sapi/fpm/fpm/fpm_stdio.c (`fpm_stdio_child_said`)
@@ -8,21 +8,24 @@
 use std::time::Duration;
 
 use fpm_channel::WorkerId;
-use fpm_conf::{LogLevel, Pool};
 use fpm_events::Interest;
+use fpm_os::clock;
 use nix::unistd::Pid;
 
 use super::pipes::{Chunk, Pipes};
 use super::{Live, Token};
-use crate::capture::{Capture, Stream};
+use crate::capture::Capture;
 use crate::event::ZygoteId;
-use crate::program::Program;
+use crate::program::{Backlog, Program, Speaker, Stream, Words};
 
 /// Read at once.
 pub(super) const PORTION: usize = 16 * 1024;
 /// Portions that a process which has ended may have left. A pipe holds 64 KiB (pipe(7)), but a process that it has left
 /// behind may go on writing.
 const LAST_PORTIONS: usize = 64;
+
+/// When to try again what the log did not take.
+const LOG_AGAIN: Duration = Duration::from_millis(100);
 
 /// Whether what workers write is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,11 +89,11 @@ impl<P: Program> Live<P> {
             return Chunk::End;
         };
         let chunk = pipes.read(stream, &mut buffer);
-        if let Chunk::Bytes(count) = chunk {
-            self.with_capture(worker, |capture, room, line| {
-                capture.feed(stream, &buffer[..count], room, line);
-            });
-        }
+        self.with_capture(worker, |capture, room, line| match chunk {
+            Chunk::Bytes(count) => capture.feed(stream, &buffer[..count], room, line),
+            Chunk::Nothing => capture.pause(),
+            Chunk::End => capture.end_of_stream(room, line),
+        });
         chunk
     }
 
@@ -98,7 +101,7 @@ impl<P: Program> Live<P> {
     fn with_capture(
         &mut self,
         worker: WorkerId,
-        cut: impl FnOnce(&mut Capture, usize, &mut dyn FnMut(Stream, &[u8])),
+        cut: impl FnOnce(&mut Capture, usize, &mut dyn FnMut(Words<'_>)),
     ) {
         let Some(pipes) = self.workers.get_mut(&worker) else {
             return;
@@ -111,55 +114,23 @@ impl<P: Program> Live<P> {
         };
         let board = setup.board(pipes.pool.index);
         let state = board.and_then(|board| board.state(pipes.slot.0));
-        let pid = state.map_or(Pid::from_raw(0), |state| state.pid);
-        let limit = usize::try_from(setup.config.global.log_limit).unwrap_or(usize::MAX);
+        let speaker = Speaker {
+            pool,
+            process: state.map_or(Pid::from_raw(0), |state| state.pid),
+            generation: pipes.pool.generation,
+        };
         let program = &mut self.program;
-        let prefix = program.prefix(LogLevel::Warning);
-        // The names of the two streams are equally long.
-        let decoration = around(pool, pid, &prefix, Stream::Stderr, b"").len();
-        let room = limit.saturating_sub(decoration);
-        cut(&mut pipes.capture, room, &mut |stream, text| {
-            program.write(&around(pool, pid, &prefix, stream, text));
+        let room = program.room(&speaker);
+        cut(&mut pipes.capture, room, &mut |words| {
+            program.worker_said(&speaker, &words);
         });
     }
-}
 
-/// Decorates a line. When warnings are not logged the original leaves the beginning out and the end in.
-fn around(pool: &Pool, pid: Pid, prefix: &str, stream: Stream, text: &[u8]) -> Vec<u8> {
-    let (before, after) = if !pool.decorate_workers_output {
-        (String::new(), &b"\n"[..])
-    } else if prefix.is_empty() {
-        (String::new(), &b"\"\n"[..])
-    } else {
-        let before = format!(
-            "{prefix}[pool {}] child {pid} said into {}: \"",
-            pool.name,
-            stream.name()
-        );
-        (before, &b"\"\n"[..])
-    };
-    [before.as_bytes(), text, after].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use bstr::ByteSlice;
-
-    use super::*;
-
-    #[test]
-    fn lines_are_decorated_as_the_originals() {
-        let mut pool = Pool::new("www", "/run/www.sock");
-        let pid = Pid::from_raw(42);
-        let line = |pool: &Pool, prefix| {
-            around(pool, pid, prefix, Stream::Stdout, b"a\xff")
-                .as_bstr()
-                .to_owned()
-        };
-        let said = b"[time] WARNING: [pool www] child 42 said into stdout: \"a\xff\"\n";
-        assert_eq!(line(&pool, "[time] WARNING: "), said.as_bstr());
-        assert_eq!(line(&pool, ""), b"a\xff\"\n".as_bstr());
-        pool.decorate_workers_output = false;
-        assert_eq!(line(&pool, "[time] WARNING: "), b"a\xff\n".as_bstr());
+    /// Sees to it that what the log does not take now is tried again.
+    pub(super) fn keep_log_flowing(&mut self) {
+        if self.log_timer.is_none() && self.program.flush_log() == Backlog::Waiting {
+            let at = clock::monotonic() + LOG_AGAIN;
+            self.log_timer = Some(self.events.set_timer(at, Token::Log));
+        }
     }
 }

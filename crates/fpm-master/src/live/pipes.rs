@@ -9,8 +9,9 @@ use fpm_channel::SlotIndex;
 use fpm_channel::worker::MasterEnd;
 use fpm_os::descriptor::set_nonblocking;
 
-use crate::capture::{Capture, Stream};
+use crate::capture::Capture;
 use crate::pool::PoolId;
+use crate::program::Stream;
 use crate::world::Birth;
 
 /// The master's ends, and whose they are.

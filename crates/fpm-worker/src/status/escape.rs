@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use crate::json::escape;
+
 /// Makes a text fit for HTML and XML, inside elements and attributes.
 pub(super) fn markup(text: &[u8], page: &mut String) {
     for character in String::from_utf8_lossy(text).chars() {
@@ -31,7 +33,7 @@ pub(super) fn json_in_ascii(text: &[u8], page: &mut String) {
                     put(page, *unit);
                 }
             }
-            other => json_character(other, page),
+            other => escape(other, page),
         }
     }
 }
@@ -39,21 +41,7 @@ pub(super) fn json_in_ascii(text: &[u8], page: &mut String) {
 /// Makes a text fit for a JSON string and leaves alone what may stay.
 pub(super) fn json(text: &[u8], page: &mut String) {
     for character in valid(text) {
-        json_character(character, page);
-    }
-}
-
-fn json_character(character: char, page: &mut String) {
-    match character {
-        '"' => page.push_str("\\\""),
-        '\\' => page.push_str("\\\\"),
-        '\u{8}' => page.push_str("\\b"),
-        '\u{c}' => page.push_str("\\f"),
-        '\n' => page.push_str("\\n"),
-        '\r' => page.push_str("\\r"),
-        '\t' => page.push_str("\\t"),
-        '\0'..='\u{1f}' => put(page, character as u16),
-        other => page.push(other),
+        escape(character, page);
     }
 }
 

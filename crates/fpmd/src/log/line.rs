@@ -8,10 +8,16 @@ use bstr::BStr;
 use fpm_conf::LogLevel;
 use fpm_os::clock::{LocalTime, local_time};
 
+use super::json;
+
+/// Ends a colour.
+const RESET: &str = "\x1b[0m";
+
 /// The original formats lines into a buffer of this size.
 const BUFFER: usize = 2048;
 
-const MONTHS: [&str; 12] = [
+/// The C library's names of months.
+pub(super) const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
@@ -33,20 +39,39 @@ impl Default for Place<'_> {
     }
 }
 
-/// Puts a line together, line feed included. A line longer than the original's buffer is cut to `limit` bytes and ends in
-/// `...`.
-pub(super) fn compose(
-    level: LogLevel,
-    configured: LogLevel,
-    since_1970: Duration,
-    place: Place<'_>,
-    text: &BStr,
-    limit: usize,
-) -> Vec<u8> {
-    let mut line = prefix(level, configured, since_1970, place).into_bytes();
-    line.extend_from_slice(text);
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As php-fpm's.
+    Plain,
+    /// For people at a terminal: coloured levels, and seconds since this moment (since 1970).
+    Terminal(Duration),
+    /// `log_format = json`.
+    Json,
+}
+
+/// One message on its way to the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    pub(super) level: LogLevel,
+    /// `log_level`.
+    pub(super) configured: LogLevel,
+    /// When it is written, since 1970.
+    pub(super) now: Duration,
+    pub(super) place: Place<'a>,
+    pub(super) text: &'a BStr,
+}
+
+/// Puts a line together, line feed included. A plain line that is longer than the original's buffer is cut to `limit` bytes and
+/// ends in `...`.
+pub(super) fn compose(form: Form, record: &Record<'_>, limit: usize) -> Vec<u8> {
+    if form == Form::Json {
+        return json::message(record);
+    }
+    let mut line = prefix(form, record).into_bytes();
+    line.extend_from_slice(record.text);
     let limit = limit.min(BUFFER);
-    if line.len() >= BUFFER {
+    if line.len() >= BUFFER && form == Form::Plain {
         line.truncate(limit.saturating_sub(4));
         line.extend_from_slice(b"...");
     }
@@ -55,27 +80,40 @@ pub(super) fn compose(
 }
 
 /// Puts a line for syslog together, which adds the time itself.
-pub(super) fn for_syslog(
-    level: LogLevel,
-    configured: LogLevel,
-    place: Place<'_>,
-    text: &BStr,
-) -> Vec<u8> {
-    let mut line = format!("[{}] ", level.name()).into_bytes();
-    if configured == LogLevel::Debug {
-        line.extend_from_slice(format!("{}(), line {}: ", place.function, place.line).as_bytes());
+pub(super) fn for_syslog(record: &Record<'_>) -> Vec<u8> {
+    let mut line = format!("[{}] ", record.level.name()).into_bytes();
+    if record.configured == LogLevel::Debug {
+        let Place {
+            function,
+            line: number,
+        } = record.place;
+        line.extend_from_slice(format!("{function}(), line {number}: ").as_bytes());
     }
-    line.extend_from_slice(text);
+    line.extend_from_slice(record.text);
     line
 }
 
 /// Returns what stands in front of the text: time and level, and when debugging who wrote it.
-pub(super) fn prefix(
-    level: LogLevel,
-    configured: LogLevel,
-    since_1970: Duration,
-    place: Place<'_>,
-) -> String {
+pub(super) fn prefix(form: Form, record: &Record<'_>) -> String {
+    let Record {
+        level,
+        configured,
+        now,
+        place,
+        ..
+    } = *record;
+    let name = level.name();
+    let place = match configured {
+        LogLevel::Debug => {
+            let pid = std::process::id();
+            format!("pid {pid}, {}(), line {}: ", place.function, place.line)
+        }
+        _ => String::new(),
+    };
+    if let Form::Terminal(started) = form {
+        let since = now.saturating_sub(started).as_secs_f64();
+        return format!("{since:9.3} {}{name}{RESET}: {place}", colour(level));
+    }
     let LocalTime {
         year,
         month,
@@ -84,21 +122,26 @@ pub(super) fn prefix(
         minute,
         second,
         ..
-    } = local_time(since_1970);
+    } = local_time(now);
     let month = MONTHS
         .get(usize::from(month.saturating_sub(1)))
         .copied()
         .unwrap_or_default();
     let time = format!("{day:02}-{month}-{year} {hour:02}:{minute:02}:{second:02}");
-    let level = level.name();
-    if configured > LogLevel::Debug {
-        return format!("[{time}] {level}: ");
+    match configured {
+        LogLevel::Debug => format!("[{time}.{:06}] {name}: {place}", now.subsec_micros()),
+        _ => format!("[{time}] {name}: "),
     }
-    let (micros, pid) = (since_1970.subsec_micros(), std::process::id());
-    format!(
-        "[{time}.{micros:06}] {level}: pid {pid}, {}(), line {}: ",
-        place.function, place.line
-    )
+}
+
+/// Returns what colours the name of a level (ECMA-48, SGR).
+fn colour(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "\x1b[2m",
+        LogLevel::Notice => "\x1b[32m",
+        LogLevel::Warning => "\x1b[33m",
+        LogLevel::Error | LogLevel::Alert => "\x1b[1;31m",
+    }
 }
 
 #[cfg(test)]
@@ -114,15 +157,14 @@ mod tests {
             function: "workers",
             line: 17,
         };
-        let line = compose(
+        let record = Record {
             level,
             configured,
-            NOON,
+            now: NOON,
             place,
-            text.as_bytes().as_bstr(),
-            limit,
-        );
-        String::from_utf8(line).unwrap()
+            text: text.as_bytes().as_bstr(),
+        };
+        String::from_utf8(compose(Form::Plain, &record, limit)).unwrap()
     }
 
     /// Blanks out what depends on the time zone.
@@ -148,15 +190,36 @@ mod tests {
     }
 
     #[test]
+    fn lines_for_people_have_colours_and_the_time_since_the_start() {
+        let record = Record {
+            level: LogLevel::Warning,
+            configured: LogLevel::Notice,
+            now: NOON,
+            place: Place::default(),
+            text: "text".into(),
+        };
+        let form = Form::Terminal(NOON - Duration::from_millis(61_500));
+        assert_eq!(
+            compose(form, &record, 1024).as_bstr(),
+            "   61.500 \x1b[33mWARNING\x1b[0m: text\n"
+        );
+    }
+
+    #[test]
     fn lines_for_syslog_have_no_time() {
         let place = Place {
             function: "workers",
             line: 17,
         };
         let line = |configured| {
-            for_syslog(LogLevel::Error, configured, place, "no".into())
-                .as_bstr()
-                .to_owned()
+            let record = Record {
+                level: LogLevel::Error,
+                configured,
+                now: NOON,
+                place,
+                text: "no".into(),
+            };
+            for_syslog(&record).as_bstr().to_owned()
         };
         assert_eq!(line(LogLevel::Notice), "[ERROR] no");
         assert_eq!(line(LogLevel::Debug), "[ERROR] workers(), line 17: no");

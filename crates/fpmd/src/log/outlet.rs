@@ -1,0 +1,203 @@
+//! Writing log lines without waiting for whoever takes them.
+//!
+//! Rule: lines that are not taken are kept up to a bound and tried again; beyond it they are counted, and the count is told
+//! when lines are taken again. Nothing is lost silently, and nobody waits.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use fpm_os::sink::Sink;
+
+/// As much as is kept, in bytes.
+const ROOM: usize = 1 << 20;
+
+/// Lines that wait to be written, and how many had no room.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    lines: VecDeque<Vec<u8>>,
+    /// Bytes in `lines`.
+    size: usize,
+    lost: u64,
+}
+
+/// A file, and the lines that it has not taken.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    sink: Sink,
+    backlog: Backlog,
+}
+
+impl Backlog {
+    /// Writes a line behind those that wait. `write` is given a line and tells how much of it was taken.
+    pub(super) fn write(
+        &mut self,
+        line: Vec<u8>,
+        write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
+    ) {
+        self.flush(write);
+        // A line that is longer than all the room waits alone.
+        if self.is_empty() || self.size + line.len() <= ROOM {
+            self.size += line.len();
+            self.lines.push_back(line);
+            self.flush(write);
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// Writes what waits, as far as it is taken.
+    pub(super) fn flush(&mut self, write: &mut dyn FnMut(&[u8]) -> io::Result<usize>) {
+        while let Some(line) = self.lines.front_mut() {
+            match write(line) {
+                Ok(0) | Err(_) => return,
+                Ok(count) => {
+                    line.drain(..count.min(line.len()));
+                    self.size -= count;
+                    if line.is_empty() {
+                        self.lines.pop_front();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Returns how many lines were lost, once all the others are written; asking forgets them.
+    pub(super) fn take_lost(&mut self) -> Option<u64> {
+        (self.is_empty() && self.lost > 0).then(|| std::mem::take(&mut self.lost))
+    }
+
+    /// Gives up what waits for a log that is not used any more.
+    pub(super) fn give_up(&mut self) -> Backlog {
+        let waited = u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
+        let lost = self.lost + waited;
+        *self = Backlog::default();
+        Backlog {
+            lost,
+            ..Backlog::default()
+        }
+    }
+}
+
+impl Outlet {
+    /// Begins to write to a file. What another log has lost is told here.
+    pub(super) fn new(file: File, backlog: Backlog) -> Outlet {
+        Outlet {
+            sink: Sink::new(file),
+            backlog,
+        }
+    }
+
+    /// Goes on in another file.
+    pub(super) fn replace(&mut self, file: File) {
+        self.sink = Sink::new(file);
+    }
+
+    /// Writes a line, now or as soon as it is taken.
+    pub(super) fn write(&mut self, line: Vec<u8>) {
+        let sink = &self.sink;
+        self.backlog.write(line, &mut |bytes| sink.write(bytes));
+    }
+
+    /// Writes what waits, as far as it is taken.
+    pub(super) fn flush(&mut self) {
+        let sink = &self.sink;
+        self.backlog.flush(&mut |bytes| sink.write(bytes));
+    }
+
+    pub(super) fn backlog(&mut self) -> &mut Backlog {
+        &mut self.backlog
+    }
+}
+
+impl AsFd for Outlet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.sink.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A log that takes so many bytes.
+    struct Taker {
+        room: usize,
+        taken: Vec<u8>,
+    }
+
+    impl Taker {
+        fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room);
+            if count == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.room -= count;
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn what_is_not_taken_waits_and_what_has_no_room_is_counted() {
+        let mut taker = Taker {
+            room: 3,
+            taken: Vec::new(),
+        };
+        let mut backlog = Backlog::default();
+        let long = vec![b'x'; ROOM - 10];
+        for line in [&b"one\n"[..], &long, b"four\n", b"five\n"] {
+            backlog.write(line.to_vec(), &mut |bytes| taker.take(bytes));
+        }
+        assert_eq!(taker.taken, b"one");
+        assert_eq!(
+            backlog.take_lost(),
+            None,
+            "not before the others are written"
+        );
+        taker.room = usize::MAX;
+        backlog.flush(&mut |bytes| taker.take(bytes));
+        assert!(backlog.is_empty());
+        assert_eq!(taker.taken, [b"one\n", &long[..], b"four\n"].concat());
+        assert_eq!(backlog.take_lost(), Some(1));
+        assert_eq!(backlog.take_lost(), None);
+    }
+
+    #[test]
+    fn what_is_given_up_is_counted() {
+        let mut backlog = Backlog::default();
+        for line in ["one", "two"] {
+            backlog.write(line.into(), &mut |_| Err(io::ErrorKind::StorageFull.into()));
+        }
+        assert_eq!(backlog.give_up().take_lost(), Some(2));
+        assert_eq!(backlog.take_lost(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn lines_come_out_whole_and_in_their_order(
+            steps in prop::collection::vec((0_usize..20, 0_usize..30), 0..40),
+        ) {
+            let mut taker = Taker { room: 0, taken: Vec::new() };
+            let (mut backlog, mut expected) = (Backlog::default(), Vec::new());
+            for (length, room) in steps {
+                taker.room += room;
+                let line = [vec![b'x'; length], b"\n".to_vec()].concat();
+                expected.extend_from_slice(&line);
+                backlog.write(line, &mut |bytes| taker.take(bytes));
+                prop_assert!(expected.starts_with(&taker.taken));
+            }
+            taker.room = usize::MAX;
+            backlog.flush(&mut |bytes| taker.take(bytes));
+            prop_assert_eq!(taker.taken, expected);
+        }
+    }
+}
