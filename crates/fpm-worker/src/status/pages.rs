@@ -224,3 +224,6 @@ fn question_mark(query: &[u8]) -> &'static str {
 fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
     page.write_fmt(text).expect("a String takes everything");
 }
+
+#[cfg(test)]
+mod tests;
