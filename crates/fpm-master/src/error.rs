@@ -89,6 +89,9 @@ pub enum MasterError {
     /// The channel to a zygote does not work.
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    /// A reload found a configuration that cannot be used. What is wrong with it has been logged.
+    #[error("the configuration cannot be used")]
+    Configuration,
     /// PHP did not start.
     #[error("{reason}")]
     Php {

@@ -4,7 +4,7 @@
 //! they are the table of contents of the master.
 
 use fpm_channel::worker::FromWorker;
-use fpm_channel::{FromZygote, WorkerId};
+use fpm_channel::{FromZygote, Generation, WorkerId};
 use fpm_os::signal::Signal;
 use fpm_os::wait::Exit;
 
@@ -54,6 +54,10 @@ pub(crate) enum Timer {
     Restart(GroupId),
     /// The zygote should have ended by now.
     Overdue(ZygoteId),
+    /// While a reload replaces workers: look how far they are.
+    Turnover,
+    /// The next measure against workers of a retiring generation that have not left.
+    Patience(Generation),
     /// Workers of which it is not known whether they were born before their zygote died.
     Unclaimed,
 }

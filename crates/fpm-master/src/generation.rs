@@ -1,8 +1,9 @@
 //! One configuration at work: its pools, and the groups of pools that share a zygote.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use bstr::{BStr, BString, ByteSlice};
 use fpm_conf::{Config, PoolIndex};
 use nix::unistd::Pid;
 
@@ -11,6 +12,9 @@ use crate::event::ZygoteId;
 use crate::group::{GroupId, GroupIndex, groups};
 use crate::pool::{PoolAtWork, PoolId};
 use crate::roster::Reason;
+use crate::settings::Settings;
+use crate::state::Escalation;
+use crate::systemd::Reports;
 
 /// Wait this long before another zygote is started when the one before died at once.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -24,10 +28,30 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub(crate) struct Generation {
     /// Its number, counted from 1.
     pub(crate) number: fpm_channel::Generation,
+    /// What it is there for.
+    pub(crate) standing: Standing,
+    /// The directives that concern the master, in force while it serves.
+    pub(crate) settings: Settings,
+    /// What a service manager is told while it serves.
+    pub(crate) reports: Reports,
+    /// How far the measures against its last workers have gone while it retires.
+    pub(crate) escalation: Escalation,
     /// The pools, in the order of the configuration.
     pub(crate) pools: Vec<PoolAtWork>,
     /// The groups.
     pub(crate) groups: Vec<Group>,
+    by_name: HashMap<BString, PoolIndex>,
+}
+
+/// What a generation is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is being made, and is to serve if it can.
+    Coming,
+    /// It serves.
+    Serving,
+    /// Its workers finish what they have, and get no successors of its own.
+    Retiring,
 }
 
 /// Pools that share a zygote.
@@ -94,10 +118,43 @@ impl Generation {
             .zip(&config.pools)
             .map(|(index, pool)| PoolAtWork::new(pool, group_of(PoolIndex(index))))
             .collect();
+        let names = config.pools.iter().map(|pool| pool.name.clone());
         Generation {
             number,
+            standing: Standing::Coming,
+            settings: Settings::new(&config.global),
+            reports: Reports::new(&config.global),
+            escalation: Escalation::default(),
             pools,
             groups,
+            by_name: names.zip((0..).map(PoolIndex)).collect(),
+        }
+    }
+
+    /// Finds a pool by its name.
+    pub(crate) fn pool_named(&self, name: &BStr) -> Option<&PoolAtWork> {
+        self.index_of(name).map(|index| self.pool(index))
+    }
+
+    /// Finds the index of a pool by its name.
+    pub(crate) fn index_of(&self, name: &BStr) -> Option<PoolIndex> {
+        self.by_name.get(name.as_bytes()).copied()
+    }
+
+    /// Tells whether it has no workers, living or asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pools
+            .iter()
+            .all(|pool| pool.workers().next().is_none())
+    }
+
+    /// Forgets the births that have not been asked for.
+    pub(crate) fn cancel_births(&mut self) {
+        for group in &mut self.groups {
+            group.queue.clear();
+        }
+        for pool in &mut self.pools {
+            pool.cancel_births();
         }
     }
 

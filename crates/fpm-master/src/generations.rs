@@ -6,7 +6,7 @@
 use fpm_conf::Config;
 
 use crate::event::ZygoteId;
-use crate::generation::{Generation, Group, Zygote};
+use crate::generation::{Generation, Group, Standing, Zygote};
 use crate::group::GroupId;
 use crate::pool::{PoolAtWork, PoolId};
 
@@ -16,16 +16,79 @@ pub(crate) struct Generations {
     all: Vec<Generation>,
     /// Which one serves.
     serving: fpm_channel::Generation,
+    /// The number given last.
+    last: fpm_channel::Generation,
 }
 
 impl Generations {
     /// Sets up the first generation, which is to serve.
     pub(crate) fn first(config: &Config) -> Generations {
         let number = fpm_channel::Generation(1);
+        let mut first = Generation::new(number, config);
+        first.standing = Standing::Serving;
         Generations {
-            all: vec![Generation::new(number, config)],
+            all: vec![first],
             serving: number,
+            last: number,
         }
+    }
+
+    /// Gives a number to a generation that may come.
+    pub(crate) fn number(&mut self) -> fpm_channel::Generation {
+        self.last.0 += 1;
+        self.last
+    }
+
+    /// Sets up a generation that is to serve if it can.
+    pub(crate) fn add(&mut self, number: fpm_channel::Generation, config: &Config) {
+        self.all.push(Generation::new(number, config));
+    }
+
+    /// Lets another generation serve, and the one that did retire; returns that one's number.
+    pub(crate) fn succeed(&mut self, number: fpm_channel::Generation) -> fpm_channel::Generation {
+        let before = std::mem::replace(&mut self.serving, number);
+        self.get_mut(before).standing = Standing::Retiring;
+        self.get_mut(number).standing = Standing::Serving;
+        before
+    }
+
+    /// Forgets a generation that has no processes left. The one that serves stays, even without.
+    pub(crate) fn remove(&mut self, number: fpm_channel::Generation) {
+        self.all
+            .retain(|known| known.number != number || number == self.serving);
+    }
+
+    /// Returns a generation, if it is there.
+    pub(crate) fn find(&self, number: fpm_channel::Generation) -> Option<&Generation> {
+        self.all.iter().find(|known| known.number == number)
+    }
+
+    /// Returns the generations that are finishing what they have, oldest first.
+    pub(crate) fn retiring(&self) -> impl Iterator<Item = &Generation> {
+        let serving = self.serving;
+        let mut retiring = self.all.iter();
+        std::iter::from_fn(move || {
+            retiring.find(|known| known.standing == Standing::Retiring && known.number != serving)
+        })
+    }
+
+    /// Returns the pools of the other generations that go by the name of this one.
+    pub(crate) fn namesakes(&self, pool: PoolId) -> impl Iterator<Item = &PoolAtWork> {
+        let name = &self.pool(pool).name;
+        let others = self.all.iter();
+        let others = others.filter(move |known| known.number != pool.generation);
+        others.filter_map(|known| known.pool_named(name.as_ref()))
+    }
+
+    /// Returns how many workers are queued to be forked.
+    pub(crate) fn queued(&self) -> u32 {
+        let pools = self.all.iter().flat_map(|known| &known.pools);
+        pools.map(|pool| pool.queued).sum()
+    }
+
+    /// Returns how many generations there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
     }
 
     /// Returns the generation that serves.
@@ -38,8 +101,8 @@ impl Generations {
     /// # Panics
     /// When it is gone.
     pub(crate) fn get(&self, number: fpm_channel::Generation) -> &Generation {
-        let found = self.all.iter().find(|known| known.number == number);
-        found.expect("a generation stays as long as anything names it")
+        self.find(number)
+            .expect("a generation stays as long as anything names it")
     }
 
     /// Returns a generation to be changed.
@@ -105,8 +168,8 @@ impl Generations {
         self.all.iter().flat_map(Generation::zygotes)
     }
 
-    /// Returns all generations to be changed, oldest first.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
-        self.all.iter_mut()
+    /// Returns the numbers of all generations, oldest first.
+    pub(crate) fn numbers(&self) -> Vec<fpm_channel::Generation> {
+        self.all.iter().map(|known| known.number).collect()
     }
 }

@@ -27,11 +27,14 @@ mod owner;
 mod pm;
 mod pool;
 pub mod program;
+mod reload;
 mod roster;
 pub mod run;
+mod settings;
 mod state;
 pub mod store;
 mod systemd;
+mod turnover;
 mod world;
 
 pub use live::trial::try_php;

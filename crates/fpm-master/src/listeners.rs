@@ -7,10 +7,11 @@
 //! Original: sapi/fpm/fpm/fpm_sockets.c
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -19,7 +20,7 @@ use bstr::{BStr, ByteSlice};
 use fpm_conf::{Config, ListenAddress, Pool};
 use fpm_os::error::OsError;
 use fpm_os::listener::inherited::BoundTo;
-use fpm_os::listener::{inet, unix};
+use fpm_os::listener::{inet, shut_down, unix};
 
 use crate::acl::SocketAcl;
 use crate::error::MasterError;
@@ -126,6 +127,19 @@ impl Listeners {
         self.listeners.iter().map(|listener| &listener.socket)
     }
 
+    /// Returns numbers and addresses of the sockets, each once.
+    pub(crate) fn addresses(&self) -> Vec<(RawFd, &BoundTo)> {
+        let mut addresses: Vec<(RawFd, &BoundTo)> = Vec::new();
+        let mut seen = HashSet::new();
+        for listener in &self.listeners {
+            let number = listener.socket.as_raw_fd();
+            if seen.insert(number) {
+                addresses.push((number, &listener.address));
+            }
+        }
+        addresses
+    }
+
     /// Has the sockets that nobody keeps yet kept until there is another daemon.
     pub(crate) fn keep(&self, store: &Store) {
         for listener in &self.listeners {
@@ -145,11 +159,7 @@ impl Listeners {
 
     /// Gives up the addresses that are not among `kept` ones: nobody is to look after them, and their files go.
     pub(crate) fn remove_files(&self, kept: &[Listeners]) {
-        let is_kept = |listener: &Rc<Listener>| {
-            let mut kept = kept.iter().flat_map(|kept| &kept.listeners);
-            kept.any(|kept| Rc::ptr_eq(kept, listener))
-        };
-        for listener in self.listeners.iter().filter(|listener| !is_kept(listener)) {
+        for listener in self.without(kept) {
             if let Keeper::Store(store) = listener.keeper.replace(Keeper::Nobody) {
                 store.remove(&listener.address);
             }
@@ -163,6 +173,27 @@ impl Listeners {
         for listener in self.listeners.iter().filter(unkept) {
             listener.remove_file();
         }
+    }
+
+    /// Refuses connections at the sockets that are not among `kept` ones and not lent, in all processes that have them.
+    pub(crate) fn shut_down(&self, kept: &[Listeners]) {
+        for listener in self.without(kept) {
+            if *listener.keeper.borrow() != Keeper::SocketUnit {
+                let _already = shut_down(&listener.socket);
+            }
+        }
+    }
+
+    /// Returns the sockets that are not among `kept` ones.
+    fn without(&self, kept: &[Listeners]) -> impl Iterator<Item = &Rc<Listener>> {
+        let kept: HashSet<_> = kept
+            .iter()
+            .flat_map(|kept| &kept.listeners)
+            .map(Rc::as_ptr)
+            .collect();
+        self.listeners
+            .iter()
+            .filter(move |listener| !kept.contains(&Rc::as_ptr(listener)))
     }
 }
 

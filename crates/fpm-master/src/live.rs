@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fpm_channel::worker::ToWorker;
 use fpm_channel::{Generation, Output, Spawn, ToZygote, WorkerId};
+use fpm_conf::Config;
 use fpm_events::{EventLoop, Interest, TimerId};
 use fpm_os::process::kill;
 use fpm_os::signal::Signal;
@@ -29,6 +30,7 @@ use crate::systemd::Load;
 use crate::world::{Activity, Audience, Birth, Fate, World};
 
 mod control;
+mod generations;
 mod inputs;
 mod outlet;
 mod pipes;
@@ -46,8 +48,9 @@ use zygote::LiveZygote;
 pub(crate) struct Live<P> {
     pub(crate) program: P,
     options: Options,
-    /// Those that have or had processes.
+    /// Those that have processes, and the one that serves.
     generations: BTreeMap<Generation, Setup>,
+    serving: Generation,
     /// How many files zygotes and workers may have open, when that is less than the master may.
     open_files: Option<u64>,
     events: EventLoop<Token>,
@@ -79,6 +82,22 @@ pub(crate) enum Token {
 }
 
 impl<P: Program> World for Live<P> {
+    fn prepare(&mut self, next: Generation) -> Result<Config, MasterError> {
+        self.set_up(next)
+    }
+
+    fn succeed(&mut self, next: Generation) {
+        self.put_in_force(next);
+    }
+
+    fn close_sockets(&mut self, generation: Generation) {
+        self.close_old_sockets(generation);
+    }
+
+    fn retire(&mut self, generation: Generation) {
+        self.forget(generation);
+    }
+
     fn start_zygote(&mut self, id: ZygoteId, group: GroupId) -> Result<Pid, MasterError> {
         let number = group.generation;
         let setup = self
@@ -168,6 +187,7 @@ impl<P: Program> World for Live<P> {
             if let Some(board) = board(&self.generations, pipes.pool) {
                 board.release(pipes.slot.0);
             }
+            self.hand_on(pipes.pool);
         }
     }
 
@@ -262,8 +282,16 @@ impl<P: Program> World for Live<P> {
 
     fn load(&self) -> Load {
         let mut load = Load::default();
-        for pool in self.generations.values().flat_map(|setup| &setup.pools) {
-            load.add(&pool.totals());
+        for (number, setup) in &self.generations {
+            if *number == self.serving {
+                for pool in &setup.pools {
+                    load.add(&pool.totals());
+                }
+            } else {
+                for totals in setup.own_totals() {
+                    load.add(&totals);
+                }
+            }
         }
         load
     }
@@ -294,6 +322,7 @@ impl<P: Program> Live<P> {
             program,
             options,
             generations: BTreeMap::from([(Generation(1), first)]),
+            serving: Generation(1),
             open_files,
             events,
             timers: HashMap::new(),
@@ -306,17 +335,16 @@ impl<P: Program> Live<P> {
 
     /// Ends in order: removes the files of the sockets that nobody keeps.
     pub(crate) fn close(&self) {
-        for setup in self.generations.values() {
+        if let Some(setup) = self.generations.get(&self.serving) {
             setup.listeners.leave();
         }
     }
 
-    /// Has the service manager keep the sockets of all generations, if it does such a thing.
+    /// Has the service manager keep the sockets of the generation that serves, if it does such a thing.
     fn keep_sockets(&self) {
-        let Some(store) = &self.options.store else {
-            return;
-        };
-        for setup in self.generations.values() {
+        if let Some(store) = &self.options.store
+            && let Some(setup) = self.generations.get(&self.serving)
+        {
             setup.listeners.keep(store);
         }
     }

@@ -15,7 +15,9 @@ use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
 use crate::generations::Generations;
 use crate::journal::line;
+use crate::reload::Reload;
 use crate::roster::Roster;
+use crate::settings::Settings;
 use crate::state::{Escalation, State};
 use crate::systemd::Reports;
 use crate::world::World;
@@ -24,7 +26,10 @@ mod demand;
 mod ends;
 mod maintenance;
 mod notifications;
+mod reload;
 mod reopening;
+mod replacement;
+mod retirement;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -42,6 +47,7 @@ pub(crate) struct Master<W> {
     state: State,
     escalation: Escalation,
     progress: Progress,
+    reload: Reload,
     reports: Reports,
     outcome: Option<Outcome>,
     last_zygote: u64,
@@ -60,15 +66,6 @@ pub(crate) enum Outcome {
     Failed(MasterError),
 }
 
-/// The directives that concern the master itself.
-#[derive(Clone, Copy, Debug)]
-struct Settings {
-    /// `process_control_timeout`; 0 means no limit to the patience of a graceful stop.
-    process_control_timeout: Duration,
-    /// `process.max`; `None` means no limit.
-    process_max: Option<usize>,
-}
-
 /// How far the start is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
@@ -83,20 +80,15 @@ enum Progress {
 impl<W: World> Master<W> {
     /// Sets up the master for a configuration; [`Master::start`] is what begins.
     pub(crate) fn new(config: &Config, world: W) -> Master<W> {
-        let process_max = usize::try_from(config.global.process_max).unwrap_or(usize::MAX);
         Master {
             world,
-            settings: Settings {
-                process_control_timeout: Duration::from_secs(
-                    config.global.process_control_timeout.into(),
-                ),
-                process_max: (process_max > 0).then_some(process_max),
-            },
+            settings: Settings::new(&config.global),
             generations: Generations::first(config),
             roster: Roster::default(),
             state: State::Normal,
             escalation: Escalation::default(),
             progress: Progress::Launching,
+            reload: Reload::default(),
             reports: Reports::new(&config.global),
             outcome: None,
             last_zygote: 0,
@@ -138,19 +130,17 @@ impl<W: World> Master<W> {
     fn on_signal(&mut self, now: Duration, signal: Signal) {
         tracing::debug!("received {}", signal.name());
         match signal {
+            Signal::TERM if self.is_term_graceful() => self.finish(now),
             Signal::TERM | Signal::INT => {
                 tracing::info!("Terminating ...");
                 self.change_state(now, State::Terminating);
             }
-            Signal::QUIT => {
-                tracing::info!("Finishing ...");
-                self.change_state(now, State::Finishing);
-            }
+            Signal::QUIT => self.finish(now),
+            Signal::WINCH => self.rest(now),
             Signal::USR1 => self.reopen_logs(),
             Signal::USR2 | Signal::HUP => {
-                tracing::warn!(
-                    "this version cannot reload: restart fpmd to put a new configuration to work"
-                );
+                tracing::info!("Reloading in progress ...");
+                self.request_reload(now);
             }
             _ => {}
         }
@@ -159,7 +149,7 @@ impl<W: World> Master<W> {
     fn on_said(&mut self, now: Duration, zygote: ZygoteId, said: FromZygote) {
         match said {
             FromZygote::Ready { php_version } => self.on_ready(now, zygote, &php_version),
-            FromZygote::Failed { reason } => self.on_failed(zygote, reason),
+            FromZygote::Failed { reason } => self.on_failed(now, zygote, reason),
             FromZygote::Spawned { worker, pid } => self.on_spawned(now, zygote, worker, pid),
             FromZygote::SpawnFailed { worker, errno } => {
                 self.on_spawn_failed(now, zygote, worker, errno);
@@ -184,6 +174,8 @@ impl<W: World> Master<W> {
             Timer::Restart(group) => self.start_zygote(now, group),
             Timer::Overdue(zygote) => self.on_overdue(zygote),
             Timer::Unclaimed => self.clear_up(now),
+            Timer::Turnover => self.proceed(now),
+            Timer::Patience(generation) => self.on_impatience(now, generation),
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct PoolAtWork {
     pub(crate) queued: u32,
     /// Workers dying before they serve.
     pub(crate) births: Births,
+    /// How many workers it is to get as soon as those of earlier generations leave room; 0 when that is settled.
+    pub(crate) target: u32,
     slots: Vec<Option<WorkerId>>,
 }
 
@@ -64,6 +66,7 @@ impl PoolAtWork {
             manager: ProcessManager::new(pool),
             looks: Looks::default(),
             queued: 0,
+            target: 0,
             births: Births {
                 backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
                 missing: 0,
@@ -72,6 +75,11 @@ impl PoolAtWork {
             },
             slots: vec![None; pool.pm_max_children as usize],
         }
+    }
+
+    /// Forgets the births that have not been asked for.
+    pub(crate) fn cancel_births(&mut self) {
+        (self.queued, self.births.missing, self.target) = (0, 0, 0);
     }
 
     /// Finds a slot that nobody has.
@@ -107,6 +115,11 @@ impl PoolAtWork {
         let free = u32::try_from(free).unwrap_or(u32::MAX);
         free.saturating_sub(self.queued)
             .saturating_sub(self.births.missing)
+    }
+
+    /// Returns `pm.max_children`.
+    pub(crate) fn max_children(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
     /// Returns `pm.max_children`.

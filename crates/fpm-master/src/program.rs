@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use fpm_channel::{Generation, PhpOptions};
-use fpm_conf::Pool;
+use fpm_conf::{Config, Pool};
 use nix::unistd::{Pid, Uid};
 
 use crate::error::MasterError;
@@ -44,6 +44,14 @@ pub trait Program {
     /// # Errors
     /// When the pid file cannot be written; the error's text is logged by whoever ends the program.
     fn launched(&mut self) -> Result<(), MasterError>;
+
+    /// Reads the configuration again, as at the start, and says what is wrong with it; `None` when it cannot be used. Until
+    /// [`Program::adopt`] nothing else changes.
+    fn load(&mut self) -> Option<Config>;
+
+    /// The configuration that was loaded last is in force: log, pid file and what else is the program's follow it, and `fpm is
+    /// running` is said again.
+    fn adopt(&mut self);
 
     /// Opens the error log again under its name.
     ///

@@ -46,6 +46,8 @@ pub(crate) enum Leaving {
     Retired,
     /// It is an orphan of a dead zygote: a worker of the new one takes its place.
     Replaced,
+    /// Its generation retires. It was told so then.
+    Superseded(Duration),
 }
 
 /// All workers.

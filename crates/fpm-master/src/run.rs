@@ -20,13 +20,14 @@ use crate::master::{Master, Outcome};
 use crate::program::{Options, Program};
 
 /// What the master wants to be told.
-const SIGNALS: [Signal; 7] = [
+const SIGNALS: [Signal; 8] = [
     Signal::TERM,
     Signal::INT,
     Signal::QUIT,
     Signal::USR1,
     Signal::USR2,
     Signal::HUP,
+    Signal::WINCH,
     Signal::CHLD,
 ];
 
@@ -55,7 +56,7 @@ impl Prepared {
         let events = EventLoop::create(&SIGNALS.into_iter().collect::<SignalSet>())?;
         let open_files = make_room(&config);
         let listeners = Listeners::inherit(&config, inherited, options.store.as_ref());
-        let setup = Setup::new(config, options.starter, &[listeners])?;
+        let setup = Setup::new(config, options.starter, &[listeners], None)?;
         Ok(Prepared {
             options,
             setup,

@@ -10,6 +10,7 @@ use fpm_conf::Global;
 use fpm_scoreboard::Totals;
 use nix::unistd::Pid;
 
+use crate::reload::Reload;
 use crate::state::State;
 
 /// The reports that go out again and again.
@@ -51,15 +52,20 @@ impl Reports {
         self.interval
     }
 
-    /// Writes the next report. One of a daemon that is stopping does not claim to be ready.
-    pub(crate) fn next(&mut self, state: State, load: Load) -> String {
+    /// Takes interval and watchdog from another configuration.
+    pub(crate) fn follow(&mut self, other: Reports) {
+        (self.interval, self.watched) = (other.interval, other.watched);
+    }
+
+    /// Writes the next report. One of a daemon that is stopping or reloading does not claim to be ready.
+    pub(crate) fn next(&mut self, state: State, reload: Reload, load: Load) -> String {
         let Load {
             active,
             idle,
             requests,
             slow,
         } = load;
-        let ready = if state == State::Normal {
+        let ready = if state == State::Normal && !reload.is_announced() {
             "READY=1\n"
         } else {
             ""
@@ -90,6 +96,19 @@ impl Load {
 /// Says that the daemon serves, and which process is the one to be watched.
 pub(crate) fn ready(master: Pid) -> String {
     format!("READY=1\nSTATUS=Ready to handle connections\nMAINPID={master}")
+}
+
+/// Says that a reload has begun at this time, which is the kernel's monotonic clock (sd_notify(3)).
+pub(crate) fn reloading(now: Duration) -> String {
+    format!(
+        "RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reloading in progress ...",
+        now.as_micros()
+    )
+}
+
+/// Says that a reload has failed and what goes on.
+pub(crate) fn not_reloaded(status: &str) -> String {
+    format!("READY=1\nSTATUS={status}")
 }
 
 /// Says that the daemon is on its way out; `None` while it is not.
@@ -123,13 +142,18 @@ mod tests {
             slow: 2,
         };
         let first = "READY=1\nSTATUS=Processes active: 1, idle: 4, Requests: 25, slow: 2, Traffic: 2.50req/sec";
-        assert_eq!(reports.next(State::Normal, load), first);
+        let none = Reload::default();
+        assert_eq!(reports.next(State::Normal, none, load), first);
         let later = Load {
             requests: 26,
             ..load
         };
         let second = "READY=1\nSTATUS=Processes active: 1, idle: 4, Requests: 26, slow: 2, Traffic: 0.10req/sec";
-        assert_eq!(reports.next(State::Normal, later), second);
+        assert_eq!(reports.next(State::Normal, none, later), second);
+        let mut reload = none;
+        reload.enter(crate::reload::Phase::Held);
+        let third = reports.next(State::Normal, reload, later);
+        assert!(third.starts_with("STATUS="), "{third}");
     }
 
     #[test]
@@ -137,10 +161,11 @@ mod tests {
         let mut reports = reports(1500, true);
         let status = "WATCHDOG=1\nSTATUS=Processes active: 0, idle: 0, Requests: 0, slow: 0, Traffic: 0.00req/sec";
         assert_eq!(
-            reports.next(State::Normal, Load::default()),
+            reports.next(State::Normal, Reload::default(), Load::default()),
             format!("READY=1\n{status}")
         );
-        assert_eq!(reports.next(State::Finishing, Load::default()), status);
+        let last = reports.next(State::Finishing, Reload::default(), Load::default());
+        assert_eq!(last, status);
     }
 
     #[test]

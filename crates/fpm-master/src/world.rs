@@ -5,7 +5,8 @@
 use std::io;
 use std::time::Duration;
 
-use fpm_channel::{SlotIndex, WorkerId};
+use fpm_channel::{Generation, SlotIndex, WorkerId};
+use fpm_conf::Config;
 use fpm_os::signal::Signal;
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -19,6 +20,23 @@ use crate::systemd::Load;
 
 /// What the master can do to the world outside its memory.
 pub(crate) trait World {
+    /// Reads the configuration anew and sets up all that a generation with this number needs before its processes: the sockets
+    /// that are not open yet, too. What goes wrong in the configuration itself is in the log already.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used; nothing has changed.
+    fn prepare(&mut self, next: Generation) -> Result<Config, MasterError>;
+
+    /// Puts the surroundings of a generation in force: log and pid file. Connections are reported for its pools only, from now
+    /// on.
+    fn succeed(&mut self, next: Generation);
+
+    /// Refuses connections at the sockets of a generation that the one that serves does not have, and removes their files.
+    fn close_sockets(&mut self, generation: Generation);
+
+    /// Closes what belongs to a generation without processes; what it counted goes to its successor.
+    fn retire(&mut self, generation: Generation);
+
     /// Starts a process for the zygote and sends it all it needs for the pools of `group`.
     ///
     /// # Errors

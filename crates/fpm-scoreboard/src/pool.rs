@@ -230,6 +230,26 @@ impl PoolBoard {
         totals
     }
 
+    /// Adds what has been counted elsewhere. For the master.
+    pub fn add(&self, counted: &Counters) {
+        for (word, count) in [
+            (header::ACCEPTED, counted.accepted),
+            (header::ABANDONED, counted.abandoned),
+            (header::OVERDUE, counted.overdue),
+            (header::MAX_CHILDREN_REACHED, counted.max_children_reached),
+            (header::SLOW_REQUESTS, counted.slow_requests),
+        ] {
+            self.header(word).fetch_add(count, Relaxed);
+        }
+        for (word, highest) in [
+            (header::MAX_ACTIVE, counted.max_active),
+            (header::MAX_LISTEN_QUEUE, counted.max_listen_queue),
+            (header::MEMORY_PEAK, counted.memory_peak),
+        ] {
+            self.header(word).fetch_max(highest, Relaxed);
+        }
+    }
+
     /// Notes how many connections wait and can wait. For whoever has measured it.
     pub fn record_listen_queue(&self, queue: ListenQueue) {
         self.header(header::LISTEN_QUEUE)
@@ -327,6 +347,22 @@ impl PoolBoard {
     /// Returns the word and the bit of a slot.
     fn busy(&self, slot: u32) -> (&AtomicU64, u64) {
         (&self.busy_words()[slot as usize / 64], 1 << (slot % 64))
+    }
+}
+
+impl Counters {
+    /// Returns what has been counted since these numbers were taken. What is no count but the highest ever seen stays.
+    #[must_use]
+    pub fn since(&self, before: &Counters) -> Counters {
+        let since = |now: u64, then: u64| now.saturating_sub(then);
+        Counters {
+            accepted: since(self.accepted, before.accepted),
+            abandoned: since(self.abandoned, before.abandoned),
+            overdue: since(self.overdue, before.overdue),
+            max_children_reached: since(self.max_children_reached, before.max_children_reached),
+            slow_requests: since(self.slow_requests, before.slow_requests),
+            ..*self
+        }
     }
 }
 

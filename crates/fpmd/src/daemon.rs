@@ -2,30 +2,44 @@
 
 use std::io;
 
-use fpm_conf::Config;
+use fpm_conf::{Config, Loaded};
 use fpm_master::error::MasterError;
 use fpm_master::program::{Backlog, Program, Speaker, Words};
 use nix::unistd::Pid;
 
 use crate::background::Readiness;
-use crate::log::Log;
+use crate::cli::Options;
+use crate::configuration::load;
+use crate::limits::{set_limits, set_priority};
+use crate::log::{Destination, Log};
+use crate::messages::show;
 use crate::pid_file::PidFile;
 
 /// The daemon's surroundings.
 #[derive(Debug)]
 pub(crate) struct Daemon {
+    options: Options,
     log: Log,
     pid_file: Option<PidFile>,
     readiness: Option<Readiness>,
+    /// Loaded and not in force yet.
+    next: Option<Loaded>,
 }
 
 impl Daemon {
     /// Makes the surroundings of a daemon that has not been launched.
-    pub(crate) fn new(config: &Config, log: Log, readiness: Option<Readiness>) -> Daemon {
+    pub(crate) fn new(
+        config: &Config,
+        options: Options,
+        log: Log,
+        readiness: Option<Readiness>,
+    ) -> Daemon {
         Daemon {
+            options,
             log,
             pid_file: config.global.pid.as_ref().map(PidFile::new),
             readiness,
+            next: None,
         }
     }
 
@@ -40,6 +54,33 @@ impl Daemon {
     pub(crate) fn ended(&self) {
         if let Some(pid_file) = &self.pid_file {
             pid_file.remove();
+        }
+    }
+
+    /// Lets the log be what another configuration says.
+    fn change_log(&mut self, loaded: &Loaded) {
+        self.log.set_level(loaded.report.level);
+        let global = &loaded.config.global;
+        let destination = Destination::of(global, self.options.stderr);
+        if let Err(error) = self.log.open(global, destination) {
+            tracing::error!("failed to open error_log: {error}");
+        }
+        if let Err(error) = self.log.launched() {
+            tracing::error!("failed to tie stderr fd with error_log fd: dup2(): {error}");
+        }
+    }
+
+    /// Lets the pid file be the one that another configuration names.
+    fn change_pid_file(&mut self, config: &Config) {
+        let next = config.global.pid.as_ref().map(PidFile::new);
+        if next == self.pid_file {
+            return;
+        }
+        if let Some(Err(error)) = next.as_ref().map(PidFile::write) {
+            tracing::error!("{error}");
+        }
+        if let Some(before) = std::mem::replace(&mut self.pid_file, next) {
+            before.remove();
         }
     }
 }
@@ -59,6 +100,32 @@ impl Program for &mut Daemon {
             readiness.ready();
         }
         Ok(())
+    }
+
+    fn load(&mut self) -> Option<Config> {
+        let loaded = match load(&self.options) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                show(&self.log, &error.report().messages);
+                return None;
+            }
+        };
+        show(&self.log, &loaded.report.messages);
+        // Before the next generation's processes, which inherit them.
+        if !set_limits(&loaded.config) || !set_priority(&loaded.config) {
+            return None;
+        }
+        let config = loaded.config.clone();
+        self.next = Some(loaded);
+        Some(config)
+    }
+
+    fn adopt(&mut self) {
+        if let Some(loaded) = self.next.take() {
+            self.change_log(&loaded);
+            self.change_pid_file(&loaded.config);
+        }
+        tracing::info!("fpm is running, pid {}", Pid::this());
     }
 
     fn reopen_log(&mut self) -> io::Result<()> {

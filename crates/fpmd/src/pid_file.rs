@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 /// A pid file that may or may not have been written.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PidFile {
     path: PathBuf,
 }

@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use fpm_conf::{Config, Message, Purpose, Report};
+use fpm_conf::{Config, Purpose, Report};
 use fpm_master::error::MasterError;
 use fpm_master::inherited::Inherited;
 use fpm_master::program::{self, Starter};
@@ -18,7 +18,6 @@ use fpm_master::run::Prepared;
 use fpm_master::store::{CAPACITY, Store};
 use fpm_os::environment;
 use fpm_os::error::described;
-use fpm_os::limits::{self, Limit};
 use fpm_os::process::start_session;
 use fpm_os::stdio::{StandardStream, open_null};
 use fpm_os::title::ProcessTitle;
@@ -29,7 +28,9 @@ use crate::background::{Readiness, into_background};
 use crate::cli::{Options, Root, Tested};
 use crate::configuration::load;
 use crate::daemon::Daemon;
+use crate::limits::{set_limits, set_priority};
 use crate::log::{Destination, Log};
+use crate::messages::show;
 use crate::{executable, exit};
 
 /// Settings by which PHP tells us what is wrong at its start, instead of showing it to nobody or writing it to a file.
@@ -86,9 +87,9 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
         return test_php(config, around);
     }
     if !config.global.daemonize {
-        return work(config, around, inherited, log, None);
+        return work(config, options, around, inherited, log, None);
     }
-    into_background(|readiness| work(config, around, inherited, log, Some(readiness)))
+    into_background(|readiness| work(config, options, around, inherited, log, Some(readiness)))
         .unwrap_or_else(|error| {
             tracing::error!("failed to daemonize: {error}");
             given_up(exit::CONFIG)
@@ -117,7 +118,8 @@ fn test_php(config: Config, mut around: program::Options) -> u8 {
 /// Is the daemon; returns its exit code.
 fn work(
     config: Config,
-    options: program::Options,
+    options: &Options,
+    around: program::Options,
     inherited: Inherited,
     log: &Log,
     readiness: Option<Readiness>,
@@ -125,12 +127,12 @@ fn work(
     // The leader of a process group, as a shell's foreground job is, has to stay in its session.
     let _ = start_session();
     set_title(&config);
-    let mut daemon = Daemon::new(&config, log.clone(), readiness);
+    let mut daemon = Daemon::new(&config, options.clone(), log.clone(), readiness);
     if !set_priority(&config) {
         daemon.failed();
         return given_up(exit::CONFIG);
     }
-    match Prepared::new(config, options, inherited).and_then(|prepared| prepared.run(&mut daemon)) {
+    match Prepared::new(config, around, inherited).and_then(|prepared| prepared.run(&mut daemon)) {
         Ok(()) => {
             daemon.ended();
             exit::OK
@@ -189,68 +191,6 @@ fn report_to(log: &Log, report: &Report, options: &Options) {
         tracing::error!("failed to open error_log: {}", cause(&error));
     }
     show(log, later);
-}
-
-/// Writes messages that were filtered by level when they were made.
-fn show(log: &Log, messages: &[Message]) {
-    for message in messages {
-        match message {
-            Message::Log { level, text } => log.show(*level, text.as_ref()),
-            // Nobody else would hear of it.
-            Message::Stderr(line) => drop(io::stderr().write_all(line)),
-        }
-    }
-}
-
-/// Sets the limits of the master, which its children inherit.
-fn set_limits(config: &Config) -> bool {
-    let limits = [
-        (
-            "rlimit_files",
-            "RLIMIT_NOFILE",
-            config.global.rlimit_files,
-            limits::set_open_files as fn(Limit) -> io::Result<()>,
-        ),
-        (
-            "rlimit_core",
-            "RLIMIT_CORE",
-            config.global.rlimit_core,
-            limits::set_core_size,
-        ),
-    ];
-    for (directive, limit, value, set) in limits.into_iter().filter(|(_, _, value, _)| *value != 0)
-    {
-        if let Err(error) = set(Limit(value)) {
-            tracing::error!(
-                "failed to set {directive} for this pool. Please check your system limits or decrease {directive}. \
-                 setrlimit({limit}, {value}): {}",
-                cause(&error)
-            );
-            return false;
-        }
-    }
-    true
-}
-
-/// Sets the priority of the master.
-fn set_priority(config: &Config) -> bool {
-    let Some(priority) = config.global.process_priority else {
-        return true;
-    };
-    if !Uid::effective().is_root() {
-        tracing::info!("'process.priority' directive is ignored when FPM is not running as root");
-        return true;
-    }
-    match limits::set_priority(priority) {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!(
-                "Unable to set priority for the master process: {}",
-                cause(&error)
-            );
-            false
-        }
-    }
 }
 
 fn set_title(config: &Config) {

@@ -9,10 +9,14 @@ use fpm_channel::{FromZygote, Next};
 use fpm_events::EventError;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, reap};
+use nix::unistd::Pid;
 
 use super::{Live, Token};
 use crate::event::{Event, ZygoteId};
 use crate::program::Program;
+
+/// The sender of signals that no process has sent.
+const KERNEL: Pid = Pid::from_raw(0);
 
 impl<P: Program> Live<P> {
     /// Waits until something happens that the master has to know, appends it to `happened` and returns when it was.
@@ -28,6 +32,9 @@ impl<P: Program> Live<P> {
                 fpm_events::Event::Signal(caught) if caught.signal == Signal::CHLD => {
                     self.on_children(happened);
                 }
+                // A terminal says so when its size changes.
+                fpm_events::Event::Signal(caught)
+                    if caught.signal == Signal::WINCH && caught.sender == KERNEL => {}
                 fpm_events::Event::Signal(caught) => {
                     happened.push_back(Event::Signal(caught.signal));
                 }

@@ -2,12 +2,14 @@
 //!
 //! Rule: everything that can fail because of the configuration fails in [`Setup::new`], before a process is started.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use bstr::BString;
 use fpm_conf::{Config, Pool, PoolIndex};
 use fpm_os::clock;
 use fpm_os::shared::Region;
-use fpm_scoreboard::{Board, Counters, PoolBoard};
+use fpm_scoreboard::{Board, Counters, PoolBoard, Totals};
 
 use crate::access_logs::AccessLogs;
 use crate::error::MasterError;
@@ -23,14 +25,18 @@ pub(crate) struct Setup {
     pub(crate) access_logs: AccessLogs,
     /// Its own: the numbers of slots of two generations have nothing to do with each other.
     pub(crate) board: Board,
-    /// In the order of the pools, as the next two.
+    /// In the order of the pools, as the next three.
     pub(crate) regions: Vec<Region>,
     pub(crate) pools: Vec<PoolBoard>,
+    /// What of the counters another generation has, too: the one before in the beginning, the next one in the end.
+    handed_on: Vec<Counters>,
     pub(crate) owners: Vec<PoolOwner>,
+    by_name: HashMap<BString, PoolIndex>,
 }
 
 impl Setup {
-    /// Looks up users, opens access logs, makes the scoreboard and opens the sockets that are not `known`, in this order.
+    /// Looks up users, opens access logs, makes the scoreboard and opens the sockets that are not `known`, in this order. Pools that
+    /// `before` has, too, go on counting.
     ///
     /// # Errors
     /// The first thing that fails; what was opened is closed again.
@@ -38,8 +44,9 @@ impl Setup {
         config: Config,
         starter: Starter,
         known: &[Listeners],
+        before: Option<&mut Setup>,
     ) -> Result<Setup, MasterError> {
-        let mut setup = Setup::without_sockets(config, starter)?;
+        let mut setup = Setup::without_sockets(config, starter, before)?;
         setup.listeners = Listeners::open(&setup.config, known)?;
         Ok(setup)
     }
@@ -48,7 +55,11 @@ impl Setup {
     ///
     /// # Errors
     /// As [`Setup::new`].
-    pub(super) fn without_sockets(config: Config, starter: Starter) -> Result<Setup, MasterError> {
+    pub(super) fn without_sockets(
+        config: Config,
+        starter: Starter,
+        before: Option<&mut Setup>,
+    ) -> Result<Setup, MasterError> {
         let owners: Result<_, _> = config
             .pools
             .iter()
@@ -57,25 +68,70 @@ impl Setup {
         let owners = owners?;
         let access_logs = AccessLogs::open(&config)?;
         let board = Board::create()?;
-        let counters = Counters {
+        let mut counted = before.map(Setup::hand_on_all).unwrap_or_default();
+        let zero = Counters {
             started: Duration::from_secs(clock::realtime().as_secs()),
             ..Counters::default()
         };
-        let (mut regions, mut pools) = (Vec::new(), Vec::new());
+        let (mut regions, mut pools, mut handed_on) = (Vec::new(), Vec::new(), Vec::new());
         for pool in &config.pools {
+            let counters = counted.remove(&pool.name).unwrap_or(zero);
             let region = board.add_pool(pool.pm_max_children, &counters)?;
             pools.push(board.map(region)?);
             regions.push(region);
+            handed_on.push(counters);
         }
+        let names = config.pools.iter().map(|pool| pool.name.clone());
         Ok(Setup {
             listeners: Listeners::default(),
+            by_name: names.zip((0..).map(PoolIndex)).collect(),
             config,
             access_logs,
             board,
             regions,
             pools,
+            handed_on,
             owners,
         })
+    }
+
+    /// Returns all that the pools have counted; it is handed on with this.
+    fn hand_on_all(&mut self) -> HashMap<BString, Counters> {
+        let counted: Vec<_> = self
+            .pools
+            .iter()
+            .map(|pool| pool.totals().counters)
+            .collect();
+        self.handed_on.clone_from(&counted);
+        let names = self.config.pools.iter().map(|pool| pool.name.clone());
+        names.zip(counted).collect()
+    }
+
+    /// Adds to the pool of this name that serves what has been counted in this one and is not known there.
+    pub(crate) fn hand_on(&mut self, pool: PoolIndex, serving: &Setup) {
+        let index = pool.0 as usize;
+        let Some((board, handed_on)) = self.pools.get(index).zip(self.handed_on.get_mut(index))
+        else {
+            return;
+        };
+        let counted = board.totals().counters;
+        let name = &self.config.pools[index].name;
+        if let Some(to) = serving.by_name.get(name).and_then(|to| serving.board(*to)) {
+            to.add(&counted.since(handed_on));
+        }
+        *handed_on = counted;
+    }
+
+    /// Returns what its pools do, without what is counted elsewhere, too.
+    pub(crate) fn own_totals(&self) -> impl Iterator<Item = Totals> {
+        self.pools
+            .iter()
+            .zip(&self.handed_on)
+            .map(|(pool, handed_on)| {
+                let mut totals = pool.totals();
+                totals.counters = totals.counters.since(handed_on);
+                totals
+            })
     }
 
     /// Returns the directives of a pool.

@@ -12,7 +12,6 @@ use crate::pool::PoolId;
 use super::Master;
 use crate::event::Timer;
 use crate::pm::{Arrival, Look, Step};
-use crate::state::State;
 use crate::world::World;
 
 impl<W: World> Master<W> {
@@ -38,7 +37,7 @@ impl<W: World> Master<W> {
 
     /// Tells whether workers may be forked for the pool: the timer of a generation may outlive it.
     fn cares(&self, pool: PoolId) -> bool {
-        self.state == State::Normal && pool.generation == self.generations.serving().number
+        self.is_at_work() && pool.generation == self.generations.serving().number
     }
 
     fn look(&mut self, now: Duration, pool: PoolId, look: Look) {

@@ -11,6 +11,7 @@ use fpm_os::wait::{Exit, ExitStatus};
 use nix::unistd::Pid;
 
 use super::Master;
+use crate::generation::Standing;
 use crate::journal::line;
 use crate::obituary::{Ending, Lifetime};
 use crate::roster::{Leaving, Reason, Worker};
@@ -57,10 +58,19 @@ impl<W: World> Master<W> {
             return;
         }
         let room = self.generations.pool(worker.pool).room() > 0;
-        match worker.leaving {
-            Some(Leaving::Retired) => {}
-            None if room && !served => self.birth_failed(now, worker.pool),
-            None | Some(Leaving::Replaced) => self.want(worker.pool, Reason::Replacement, 1),
+        let standing = self.generations.get(worker.pool.generation).standing;
+        match (standing, worker.leaving) {
+            (Standing::Retiring, _) | (_, Some(Leaving::Retired | Leaving::Superseded(_))) => {}
+            (Standing::Coming, _) if !served => {
+                tracing::error!(
+                    "[pool {}] the first child of generation {} ended before it could serve",
+                    self.generations.pool(worker.pool).name,
+                    worker.pool.generation.0
+                );
+                self.give_up(now);
+            }
+            (_, None) if room && !served => self.birth_failed(now, worker.pool),
+            _ => self.want(now, worker.pool, Reason::Replacement, 1),
         }
         // It may have been let go just when a connection arrived that it should have taken.
         if self
@@ -71,10 +81,12 @@ impl<W: World> Master<W> {
         {
             self.on_connection(now, worker.pool);
         }
+        self.succeed_to(now, worker.pool);
         // All groups: the one that ended may have stood in the way of `process.max`.
         for group in self.generations.group_ids() {
             self.pump(now, group);
         }
+        self.retired(now, worker.pool.generation);
     }
 
     fn log_end(&self, now: Duration, worker: &Worker, status: ExitStatus) {
@@ -86,7 +98,9 @@ impl<W: World> Master<W> {
             ExitStatus::Code(code) => code == 0,
             ExitStatus::Signal { signal, .. } => signal == Signal::QUIT,
         };
-        if worker.leaving == Some(Leaving::Retired) && quietly {
+        if let (Some(Leaving::Superseded(_)), true) = (worker.leaving, quietly) {
+            tracing::debug!("[pool {pool}] child {pid} exited {ending} {lifetime}");
+        } else if worker.leaving == Some(Leaving::Retired) && quietly {
             tracing::debug!(
                 "[pool {pool}] child {pid} has been killed by the process management {lifetime}"
             );
@@ -108,11 +122,14 @@ impl<W: World> Master<W> {
         let Some(worker) = self.strike_off(id) else {
             return;
         };
-        if self.state == State::Normal {
-            self.want(worker.pool, worker.reason, 1);
-            self.pump(now, self.generations.pool(worker.pool).group);
-        } else {
+        let standing = self.generations.get(worker.pool.generation).standing;
+        if self.state != State::Normal {
             self.wind_down_if_empty(now);
+        } else if standing == Standing::Retiring {
+            self.retired(now, worker.pool.generation);
+        } else {
+            self.want(now, worker.pool, worker.reason, 1);
+            self.pump(now, self.generations.pool(worker.pool).group);
         }
     }
 

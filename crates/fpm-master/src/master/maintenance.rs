@@ -8,6 +8,7 @@ use fpm_channel::WorkerId;
 
 use super::Master;
 use crate::event::Timer;
+use crate::generation::Standing;
 use crate::pm::{Census, Decision, Idle, Step};
 use crate::pool::PoolId;
 use crate::roster::{Leaving, Reason};
@@ -41,7 +42,7 @@ impl<W: World> Master<W> {
     /// Asks all process managers that have something to decide.
     pub(super) fn maintain(&mut self, now: Duration) {
         self.maintaining = false;
-        if self.state != State::Normal {
+        if !self.is_at_work() {
             return;
         }
         for pool in self.generations.serving().pool_ids() {
@@ -66,6 +67,11 @@ impl<W: World> Master<W> {
             self.carry_out(now, pool, decision);
         }
         self.schedule_maintenance(now);
+    }
+
+    /// Tells whether workers come and go as the process managers want.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.state == State::Normal && self.generations.serving().standing == Standing::Serving
     }
 
     pub(super) fn census(&self, pool: PoolId, now: Duration) -> Census {
@@ -118,7 +124,7 @@ impl<W: World> Master<W> {
             Step::Keep => {}
             Step::Spawn(count) => {
                 let group = at_work.group;
-                self.want(pool, Reason::Demand, count);
+                self.want(now, pool, Reason::Demand, count);
                 self.pump(now, group);
                 self.begin_maintenance(now);
             }

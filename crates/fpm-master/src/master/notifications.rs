@@ -33,12 +33,35 @@ impl<W: World> Master<W> {
 
     /// A report is due.
     pub(super) fn report(&mut self, now: Duration) {
-        let report = self.reports.next(self.state, self.world.load());
+        let report = self
+            .reports
+            .next(self.state, self.reload, self.world.load());
         if self.world.notify(&report).is_err() {
             tracing::info!("failed to notify status to systemd");
         }
         if let Some(interval) = self.reports.interval() {
             self.world.arm(Timer::Report, now + interval);
+        }
+    }
+
+    /// A reload begins.
+    pub(super) fn announce_reload(&mut self, now: Duration) {
+        if self.world.notify(&systemd::reloading(now)).is_err() {
+            tracing::debug!("failed to notify reload to systemd");
+        }
+    }
+
+    /// A reload is over, whatever became of it.
+    pub(super) fn notify_reloaded(&mut self, now: Duration, state: &str) {
+        match self.world.notify(state) {
+            Ok(Audience::Nobody) => {}
+            Ok(Audience::Told) => {
+                // The interval may be another one from now on.
+                if let Some(interval) = self.reports.interval() {
+                    self.world.arm(Timer::Report, now + interval);
+                }
+            }
+            Err(_) => tracing::warn!("failed to notify reload to systemd"),
         }
     }
 

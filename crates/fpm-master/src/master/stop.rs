@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use fpm_channel::WorkerId;
+use fpm_channel::{Generation, WorkerId};
+use fpm_conf::TermMeans;
 use fpm_os::signal::Signal;
 
 use super::{Master, Outcome};
 use crate::event::Timer;
-use crate::generation::Phase;
+use crate::generation::{Phase, Standing};
 use crate::roster::Worker;
 use crate::state::{Escalation, Measure, State, Transition};
 use crate::world::World;
@@ -33,29 +34,34 @@ impl<W: World> Master<W> {
                 self.state = next;
                 self.notify_stopping();
                 self.escalation = Escalation::default();
-                self.cancel_births();
-                self.quit_zygotes();
+                self.reload.forget();
+                for generation in self.generations.numbers() {
+                    self.generations.get_mut(generation).cancel_births();
+                    self.quit_zygotes(generation);
+                }
                 self.escalate(now);
             }
         }
     }
 
-    fn cancel_births(&mut self) {
-        for generation in self.generations.iter_mut() {
-            for group in &mut generation.groups {
-                group.queue.clear();
-            }
-            for pool in &mut generation.pools {
-                pool.queued = 0;
-            }
-        }
+    /// Stops when the requests that run are done.
+    pub(super) fn finish(&mut self, now: Duration) {
+        tracing::info!("Finishing ...");
+        self.change_state(now, State::Finishing);
     }
 
-    fn quit_zygotes(&mut self) {
+    /// Tells whether SIGTERM asks for a graceful stop. One that comes after that hurries it.
+    pub(super) fn is_term_graceful(&self) -> bool {
+        self.settings.term_means == TermMeans::Graceful && self.state == State::Normal
+    }
+
+    /// Lets the zygotes of a generation end when their last workers have.
+    pub(super) fn quit_zygotes(&mut self, generation: Generation) {
         for zygote in self
             .generations
+            .get_mut(generation)
+            .groups
             .iter_mut()
-            .flat_map(|generation| &mut generation.groups)
             .filter_map(|group| group.zygote.as_mut())
         {
             match std::mem::replace(&mut zygote.phase, Phase::Quitting) {
@@ -79,11 +85,10 @@ impl<W: World> Master<W> {
         let before = self.escalation.last();
         let (measure, patience) = self
             .escalation
-            .next(self.state, self.settings.process_control_timeout);
+            .next(self.state, self.settings.timeout(self.state));
         if before == Some(measure) {
-            // Killed and still there: a zygote that does not pass it on is in the way.
-            for zygote in self.generations.zygotes() {
-                self.world.signal_child(zygote.pid, Signal::KILL);
+            for generation in self.generations.numbers() {
+                self.kill_zygotes(generation);
             }
         }
         let ids: Vec<WorkerId> = self.roster.iter().rev().map(|(id, _)| id).collect();
@@ -96,14 +101,33 @@ impl<W: World> Master<W> {
         }
     }
 
+    /// Workers were killed and are still there: a zygote that does not pass it on is in the way.
+    pub(super) fn kill_zygotes(&mut self, generation: Generation) {
+        for zygote in self.generations.get(generation).zygotes() {
+            self.world.signal_child(zygote.pid, Signal::KILL);
+        }
+    }
+
     /// Does to a worker that appeared late what was done to all others.
-    pub(super) fn apply_last_measure(&mut self, id: WorkerId) {
-        if let (true, Some(measure)) = (self.state != State::Normal, self.escalation.last()) {
+    pub(super) fn catch_up(&mut self, id: WorkerId) {
+        let Some(worker) = self.roster.get(id) else {
+            return;
+        };
+        let generation = self.generations.get(worker.pool.generation);
+        let last = match (self.state, generation.standing) {
+            (State::Normal, Standing::Retiring) => generation.escalation.last(),
+            (State::Normal, Standing::Coming | Standing::Serving) => None,
+            (State::Terminating | State::Finishing, _) => self.escalation.last(),
+        };
+        // That it is to leave has been left for it in its slot.
+        if let Some(measure) =
+            last.filter(|measure| self.state != State::Normal || *measure != Measure::Drain)
+        {
             self.apply(id, measure);
         }
     }
 
-    fn apply(&mut self, id: WorkerId, measure: Measure) {
+    pub(super) fn apply(&mut self, id: WorkerId, measure: Measure) {
         let Some(&Worker {
             pool,
             pid: Some(pid),

@@ -237,21 +237,6 @@ fn access_logs_are_reopened_and_no_worker_is_touched() {
 }
 
 #[test]
-fn a_reload_is_refused_and_nothing_changes() {
-    let mut stage = serving(&www(1));
-    stage.signal(Signal::USR2);
-    stage.signal(Signal::HUP);
-    assert_eq!(
-        stage
-            .lines()
-            .matches("WARNING this version cannot reload")
-            .count(),
-        2
-    );
-    assert_eq!(stage.calls(), "");
-}
-
-#[test]
 fn what_scripts_leave_behind_is_not_worth_a_warning() {
     let mut stage = serving(&www(1));
     stage.reaped(4711, ExitStatus::Code(0));

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 
 use super::{Master, Progress};
 use crate::event::{Timer, ZygoteId};
+use crate::generation::Standing;
 use crate::group::GroupId;
 use crate::pool::PoolId;
 use crate::roster::{Reason, Worker};
@@ -25,10 +26,17 @@ use crate::world::{Activity, Birth, World};
 const WINDOW: u32 = 32;
 
 impl<W: World> Master<W> {
-    /// Queues births, as many as the pool has room for.
-    pub(super) fn want(&mut self, pool: PoolId, reason: Reason, count: u32) {
+    /// Queues births, as many as the pool has room for. Those that workers of earlier generations leave no room for follow when
+    /// they have gone.
+    pub(super) fn want(&mut self, now: Duration, pool: PoolId, reason: Reason, count: u32) {
+        let room = self.room(now, pool);
         let at_work = self.generations.pool_mut(pool);
-        let count = count.min(at_work.room());
+        let wanted = count.min(at_work.room());
+        let count = wanted.min(room);
+        if count < wanted {
+            let workers = u32::try_from(at_work.workers().count()).unwrap_or(u32::MAX);
+            at_work.target = at_work.target.max(workers + at_work.queued + wanted);
+        }
         at_work.queued += count;
         let group = at_work.group;
         self.generations
@@ -110,9 +118,8 @@ impl<W: World> Master<W> {
     /// Tells whether `process.max` is reached, and says so once.
     fn is_full(&mut self) -> bool {
         let full = self
-            .settings
-            .process_max
-            .is_some_and(|max| self.roster.len() >= max);
+            .process_limit()
+            .is_some_and(|max| self.roster.len() >= max as usize);
         if full && !self.full_reported {
             self.full_reported = true;
             tracing::warn!(
@@ -139,7 +146,7 @@ impl<W: World> Master<W> {
         if !at_work.fork_waits {
             at_work.forks.succeeded();
         }
-        self.apply_last_measure(id);
+        self.catch_up(id);
         self.replace_orphans(pool);
         self.pump(now, group);
     }
@@ -178,6 +185,18 @@ impl<W: World> Master<W> {
 
     /// Puts a birth back to the front of the queue and forks nothing for a while. Failures of one burst count once.
     fn fork_later(&mut self, now: Duration, group: GroupId, birth: (PoolId, Reason), error: Errno) {
+        match self.generations.get(group.generation).standing {
+            Standing::Serving => {}
+            Standing::Coming => {
+                tracing::error!("fork() failed: {}", described(error));
+                self.give_up(now);
+                return;
+            }
+            Standing::Retiring => {
+                self.retired(now, group.generation);
+                return;
+            }
+        }
         self.generations.pool_mut(birth.0).queued += 1;
         let at_work = self.generations.group_mut(group);
         at_work.queue.push_front(birth);
@@ -193,8 +212,10 @@ impl<W: World> Master<W> {
 
     /// Forks again after a failure.
     pub(super) fn fork_again(&mut self, now: Duration, group: GroupId) {
-        self.generations.group_mut(group).fork_waits = false;
-        self.pump(now, group);
+        if self.generations.find(group.generation).is_some() {
+            self.generations.group_mut(group).fork_waits = false;
+            self.pump(now, group);
+        }
     }
 
     /// A worker of this pool died before it could serve: its replacement has to wait.
@@ -218,7 +239,9 @@ impl<W: World> Master<W> {
 
     /// Tries one worker of a pool whose workers died at start, or the rest of them when that one serves.
     pub(super) fn revive(&mut self, now: Duration, pool: PoolId) {
-        if self.state != State::Normal {
+        let known = self.generations.find(pool.generation);
+        let retires = known.is_none_or(|known| known.standing == Standing::Retiring);
+        if self.state != State::Normal || retires {
             return;
         }
         let waiting = self.generations.pool(pool).births.waiting;
@@ -235,7 +258,7 @@ impl<W: World> Master<W> {
             births.waiting = false;
             births.trying = true;
             births.missing = births.missing.saturating_sub(1);
-            self.want(pool, Reason::Replacement, 1);
+            self.want(now, pool, Reason::Replacement, 1);
             self.world.arm(Timer::Revive(pool), now + delay);
         } else if births.trying && (starting || at_work.queued > 0) {
             self.world.arm(Timer::Revive(pool), now + delay);
@@ -243,7 +266,7 @@ impl<W: World> Master<W> {
             births.trying = false;
             births.backoff.succeeded();
             let missing = std::mem::take(&mut births.missing);
-            self.want(pool, Reason::Replacement, missing);
+            self.want(now, pool, Reason::Replacement, missing);
         }
         self.pump(now, group);
     }
@@ -254,9 +277,8 @@ impl<W: World> Master<W> {
             return;
         }
         let full = self
-            .settings
-            .process_max
-            .is_some_and(|max| self.roster.len() >= max);
+            .process_limit()
+            .is_some_and(|max| self.roster.len() >= max as usize);
         let filled = self.generations.serving().groups.iter().all(|group| {
             let idle = group.zygote.is_some_and(|zygote| zygote.outstanding == 0);
             idle && (group.queue.is_empty() || group.fork_waits || full)
@@ -266,6 +288,7 @@ impl<W: World> Master<W> {
             tracing::info!("ready to handle connections");
             self.world.hear_workers();
             self.notify_ready(now);
+            self.reload_is_over(now);
         }
     }
 }

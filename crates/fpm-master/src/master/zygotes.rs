@@ -12,7 +12,7 @@ use fpm_os::wait::ExitStatus;
 use super::{Master, Outcome, Progress};
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
-use crate::generation::{Phase, Zygote};
+use crate::generation::{Phase, Standing, Zygote};
 use crate::group::GroupId;
 use crate::obituary::{Ending, Lifetime};
 use crate::pool::PoolId;
@@ -30,7 +30,13 @@ const CLEAR_UP: Duration = Duration::from_millis(100);
 impl<W: World> Master<W> {
     /// Starts a zygote for a group that has none.
     pub(super) fn start_zygote(&mut self, now: Duration, group: GroupId) {
-        if self.state != State::Normal || self.generations.group_mut(group).zygote.is_some() {
+        let wanted = self
+            .generations
+            .find(group.generation)
+            .is_some_and(|known| {
+                known.standing != Standing::Retiring && known.group(group.index).zygote.is_none()
+            });
+        if self.state != State::Normal || !wanted {
             return;
         }
         self.last_zygote += 1;
@@ -51,7 +57,11 @@ impl<W: World> Master<W> {
             }
             Err(error) => {
                 tracing::error!("{error}");
-                self.restart_later(now, group);
+                if self.reload.next() == Some(group.generation) {
+                    self.give_up(now);
+                } else {
+                    self.restart_later(now, group);
+                }
             }
         }
     }
@@ -72,6 +82,11 @@ impl<W: World> Master<W> {
         if self.progress == Progress::Launching {
             tracing::debug!("zygote {pid} of generation {number} has started PHP {php_version}");
             self.launch(now);
+            return;
+        }
+        if self.generations.get(group.generation).standing == Standing::Coming {
+            tracing::debug!("zygote {pid} of generation {number} has started PHP {php_version}");
+            self.on_next_ready(now);
             return;
         }
         tracing::info!("zygote {pid} of generation {number} started, PHP {php_version}");
@@ -100,7 +115,7 @@ impl<W: World> Master<W> {
             if manager.wants_connections() {
                 self.world.connections_wanted(pool);
             }
-            self.want(pool, Reason::Demand, initial);
+            self.want(now, pool, Reason::Demand, initial);
         }
         self.schedule_maintenance(now);
         for group in self.generations.serving().group_ids() {
@@ -109,16 +124,20 @@ impl<W: World> Master<W> {
     }
 
     /// PHP did not start in a zygote, which says why and ends.
-    pub(super) fn on_failed(&mut self, id: ZygoteId, reason: BString) {
+    pub(super) fn on_failed(&mut self, now: Duration, id: ZygoteId, reason: BString) {
         let Some(zygote) = self.generations.zygote_mut(id) else {
             return;
         };
         zygote.phase = Phase::Failed;
         let pid = zygote.pid;
+        let generation = self.generations.group_of(id).map(|group| group.generation);
         if self.progress == Progress::Launching && self.state == State::Normal {
             self.outcome = Some(Outcome::Failed(MasterError::Php { reason }));
         } else {
             tracing::error!("zygote {pid}: {reason}");
+            if generation == self.reload.next() {
+                self.give_up(now);
+            }
         }
     }
 
@@ -151,12 +170,21 @@ impl<W: World> Master<W> {
         };
         self.generations.group_mut(group).zygote = None;
         self.world.forget_zygote(zygote.id);
+        let standing = self.generations.get(group.generation).standing;
         let orphans = self.adopt(now, zygote.id);
         let (pid, number) = (zygote.pid, group.generation.0);
         let (ending, lifetime) = (Ending(status), Lifetime(now.saturating_sub(zygote.since)));
         if self.state != State::Normal || zygote.phase == Phase::Quitting {
             tracing::debug!("zygote {pid} of generation {number} exited {ending} {lifetime}");
             self.wind_down_if_empty(now);
+            self.retired(now, group.generation);
+        } else if standing == Standing::Coming {
+            tracing::error!("zygote {pid} of generation {number} exited {ending} {lifetime}");
+            self.give_up(now);
+            self.retired(now, group.generation);
+        } else if standing == Standing::Retiring {
+            tracing::debug!("zygote {pid} of generation {number} exited {ending} {lifetime}");
+            self.retired(now, group.generation);
         } else if self.progress == Progress::Launching {
             if self.outcome.is_none() {
                 self.outcome = Some(Outcome::Failed(MasterError::ZygoteEnded { status }));
@@ -231,10 +259,13 @@ impl<W: World> Master<W> {
             match self.world.fate(id) {
                 Fate::Born(pid) => {
                     self.roster.identify(id, pid, now);
-                    self.apply_last_measure(id);
+                    self.catch_up(id);
                 }
                 Fate::Nobody => self.forget_unborn(now, id),
                 Fate::Unknown => {
+                    if let Some(worker) = self.roster.get_mut(id) {
+                        worker.leaving = worker.leaving.or(Some(Leaving::Replaced));
+                    }
                     self.world.drain(id);
                     self.world.arm(Timer::Unclaimed, now + CLEAR_UP);
                 }
@@ -250,7 +281,8 @@ impl<W: World> Master<W> {
             .group(at_work.group)
             .zygote
             .is_some_and(|zygote| zygote.is_ready());
-        if !ready || self.state != State::Normal {
+        let serves = pool.generation == self.generations.serving().number;
+        if !ready || !serves || self.state != State::Normal {
             return;
         }
         let orphans = at_work.workers().filter(|id| {

@@ -53,6 +53,8 @@ pub(super) struct FakeWorld {
     /// What becomes of a notification.
     pub(super) audience: Option<Audience>,
     pub(super) load: Load,
+    /// What a reload finds; `None` is a configuration that cannot be used.
+    pub(super) next: Option<Config>,
 }
 
 impl World for FakeWorld {
@@ -66,6 +68,27 @@ impl World for FakeWorld {
         }
         self.calls.push(format!("start zygote {}", zygote.0));
         Ok(zygote_pid(zygote.0))
+    }
+
+    fn prepare(&mut self, next: Generation) -> Result<Config, MasterError> {
+        self.calls.push(format!("prepare generation {}", next.0));
+        self.next.clone().ok_or(MasterError::Configuration)
+    }
+
+    fn succeed(&mut self, next: Generation) {
+        self.calls.push(format!("generation {} serves", next.0));
+    }
+
+    fn close_sockets(&mut self, generation: Generation) {
+        self.calls.push(format!(
+            "close sockets that only generation {} has",
+            generation.0
+        ));
+    }
+
+    fn retire(&mut self, generation: Generation) {
+        self.calls
+            .push(format!("forget generation {}", generation.0));
     }
 
     fn spawn(&mut self, zygote: ZygoteId, birth: Birth) -> Result<(), Errno> {
@@ -217,6 +240,7 @@ impl Stage {
             unopenable: None,
             audience: Some(Audience::Nobody),
             load: Load::default(),
+            next: Some(config.clone()),
         };
         Stage {
             master: Master::new(config, world),

@@ -1,0 +1,88 @@
+//! Generations beside each other: what is set up for the next one, handed over, and closed behind the one before.
+//!
+//! Rule: what the generation that serves needs is left alone until the next one does.
+
+use fpm_channel::Generation;
+use fpm_conf::{Config, PoolIndex};
+
+use super::{Live, Setup};
+use crate::descriptors::make_room;
+use crate::error::MasterError;
+use crate::pool::PoolId;
+use crate::program::Program;
+
+impl<P: Program> Live<P> {
+    /// Reads the configuration and sets up a generation, with the sockets that are open already.
+    pub(super) fn set_up(&mut self, next: Generation) -> Result<Config, MasterError> {
+        let config = self.program.load().ok_or(MasterError::Configuration)?;
+        let before = self.generations.get_mut(&self.serving);
+        let known: Vec<_> = before.iter().map(|setup| setup.listeners.clone()).collect();
+        for (number, address) in known.iter().flat_map(|known| known.addresses()) {
+            tracing::info!("using inherited socket fd={number}, \"{address}\"");
+        }
+        let open_files = make_room(&config);
+        if config.global.rlimit_files == 0 {
+            // What was raised before is not what children were to have.
+            self.open_files = self.open_files.or(open_files);
+        } else {
+            self.open_files = open_files;
+        }
+        let setup = Setup::new(config.clone(), self.options.starter, &known, before)?;
+        self.generations.insert(next, setup);
+        Ok(config)
+    }
+
+    /// Lets a generation serve.
+    pub(super) fn put_in_force(&mut self, next: Generation) {
+        self.program.adopt();
+        let before = std::mem::replace(&mut self.serving, next);
+        self.keep_sockets();
+        let Some(setup) = self.generations.get(&before) else {
+            return;
+        };
+        for socket in setup.listeners.iter() {
+            // Only those of some pools were watched.
+            let _ = self.events.remove(socket);
+        }
+        for index in (0..).take(setup.pools.len()).map(PoolIndex) {
+            self.hand_on(PoolId {
+                generation: before,
+                index,
+            });
+        }
+    }
+
+    /// Closes the sockets of a generation that the one that serves does not have.
+    pub(super) fn close_old_sockets(&mut self, generation: Generation) {
+        let serving = self.generations.get(&self.serving);
+        let kept: Vec<_> = serving
+            .map(|setup| setup.listeners.clone())
+            .into_iter()
+            .collect();
+        if let Some(setup) = self.generations.get(&generation) {
+            // Before: whoever binds the address anew may make a file of that name.
+            setup.listeners.remove_files(&kept);
+            setup.listeners.shut_down(&kept);
+        }
+    }
+
+    /// Forgets a generation without processes.
+    pub(super) fn forget(&mut self, generation: Generation) {
+        self.generations.remove(&generation);
+    }
+
+    /// Lets the pool that serves know what its namesake in an earlier generation has counted.
+    pub(super) fn hand_on(&mut self, pool: PoolId) {
+        if pool.generation == self.serving {
+            return;
+        }
+        // Taken out for a moment: two are borrowed at once.
+        let Some(mut setup) = self.generations.remove(&pool.generation) else {
+            return;
+        };
+        if let Some(serving) = self.generations.get(&self.serving) {
+            setup.hand_on(pool.index, serving);
+        }
+        self.generations.insert(pool.generation, setup);
+    }
+}

@@ -1,0 +1,208 @@
+//! Workers of the generation that serves take the places of those of the generations before, pool by pool.
+//!
+//! Rule: how many come and go is for [`crate::turnover`] to say; here is who.
+
+use std::time::Duration;
+
+use fpm_channel::{Generation, WorkerId};
+
+use super::Master;
+use super::reload::TICK;
+use crate::event::Timer;
+use crate::generation::Standing;
+use crate::pool::PoolId;
+use crate::roster::{Leaving, Reason};
+use crate::turnover::{Bounds, Crew, FRESH};
+use crate::world::{Activity, World};
+
+impl<W: World> Master<W> {
+    /// Goes on replacing the workers of all pools. When the last one has been told to leave, the reload is over; those that take
+    /// their time are waited for beside everything else.
+    pub(super) fn replace(&mut self, now: Duration) {
+        let serving = self.generations.serving();
+        let (pools, groups): (Vec<_>, Vec<_>) =
+            (serving.pool_ids().collect(), serving.group_ids().collect());
+        let mut staying = 0;
+        for pool in pools {
+            staying += self.replace_in(now, pool);
+        }
+        for group in groups {
+            self.pump(now, group);
+        }
+        if staying > 0 {
+            self.world.arm(Timer::Turnover, now + TICK);
+            return;
+        }
+        let before: Vec<_> = self
+            .generations
+            .retiring()
+            .map(|known| known.number)
+            .collect();
+        for generation in before {
+            self.world.close_sockets(generation);
+        }
+        self.reload_is_over(now);
+    }
+
+    /// A worker of an earlier generation has ended: its pool goes on replacing at once.
+    pub(super) fn succeed_to(&mut self, now: Duration, pool: PoolId) {
+        let serving = self.generations.serving();
+        let name = &self.generations.pool(pool).name;
+        if serving.number != pool.generation
+            && let Some(index) = serving.index_of(name.as_ref())
+        {
+            let generation = serving.number;
+            self.replace_in(now, PoolId { generation, index });
+        }
+    }
+
+    /// Goes on replacing the workers of one pool; returns how many old ones have not been told to leave.
+    fn replace_in(&mut self, now: Duration, pool: PoolId) -> u32 {
+        let crew = self.crew(now, pool);
+        let at_work = self.generations.pool(pool);
+        if at_work.target <= crew.serving + crew.starting {
+            self.generations.pool_mut(pool).target = 0;
+        }
+        if crew.staying == 0 && self.generations.pool(pool).target == 0 {
+            return 0;
+        }
+        let turn = crew.turn(&self.bounds(pool));
+        self.want(now, pool, Reason::Demand, turn.start);
+        let told = self.choose(now, pool, turn.tell);
+        for id in &told {
+            self.tell_to_leave(now, *id);
+        }
+        crew.staying - turn.tell
+    }
+
+    /// Chooses old workers of a pool that are to leave: first those that have nothing to do.
+    fn choose(&self, now: Duration, pool: PoolId, count: u32) -> Vec<WorkerId> {
+        let stays = |id: &WorkerId| {
+            self.roster
+                .get(*id)
+                .is_some_and(|worker| worker.leaving.is_none())
+        };
+        let namesakes = self.generations.namesakes(pool);
+        let mut staying: Vec<_> = namesakes
+            .flat_map(|at_work| at_work.workers())
+            .filter(stays)
+            .collect();
+        staying.sort_by_key(|id| self.world.activity(*id, now) == Activity::Busy);
+        staying.truncate(count as usize);
+        staying
+    }
+
+    /// Counts the workers of a pool, and those of other generations that go by its name.
+    pub(super) fn crew(&self, now: Duration, pool: PoolId) -> Crew {
+        let own = self.generations.pool(pool);
+        let mut crew = Crew {
+            starting: own.queued + own.births.missing,
+            ..Crew::default()
+        };
+        for id in own.workers() {
+            match self.roster.get(id).and_then(|worker| worker.leaving) {
+                Some(_) => crew.lingering += 1,
+                None if self.world.activity(id, now) == Activity::Starting => crew.starting += 1,
+                None => crew.serving += 1,
+            }
+        }
+        for namesake in self.generations.namesakes(pool) {
+            for id in namesake.workers() {
+                match self.roster.get(id).and_then(|worker| worker.leaving) {
+                    None => crew.staying += 1,
+                    Some(Leaving::Superseded(since)) if now.saturating_sub(since) < FRESH => {
+                        crew.leaving += 1;
+                    }
+                    Some(_) => crew.lingering += 1,
+                }
+            }
+        }
+        crew
+    }
+
+    /// Returns how many workers a pool may have beside those of other generations.
+    pub(super) fn room(&self, now: Duration, pool: PoolId) -> u32 {
+        let room = self.generations.pool(pool).room();
+        if self.generations.len() == 1 {
+            return room;
+        }
+        room.min(self.crew(now, pool).room(self.bounds(pool).ceiling))
+    }
+
+    fn bounds(&self, pool: PoolId) -> Bounds {
+        let at_work = self.generations.pool(pool);
+        let max_children = at_work.max_children();
+        let surge = self
+            .generations
+            .get(pool.generation)
+            .settings
+            .surge(max_children);
+        Bounds {
+            target: at_work.target,
+            ceiling: max_children.saturating_add(surge),
+            surge,
+            processes: self.process_room(),
+        }
+    }
+
+    /// Returns how many more processes there may be, those in the queues included.
+    fn process_room(&self) -> u32 {
+        let queued: u32 = self.generations.queued();
+        let taken = u32::try_from(self.roster.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(queued);
+        self.process_limit()
+            .map_or(u32::MAX, |limit| limit.saturating_sub(taken))
+    }
+
+    /// Returns how many workers there may be: `process.max`, and while generations overlap what it takes to replace one by the
+    /// other.
+    pub(super) fn process_limit(&self) -> Option<u32> {
+        let max = self.settings.process_max?;
+        if self.generations.len() == 1 {
+            return Some(max);
+        }
+        let pools = u32::try_from(self.generations.serving().pools.len()).unwrap_or(u32::MAX);
+        Some(max.saturating_add(self.settings.surge(max).max(pools)))
+    }
+
+    /// Lets a generation retire: no new workers of its own, and its zygotes end with the last of those that are there. Workers
+    /// that no pool of the generation that serves replaces are told to leave.
+    pub(super) fn let_retire(&mut self, now: Duration, generation: Generation) {
+        let patience = self.settings.patience;
+        let retiring = self.generations.get_mut(generation);
+        retiring.standing = Standing::Retiring;
+        retiring.cancel_births();
+        self.quit_zygotes(generation);
+        self.begin_patience(now, generation, patience);
+        let serving = self.generations.serving();
+        let retiring = self.generations.get(generation);
+        let alone = retiring.pools.iter().filter(|pool| {
+            serving.number == generation || serving.pool_named(pool.name.as_ref()).is_none()
+        });
+        let ids: Vec<_> = alone.flat_map(|pool| pool.workers()).collect();
+        for id in ids {
+            self.tell_to_leave(now, id);
+        }
+    }
+
+    /// Tells all workers of a generation to leave.
+    pub(super) fn dismiss(&mut self, now: Duration, generation: Generation) {
+        let pools = &self.generations.get(generation).pools;
+        let ids: Vec<_> = pools.iter().flat_map(|pool| pool.workers()).collect();
+        for id in ids {
+            self.tell_to_leave(now, id);
+        }
+    }
+
+    /// Tells a worker to leave because its generation retires.
+    pub(super) fn tell_to_leave(&mut self, now: Duration, id: WorkerId) {
+        let Some(worker) = self.roster.get_mut(id) else {
+            return;
+        };
+        if !matches!(worker.leaving, Some(Leaving::Superseded(_))) {
+            worker.leaving = Some(Leaving::Superseded(now));
+            self.world.drain(id);
+        }
+    }
+}

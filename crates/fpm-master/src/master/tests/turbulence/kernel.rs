@@ -1,0 +1,498 @@
+//! Simulated processes: what the master asks of the world happens to them, sooner or later or not at all.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use fpm_channel::{FromZygote, Generation, SlotIndex, WorkerId};
+use fpm_conf::{Config, PoolIndex};
+use fpm_os::signal::Signal;
+use fpm_os::wait::{Exit, ExitStatus};
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use crate::access_logs::Reopened;
+use crate::error::MasterError;
+use crate::event::{Event, Timer, ZygoteId};
+use crate::group::GroupId;
+use crate::pool::PoolId;
+use crate::systemd::Load;
+use crate::world::{Activity, Audience, Birth, Fate, World};
+
+use super::config;
+
+/// What may go wrong, or right, in one step. Numbers choose among those it may happen to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// A zygote forks a worker that it was asked for.
+    Fork(usize),
+    /// It cannot.
+    ForkFails(usize),
+    /// A worker gets as far as accepting.
+    Serves(usize),
+    /// A worker ends.
+    WorkerEnds(usize, i32),
+    /// A worker that was told to leave does.
+    WorkerLeaves(usize),
+    /// PHP is up in a zygote.
+    ZygoteReady(usize),
+    /// PHP does not start in one.
+    ZygoteFails(usize),
+    /// A zygote is killed, having told all that it has done.
+    ZygoteKilled(usize),
+    /// A zygote is killed between a fork and telling of it.
+    ZygoteKilledForking(usize),
+    /// Somebody asks for a reload.
+    Reload,
+    /// The configuration changes: pools may have so many workers. None means that it has a mistake.
+    Edit(Option<u32>),
+    /// Time passes, in milliseconds.
+    Pass(u64),
+}
+
+#[derive(Debug)]
+pub(super) struct Zygote {
+    pub(super) generation: Generation,
+    pub(super) ready: bool,
+    pub(super) quitting: bool,
+    pub(super) orders: VecDeque<Birth>,
+}
+
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) pool: PoolId,
+    pub(super) zygote: Option<ZygoteId>,
+    pub(super) serves: bool,
+    pub(super) drains: bool,
+}
+
+/// Simulated processes. A worker's process has its number, a zygote's 1,000,000 more than its number.
+#[derive(Debug, Default)]
+pub(super) struct Kernel {
+    /// What a reload would find; `None` is a mistake.
+    pub(super) edited: Option<Config>,
+    /// The configurations of the generations that are there.
+    pub(super) configs: BTreeMap<Generation, Config>,
+    pub(super) serving: Option<Generation>,
+    pub(super) stopping: bool,
+    /// Workers that have got as far as accepting, of those that have ended, too: their slots say so.
+    pub(super) served: BTreeSet<WorkerId>,
+    /// Workers that are to leave: their slots say so even before they are born.
+    pub(super) told: BTreeSet<WorkerId>,
+    pub(super) zygotes: BTreeMap<ZygoteId, Zygote>,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
+    /// Slots in use, from the order to fork to the release.
+    pub(super) slots: BTreeMap<(PoolId, SlotIndex), WorkerId>,
+    pub(super) timers: BTreeMap<Timer, Duration>,
+    pub(super) happened: VecDeque<Event>,
+}
+
+pub(super) fn zygote_pid(id: ZygoteId) -> Pid {
+    Pid::from_raw(1_000_000 + i32::try_from(id.0).unwrap())
+}
+
+pub(super) fn worker_pid(id: WorkerId) -> Pid {
+    Pid::from_raw(i32::try_from(id.0).unwrap())
+}
+
+impl Kernel {
+    pub(super) fn fork(&mut self, id: ZygoteId) -> Option<WorkerId> {
+        let birth = self.zygotes.get_mut(&id)?.orders.pop_front()?;
+        self.workers.insert(
+            birth.worker,
+            Worker {
+                pool: birth.pool,
+                zygote: Some(id),
+                serves: false,
+                drains: self.told.contains(&birth.worker),
+            },
+        );
+        Some(birth.worker)
+    }
+
+    pub(super) fn worker_ends(&mut self, id: WorkerId, status: ExitStatus) {
+        let Some(worker) = self.workers.remove(&id) else {
+            return;
+        };
+        let pid = worker_pid(id);
+        self.happened.push_back(match worker.zygote {
+            Some(zygote) => Event::Said(
+                zygote,
+                FromZygote::Exited {
+                    worker: id,
+                    pid,
+                    status,
+                },
+            ),
+            None => Event::Reaped(Exit { pid, status }),
+        });
+        self.zygotes_may_end();
+    }
+
+    pub(super) fn zygote_ends(&mut self, id: ZygoteId, status: ExitStatus) {
+        if self.zygotes.remove(&id).is_none() {
+            return;
+        }
+        for worker in self
+            .workers
+            .values_mut()
+            .filter(|worker| worker.zygote == Some(id))
+        {
+            worker.zygote = None;
+        }
+        self.happened.push_back(Event::HungUp(id));
+        self.happened.push_back(Event::Reaped(Exit {
+            pid: zygote_pid(id),
+            status,
+        }));
+    }
+
+    fn zygotes_may_end(&mut self) {
+        let busy: BTreeSet<_> = self
+            .workers
+            .values()
+            .filter_map(|worker| worker.zygote)
+            .collect();
+        let done: Vec<_> = self
+            .zygotes
+            .iter()
+            .filter(|(id, zygote)| {
+                zygote.quitting && zygote.orders.is_empty() && !busy.contains(id)
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in done {
+            self.zygote_ends(id, ExitStatus::Code(0));
+        }
+    }
+
+    pub(super) fn step(&mut self, step: Step) {
+        let workers: Vec<_> = self.workers.keys().copied().collect();
+        let zygotes: Vec<_> = self.zygotes.keys().copied().collect();
+        let choose_worker = |n: usize| (!workers.is_empty()).then(|| workers[n % workers.len()]);
+        let choose_zygote = |n: usize| (!zygotes.is_empty()).then(|| zygotes[n % zygotes.len()]);
+        let killed = ExitStatus::Signal {
+            signal: Signal::KILL,
+            core_dumped: false,
+        };
+        match step {
+            Step::Fork(n) => {
+                if let Some(zygote) = choose_zygote(n)
+                    && let Some(worker) = self.fork(zygote)
+                {
+                    let said = FromZygote::Spawned {
+                        worker,
+                        pid: worker_pid(worker),
+                    };
+                    self.happened.push_back(Event::Said(zygote, said));
+                }
+            }
+            Step::ForkFails(n) => {
+                if let Some(id) = choose_zygote(n)
+                    && let Some(birth) = self
+                        .zygotes
+                        .get_mut(&id)
+                        .and_then(|zygote| zygote.orders.pop_front())
+                {
+                    let said = FromZygote::SpawnFailed {
+                        worker: birth.worker,
+                        errno: Errno::EAGAIN as i32,
+                    };
+                    self.happened.push_back(Event::Said(id, said));
+                    self.zygotes_may_end();
+                }
+            }
+            Step::Serves(n) => {
+                if let Some(id) = choose_worker(n)
+                    && let Some(worker) = self.workers.get_mut(&id)
+                {
+                    worker.serves = true;
+                    self.served.insert(id);
+                }
+            }
+            Step::WorkerEnds(n, code) => {
+                if let Some(id) = choose_worker(n) {
+                    self.worker_ends(id, ExitStatus::Code(code));
+                }
+            }
+            Step::WorkerLeaves(n) => {
+                if let Some(id) = choose_worker(n)
+                    && self.workers[&id].drains
+                {
+                    self.worker_ends(id, ExitStatus::Code(0));
+                }
+            }
+            Step::ZygoteReady(n) => {
+                if let Some(id) = choose_zygote(n)
+                    && let Some(zygote) = self.zygotes.get_mut(&id)
+                    && !std::mem::replace(&mut zygote.ready, true)
+                {
+                    let said = FromZygote::Ready {
+                        php_version: "8.4.1".to_owned(),
+                    };
+                    self.happened.push_back(Event::Said(id, said));
+                }
+            }
+            Step::ZygoteFails(n) => {
+                if let Some(id) = choose_zygote(n)
+                    && !self.zygotes[&id].ready
+                {
+                    self.happened.push_back(Event::Said(
+                        id,
+                        FromZygote::Failed {
+                            reason: "no".into(),
+                        },
+                    ));
+                    self.zygote_ends(id, ExitStatus::Code(70));
+                }
+            }
+            Step::ZygoteKilled(n) => {
+                if let Some(id) = choose_zygote(n) {
+                    self.zygote_ends(id, killed);
+                }
+            }
+            Step::ZygoteKilledForking(n) => {
+                if let Some(id) = choose_zygote(n) {
+                    self.fork(id);
+                    self.zygote_ends(id, killed);
+                }
+            }
+            Step::Reload => self.happened.push_back(Event::Signal(Signal::USR2)),
+            Step::Edit(edit) => {
+                let pools = self
+                    .configs
+                    .values()
+                    .next()
+                    .map_or(0, |first| first.pools.len());
+                self.edited = edit.map(|max_children| config(&vec![max_children; pools]));
+            }
+            Step::Pass(_) => {}
+        }
+    }
+}
+
+impl Kernel {
+    fn capacity(&self, pool: PoolId) -> u32 {
+        self.configs[&pool.generation].pools[pool.index.0 as usize].pm_max_children
+    }
+
+    /// Counts the workers of pools of this name that serve and are to go on.
+    fn serving(&self, pool: PoolId) -> usize {
+        let mut of_pool = self.workers.values();
+        of_pool
+            .by_ref()
+            .filter(|worker| worker.pool.index == pool.index && worker.serves && !worker.drains)
+            .count()
+    }
+
+    fn check_size(&self, pool: PoolId) {
+        let taken = self
+            .slots
+            .keys()
+            .filter(|(of, _)| of.index == pool.index)
+            .count();
+        let index = pool.index.0 as usize;
+        let configs = self.configs.values();
+        let capacities = configs.map(|config| config.pools[index].pm_max_children);
+        let most = capacities.max().unwrap_or(0);
+        // Each generation is allowed the one worker without which it would not serve.
+        let ceiling = most + most.div_ceil(4) + u32::try_from(self.configs.len()).unwrap();
+        assert!(
+            taken <= ceiling as usize,
+            "{taken} workers, {ceiling} at most"
+        );
+    }
+}
+
+impl World for Kernel {
+    fn prepare(&mut self, next: Generation) -> Result<Config, MasterError> {
+        let config = self.edited.clone().ok_or(MasterError::Configuration)?;
+        self.configs.insert(next, config.clone());
+        Ok(config)
+    }
+
+    fn succeed(&mut self, next: Generation) {
+        let pools = self.configs[&next].pools.len();
+        for index in (0..).take(pools).map(PoolIndex) {
+            let pool = PoolId {
+                generation: next,
+                index,
+            };
+            assert!(self.serving(pool) > 0, "it serves when it is said to");
+        }
+        self.serving = Some(next);
+    }
+
+    fn close_sockets(&mut self, generation: Generation) {
+        assert_ne!(self.serving, Some(generation));
+    }
+
+    fn retire(&mut self, generation: Generation) {
+        assert_ne!(self.serving, Some(generation));
+        assert!(
+            self.workers
+                .values()
+                .all(|worker| worker.pool.generation != generation)
+        );
+        assert!(
+            self.zygotes
+                .values()
+                .all(|zygote| zygote.generation != generation)
+        );
+        self.configs.remove(&generation);
+    }
+
+    fn start_zygote(&mut self, id: ZygoteId, group: GroupId) -> Result<Pid, MasterError> {
+        let generation = group.generation;
+        let of_group = |zygote: &Zygote| zygote.generation == generation;
+        assert!(!self.zygotes.values().any(of_group), "one zygote a group");
+        self.zygotes.insert(
+            id,
+            Zygote {
+                generation,
+                ready: false,
+                quitting: false,
+                orders: VecDeque::new(),
+            },
+        );
+        Ok(zygote_pid(id))
+    }
+
+    fn spawn(&mut self, zygote: ZygoteId, birth: Birth) -> Result<(), Errno> {
+        let before = self.slots.insert((birth.pool, birth.slot), birth.worker);
+        assert_eq!(before, None, "a slot has one worker");
+        assert!(
+            birth.slot.0 < self.capacity(birth.pool),
+            "never above pm.max_children"
+        );
+        self.check_size(birth.pool);
+        // A zygote that has died without the master's knowing yet takes no orders.
+        if let Some(zygote) = self.zygotes.get_mut(&zygote) {
+            assert!(
+                zygote.ready && !zygote.quitting,
+                "only zygotes that are up fork"
+            );
+            zygote.orders.push_back(birth);
+        }
+        Ok(())
+    }
+
+    fn signal_worker(&mut self, zygote: ZygoteId, worker: WorkerId, signal: Signal) {
+        if self.zygotes.contains_key(&zygote) {
+            self.worker_ends(
+                worker,
+                ExitStatus::Signal {
+                    signal,
+                    core_dumped: false,
+                },
+            );
+        }
+    }
+
+    fn quit_zygote(&mut self, zygote: ZygoteId) {
+        if let Some(zygote) = self.zygotes.get_mut(&zygote) {
+            zygote.quitting = true;
+        }
+        self.zygotes_may_end();
+    }
+
+    fn forget_zygote(&mut self, _zygote: ZygoteId) {}
+
+    fn hear_workers(&mut self) {}
+
+    fn signal_child(&mut self, pid: Pid, signal: Signal) {
+        let status = ExitStatus::Signal {
+            signal,
+            core_dumped: false,
+        };
+        if let Some(id) = self
+            .zygotes
+            .keys()
+            .copied()
+            .find(|id| zygote_pid(*id) == pid)
+        {
+            self.zygote_ends(id, status);
+        } else {
+            self.worker_ends(WorkerId(u64::try_from(pid.as_raw()).unwrap()), status);
+        }
+    }
+
+    fn drain(&mut self, worker: WorkerId) {
+        self.told.insert(worker);
+        let Some(worker) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        worker.drains = true;
+        let (pool, serves) = (worker.pool, worker.serves);
+        if serves
+            && !self.stopping
+            && self
+                .serving
+                .is_some_and(|serving| pool.generation < serving)
+        {
+            assert!(
+                self.serving(pool) > 0,
+                "a worker of the next generation serves before one goes"
+            );
+        }
+    }
+
+    fn release(&mut self, worker: WorkerId) {
+        assert!(
+            !self.workers.contains_key(&worker),
+            "only slots of workers that are gone are freed"
+        );
+        self.slots.retain(|_, holder| *holder != worker);
+    }
+
+    fn fate(&mut self, worker: WorkerId) -> Fate {
+        match self.workers.get(&worker) {
+            Some(known) if known.serves => Fate::Born(worker_pid(worker)),
+            Some(_) => Fate::Unknown,
+            None => Fate::Nobody,
+        }
+    }
+
+    fn activity(&self, worker: WorkerId, _now: Duration) -> Activity {
+        match self.served.contains(&worker) {
+            false => Activity::Starting,
+            true => Activity::Busy,
+        }
+    }
+
+    fn waiting(&self, _pool: PoolId) -> u32 {
+        0
+    }
+
+    fn accepted(&self, _pool: PoolId) -> u64 {
+        0
+    }
+
+    fn count_max_children_reached(&mut self, _pool: PoolId) {}
+
+    fn connections_wanted(&mut self, _pool: PoolId) {}
+
+    fn arm(&mut self, timer: Timer, at: Duration) {
+        self.timers.insert(timer, at);
+    }
+
+    fn launched(&mut self) -> Result<(), MasterError> {
+        Ok(())
+    }
+
+    fn notify(&mut self, _state: &str) -> io::Result<Audience> {
+        Ok(Audience::Told)
+    }
+
+    fn load(&self) -> Load {
+        Load::default()
+    }
+
+    fn reopen_log(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reopen_access_logs(&mut self) -> Reopened {
+        Reopened::None
+    }
+}
