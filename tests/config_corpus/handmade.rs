@@ -44,6 +44,12 @@ pub(crate) fn lines() -> Vec<Case> {
     cases.collect()
 }
 
+/// A case that shows what a value means.
+fn asking(name: &str, value: &str) -> Case {
+    let text = format!("{GLOBAL}{POOL}ping.path = /ping\nping.response = \"{value}\"\n");
+    with_variables(Case::new(name, text))
+}
+
 fn with_variables(case: Case) -> Case {
     case.variable("A", "a value")
         .variable("AB", "another")
@@ -182,6 +188,13 @@ fn strange_files() -> Vec<Case> {
         Case::new(
             "a section of 10 MB",
             format!("{good}[{}\n", "y".repeat(10 << 20)),
+        ),
+        asking("a setting comes before a variable", "${A} ${AB}")
+            .arguments(&["-d", "A=from the command line"]),
+        asking("a setting may be empty", "[${A}]").arguments(&["-d", "A="]),
+        asking(
+            "settings are known without variables",
+            "${precision} ${display_errors}",
         ),
         Case::new("main file missing", "").arguments(&["-y", "@DIR@/none.conf"]),
         Case::new("main file is a directory", "").arguments(&["-y", "@DIR@"]),

@@ -1,7 +1,8 @@
 //! What names in the configuration mean that only the environment or PHP knows.
 //!
-//! Rule: PHP never starts in this process. When a name is not in the environment, a forked child starts PHP, answers
-//! questions for as long as the configuration is read, and goes.
+//! Rule: PHP never starts in this process. When the configuration has such a name, a forked child starts PHP, answers questions
+//! for as long as the configuration is read, and goes. Whose pools there are is not known yet: extensions start there as nobody,
+//! and the preload script does not run.
 
 use std::cell::RefCell;
 use std::env;
@@ -29,7 +30,7 @@ const KNOWN: u8 = 1;
 /// First byte of an answer that has none.
 const UNKNOWN: u8 = 0;
 
-/// The environment, then PHP.
+/// PHP's settings, then the environment.
 #[derive(Debug)]
 pub(crate) struct Words<'a> {
     php: &'a PhpOptions,
@@ -92,14 +93,7 @@ impl Vocabulary for Words<'_> {
     fn variable(&self, name: &BStr) -> Option<BString> {
         let environment =
             || env::var_os(OsStr::from_bytes(name)).map(|value| BString::from(value.into_vec()));
-        let setting = || self.ask(Kind::Setting, name);
-        // php-fpm asks php.ini first. Settings have small letters in their names, variables nearly never: PHP need not be
-        // started for `${HOSTNAME}`.
-        if name.iter().any(u8::is_ascii_lowercase) {
-            setting().or_else(environment)
-        } else {
-            environment().or_else(setting)
-        }
+        self.ask(Kind::Setting, name).or_else(environment)
     }
 
     fn constant(&self, name: &BStr) -> Option<BString> {
@@ -128,7 +122,7 @@ impl Oracle {
             {
                 return crate::exit::SOFTWARE;
             }
-            match php::start(options, |_| {}) {
+            match php::start_as_nobody(options) {
                 Ok(engine) => answer_all(&engine, &theirs),
                 Err(_) => crate::exit::SOFTWARE,
             }
