@@ -339,3 +339,20 @@ fn start_of_php_is_tested_by_fpmd() -> Result {
     assert!(!site.path("s").exists());
     Ok(())
 }
+
+#[test]
+fn error_log_that_is_stderr_shows_lines_once() -> Result {
+    let site = site()?;
+    let good = std::fs::read_to_string(site.path("good.conf"))?;
+    let log = site.path("fpm.log").to_string_lossy().into_owned();
+    std::fs::write(site.path("stderr.conf"), good.replace(&log, "/dev/stderr"))?;
+    let output = run(&site, &["-n", "-t", "-y", "{dir}/stderr.conf"])?;
+    let text = stderr(&output);
+    let newer = Subject::from_environment()?.php() >= PhpVersion(8, 4);
+    let times = match under()? {
+        Under::Original if !newer => 2,
+        _ => 1,
+    };
+    assert_eq!(text.matches("test is successful").count(), times, "{text}");
+    Ok(())
+}

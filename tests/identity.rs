@@ -366,3 +366,25 @@ fn scripts_programs_end_when_the_script_waits_for_them() -> Result {
     assert_eq!(text, "in3 5");
     Ok(())
 }
+
+#[test]
+fn worker_without_its_apparmor_hat_does_not_start() -> Result {
+    let daemon = daemon().pool("apparmor_hat = no-such-hat\ncatch_workers_output = yes");
+    match under()? {
+        Under::Fpmd => {
+            let fpm = daemon.start()?;
+            fpm.log().wait_for("child failed to initialize")?;
+            fpm.log().wait_for("exited with code 70 ")?;
+        }
+        // Debian's php-fpm does the same; the one that is built here knows no AppArmor.
+        Under::Original => {
+            let refusal = daemon.start_in_vain()?;
+            assert!(
+                refusal.output.contains("unknown entry 'apparmor_hat'"),
+                "{}",
+                refusal.output
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! Configuration of PHP: php.ini, the command line, the pool, `.user.ini`, and what a web server passes along.
 
-use fpmd_tests::{Daemon, Fpm, Result, Subject};
+use fpmd_tests::{Daemon, Fpm, Result, Subject, Under, under};
 
 /// Prints the ini values named by the query, separated by blanks.
 const SHOW: &str = "<?php echo implode(' ', array_map(fn($name) => var_export(ini_get($name), true), explode('+', $_SERVER['QUERY_STRING'])));";
@@ -353,5 +353,24 @@ fn missing_extension_in_php_ini_is_a_warning() -> Result {
     assert_eq!(values(&fpm, "precision")?, "'3'");
     fpm.log()
         .wait_for("Unable to load dynamic library 'no_such_extension'")?;
+    Ok(())
+}
+
+#[test]
+fn worker_does_not_start_without_a_value_that_php_gives_up_on() -> Result {
+    // PHP answers this one with a fatal error. What it should forbid may not be forbidden.
+    let fpm = Daemon::echo()
+        .pool("php_admin_value[session.save_handler] = user")
+        .start()?;
+    let code = match under()? {
+        Under::Fpmd => {
+            fpm.log().wait_for(
+                "ERROR: [pool www] PHP failed to make the setting 'session.save_handler'",
+            )?;
+            70
+        }
+        Under::Original => 255,
+    };
+    fpm.log().wait_for(&format!("exited with code {code} "))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::process::Command;
 
 use anyhow::Context;
-use fpmd_tests::{Address, Daemon, Fpm, Result};
+use fpmd_tests::{Address, Daemon, Fpm, Result, Under, under};
 use nix::unistd::{Uid, User};
 
 fn daemon() -> Daemon {
@@ -57,6 +57,28 @@ fn unix_socket_is_open_to_those_in_its_lists() -> Result {
         String::from_utf8(list.stdout)?.trim(),
         "user::rw-\nuser:daemon:rw-\nuser:bin:rw-\ngroup::---\ngroup:games:rw-\nmask::rw-\nother::---"
     );
+    Ok(())
+}
+
+#[test]
+fn name_may_be_twice_in_a_list_of_a_unix_socket() -> Result {
+    let daemon = daemon().pool("listen.mode = 0600\nlisten.acl_users = daemon,daemon");
+    match under()? {
+        Under::Fpmd => {
+            let fpm = daemon.start()?;
+            assert_eq!(fpm.get("/t.php")?.text(), "127.0.0.1");
+        }
+        Under::Original => {
+            let refusal = daemon.start_in_vain()?;
+            assert!(
+                refusal
+                    .output
+                    .contains("failed to write the ACL of the socket"),
+                "{}",
+                refusal.output
+            );
+        }
+    }
     Ok(())
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn load(options: &Options) -> Result<Loaded, ConfError> {
         watchdog_usec: env::var_os("WATCHDOG_USEC").map(|value| BString::from(value.into_vec())),
         folders,
         php: php::version(),
-        features: vec![Feature::Acl, Feature::Systemd],
+        features: vec![Feature::Acl, Feature::Systemd, Feature::AppArmor],
     };
     let around = Surroundings {
         files: &OsFiles,

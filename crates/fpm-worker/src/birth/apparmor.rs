@@ -6,21 +6,30 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use bstr::{BStr, BString, ByteSlice};
 
 use super::BirthError;
 
-const CURRENT: &str = "/proc/thread-self/attr/current";
+/// AppArmor's own file, and the one that it shares with other security modules in older kernels.
+const CURRENT: [&str; 2] = [
+    "/proc/thread-self/attr/apparmor/current",
+    "/proc/thread-self/attr/current",
+];
 
 /// Changes to the hat `hat` of the present profile.
 pub(super) fn change_hat(hat: &BStr) -> Result<(), BirthError> {
-    let label = fs::read(CURRENT).map_err(BirthError::QueryConfinement)?;
+    let file = CURRENT
+        .into_iter()
+        .find(|file| Path::new(file).exists())
+        .unwrap_or(CURRENT[1]);
+    let label = fs::read(file).map_err(BirthError::QueryConfinement)?;
     let profile = profile(&label)
         .ok_or_else(|| BirthError::QueryConfinement(io::Error::from(io::ErrorKind::InvalidData)))?;
     let hat: BString = [profile, b"//", hat].concat().into();
     let order = [b"changeprofile ", hat.as_slice()].concat();
-    fs::write(CURRENT, order).map_err(|source| BirthError::ChangeConfinement {
+    fs::write(file, order).map_err(|source| BirthError::ChangeConfinement {
         hat,
         profile: profile.into(),
         source,
