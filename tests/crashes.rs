@@ -43,6 +43,27 @@ fn crash_costs_one_request_and_one_warning() -> Result {
 }
 
 #[test]
+fn too_many_crashes_bring_a_reload() -> Result {
+    let fpm = daemon()
+        .global("emergency_restart_threshold = 2\nemergency_restart_interval = 1m")
+        .start()?;
+    let said = "WARNING: failed processes threshold (2 in 60 sec) is reached, initiating reload";
+    // Other ends do not count.
+    worker(&fpm)?.signal(Signal::SIGKILL)?;
+    fpm.log().wait_for("exited on signal 9 (SIGKILL)")?;
+    assert!(fpm.get("/crash.php").is_err());
+    fpm.log().wait_for_nth("exited on signal 11 (SIGSEGV", 1)?;
+    worker(&fpm)?;
+    assert_eq!(fpm.log().lines_with(said), Vec::<String>::new());
+    assert!(fpm.get("/crash.php").is_err());
+    fpm.log().wait_for(said)?;
+    fpm.log().wait_for_nth("ready to handle connections", 2)?;
+    worker(&fpm)?;
+    assert_eq!(fpm.log().lines_with(said).len(), 1);
+    Ok(())
+}
+
+#[test]
 fn crash_does_not_touch_other_workers() -> Result {
     let fpm = daemon().workers(2).start()?;
     let gate = Gate::new(fpm.site(), "gate")?;

@@ -12,6 +12,7 @@ mod acl;
 mod backoff;
 mod capture;
 mod descriptors;
+mod emergency;
 pub mod error;
 mod event;
 mod generation;

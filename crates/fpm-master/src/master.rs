@@ -11,6 +11,7 @@ use fpm_channel::FromZygote;
 use fpm_conf::Config;
 use fpm_os::signal::Signal;
 
+use crate::emergency::Crashes;
 use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
 use crate::generations::Generations;
@@ -53,6 +54,7 @@ pub(crate) struct Master<W> {
     last_zygote: u64,
     /// Whether `process.max` stood in the way of a worker and that was reported.
     full_reported: bool,
+    crashes: Crashes,
     /// Whether the timer of the next maintenance is armed.
     maintaining: bool,
 }
@@ -93,6 +95,7 @@ impl<W: World> Master<W> {
             outcome: None,
             last_zygote: 0,
             full_reported: false,
+            crashes: Crashes::default(),
             maintaining: false,
         }
     }

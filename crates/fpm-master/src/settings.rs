@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fpm_conf::{Global, Surge, TermMeans};
 
+use crate::emergency::Threshold;
 use crate::state::State;
 
 /// What is in force while a generation serves.
@@ -16,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) control_timeout: Duration,
     /// `process.max`; `None` means no limit.
     pub(crate) process_max: Option<u32>,
+    /// `emergency_restart_threshold` and `emergency_restart_interval`.
+    pub(crate) emergency: Option<Threshold>,
     /// `reload.surge`.
     pub(crate) surge: Surge,
     /// `shutdown_on_term`.
@@ -33,6 +36,10 @@ impl Settings {
             }),
             control_timeout,
             process_max: (global.process_max > 0).then_some(global.process_max),
+            emergency: Threshold::new(
+                global.emergency_restart_threshold,
+                global.emergency_restart_interval,
+            ),
             surge: global.reload_surge,
             term_means: global.shutdown_on_term,
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use fpm_channel::WorkerId;
+use fpm_channel::{Generation, WorkerId};
 use fpm_conf::LogLevel;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
@@ -14,6 +14,7 @@ use super::Master;
 use crate::generation::Standing;
 use crate::journal::line;
 use crate::obituary::{Ending, Lifetime};
+use crate::reload::Phase;
 use crate::roster::{Leaving, Reason, Worker};
 use crate::state::State;
 use crate::world::{Activity, World};
@@ -57,6 +58,7 @@ impl<W: World> Master<W> {
             self.wind_down_if_empty(now);
             return;
         }
+        self.note_crash(now, worker.pool.generation, status);
         let room = self.generations.pool(worker.pool).room() > 0;
         let standing = self.generations.get(worker.pool.generation).standing;
         match (standing, worker.leaving) {
@@ -87,6 +89,18 @@ impl<W: World> Master<W> {
             self.pump(now, group);
         }
         self.retired(now, worker.pool.generation);
+    }
+
+    /// Reloads when too many workers of the generation that serves have crashed, unless it is being replaced already.
+    fn note_crash(&mut self, now: Duration, generation: Generation, status: ExitStatus) {
+        if let Some(threshold) = self.settings.emergency
+            && generation == self.generations.serving().number
+            && self.reload.phase() == Phase::None
+            && self.crashes.reach(threshold, status, now)
+        {
+            tracing::warn!("{threshold}");
+            self.request_reload(now);
+        }
     }
 
     fn log_end(&self, now: Duration, worker: &Worker, status: ExitStatus) {

@@ -11,6 +11,7 @@ use fpm_os::wait::ExitStatus;
 
 mod births;
 mod demand;
+mod emergency;
 mod fake;
 mod notifications;
 mod stops;
