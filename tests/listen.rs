@@ -1,11 +1,12 @@
 //! Listening sockets: kinds, permissions, stale and busy addresses, who may connect.
 
-use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::fs::{self, Permissions};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use anyhow::Context;
-use fpmd_tests::{Address, Daemon, Fpm, Result, Under, under};
+use fpmd_tests::{Address, Connection, Daemon, Fpm, PhpVersion, Result, Subject, Under, under};
 use nix::unistd::{Uid, User};
 
 fn daemon() -> Daemon {
@@ -123,7 +124,7 @@ fn socket_of_a_living_daemon_is_not_taken() -> Result {
 
 #[test]
 fn busy_port_is_an_error() -> Result {
-    let busy = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let busy = TcpListener::bind("127.0.0.1:0")?;
     let address = busy.local_addr()?;
     let refusal = daemon()
         .pool(&format!("listen = {address}"))
@@ -218,15 +219,145 @@ fn list_of_clients_does_not_concern_unix_sockets() -> Result {
     Ok(())
 }
 
+/// Asks at this address; the client says that it is 127.0.0.1, whoever it is.
+fn ask(fpm: &Fpm, address: SocketAddr) -> Result<String> {
+    let mut connection = Connection::open(&Address::Tcp(address))?;
+    connection.send(&fpm.request("/t.php"))?;
+    Ok(connection.answer()?.text())
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
 #[test]
 fn port_alone_listens_on_every_address() -> Result {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port();
+    let port = free_port()?;
     let fpm = daemon().pool(&format!("listen = {port}")).start()?;
-    let address = Address::Tcp(([127, 0, 0, 1], port).into());
-    let mut connection = fpmd_tests::Connection::open(&address)?;
+    assert_eq!(ask(&fpm, ([127, 0, 0, 1], port).into())?, "127.0.0.1");
+    if has_ipv6() {
+        assert_eq!(ask(&fpm, (Ipv6Addr::LOCALHOST, port).into())?, "127.0.0.1");
+    }
+    Ok(())
+}
+
+#[test]
+fn port_alone_means_ipv4_where_the_others_are_taken() -> Result {
+    if !has_ipv6() {
+        return Ok(());
+    }
+    let busy = TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
+    let port = busy.local_addr()?.port();
+    let fpm = daemon().pool(&format!("listen = {port}")).start()?;
+    fpm.log()
+        .wait_for("NOTICE: Failed implicitly binding to ::, retrying with 0.0.0.0")?;
+    assert_eq!(ask(&fpm, ([127, 0, 0, 1], port).into())?, "127.0.0.1");
+    Ok(())
+}
+
+#[test]
+fn address_0_0_0_0_is_every_one_of_ipv4() -> Result {
+    let port = free_port()?;
+    let fpm = daemon().pool(&format!("listen = 0.0.0.0:{port}")).start()?;
+    for last in [1, 2] {
+        assert_eq!(ask(&fpm, ([127, 0, 0, last], port).into())?, "127.0.0.1");
+    }
+    assert!(ask(&fpm, (Ipv6Addr::LOCALHOST, port).into()).is_err());
+    Ok(())
+}
+
+#[test]
+fn ipv6_addresses_are_in_brackets() -> Result {
+    if !has_ipv6() {
+        return Ok(());
+    }
+    for (address, ipv4) in [("::1", None), ("::", Some("127.0.0.1"))] {
+        let port = free_port()?;
+        let fpm = daemon()
+            .pool(&format!("listen = [{address}]:{port}"))
+            .start()?;
+        assert_eq!(ask(&fpm, (Ipv6Addr::LOCALHOST, port).into())?, "127.0.0.1");
+        let answer = ask(&fpm, ([127, 0, 0, 1], port).into());
+        assert_eq!(answer.ok().as_deref(), ipv4, "{address}");
+    }
+    Ok(())
+}
+
+#[test]
+fn address_without_a_host_is_an_error() -> Result {
+    let refusal = daemon().pool("listen = :9000").start_in_vain()?;
+    assert_eq!(refusal.code, Some(78));
+    let expected = "ERROR: getaddrinfo: Name or service not known";
+    assert!(refusal.output.contains(expected), "{}", refusal.output);
+    Ok(())
+}
+
+#[test]
+fn ports_beyond_65535_are_errors() -> Result {
+    for port in ["0", "65536"] {
+        let refusal = daemon()
+            .pool(&format!("listen = 127.0.0.1:{port}"))
+            .start_in_vain()?;
+        assert_eq!(refusal.code, Some(78));
+        let expected = format!("ERROR: invalid port value '{port}'");
+        assert!(refusal.output.contains(&expected), "{}", refusal.output);
+    }
+    Ok(())
+}
+
+#[test]
+fn path_that_is_too_long_for_a_socket_is_cut() -> Result {
+    const LONGEST: usize = 107;
+    let fpm = daemon()
+        .pool(&format!("listen = {{dir}}/{}", "x".repeat(LONGEST)))
+        .start()?;
+    let folder = fpm.site().path("");
+    let whole = folder.join("x".repeat(LONGEST));
+    let (length, whole) = (whole.as_os_str().len(), whole.display().to_string());
+    let cut = &whole[..LONGEST];
+    assert!(fs::metadata(cut)?.file_type().is_socket());
+    let mut connection = Connection::open(&Address::Unix(cut.into()))?;
     connection.send(&fpm.request("/t.php"))?;
     assert_eq!(connection.answer()?.text(), "127.0.0.1");
+    let subject = Subject::from_environment()?;
+    if subject.under() == Under::Fpmd || subject.php() >= PhpVersion(8, 4) {
+        fpm.log().wait_for(&format!(
+            "WARNING: [pool www] cannot bind to UNIX socket '{whole}' as path is too long (found length: {length}, \
+             maximal length: 108), trying cut socket path instead '{cut}'"
+        ))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn socket_on_a_read_only_disk_is_an_error() -> Result {
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let subject = Subject::from_environment()?;
+    let (disk, beside) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let disk = disk.path().display();
+    // Mounted for this daemon only; the mount goes with it.
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = mounted ] || exec unshare -m \"$0\" mounted \"$@\"\nshift\n\
+         mount -t tmpfs -o ro none {disk} && exec {} \"$@\"\n",
+        subject.program().display()
+    );
+    let program = beside.path().join("php-fpm");
+    fs::write(&program, script)?;
+    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    let refusal = daemon()
+        .subject(&subject.called(&program))
+        .pool(&format!("listen = {disk}/www.sock"))
+        .start_in_vain()?;
+    assert_eq!(refusal.code, Some(78));
+    let expected = format!(
+        "ERROR: unable to bind listening socket for address '{disk}/www.sock': Read-only file system (30)"
+    );
+    assert!(refusal.output.contains(&expected), "{}", refusal.output);
     Ok(())
 }
