@@ -9,6 +9,35 @@ use crate::program::{Ending, Stream, Words};
 /// What a worker of the original writes to its standard error after each request; ends a line as `\n` does.
 const FLUSH_MARKER: &[u8] = b"\0fscf\0";
 
+/// What a worker of ours writes there before each request if it is asked to: this, the request's name and a NUL. log.rs of
+/// fpm-worker writes it.
+const REQUEST_MARKER: &[u8] = b"\0freq:";
+
+/// The longest name of a request, in bytes.
+const LONGEST_NAME: usize = 128;
+
+/// Whether workers say which request they serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Requests {
+    /// They do.
+    Named,
+    /// They do not: what looks like it is text.
+    Unnamed,
+}
+
+/// What the bytes since a NUL are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marker {
+    /// Text.
+    None,
+    /// Perhaps the beginning of a marker.
+    Begun,
+    /// The end of a request.
+    Flush,
+    /// The beginning of one.
+    Request,
+}
+
 /// What one worker has said and not finished.
 #[derive(Clone, Debug)]
 pub(crate) struct Capture {
@@ -19,6 +48,9 @@ pub(crate) struct Capture {
     /// Bytes that may be the beginning of a flush marker.
     marker: Vec<u8>,
     words: Heard,
+    requests: Requests,
+    /// The name of the request that is served; empty when it is not known.
+    request: Vec<u8>,
 }
 
 /// How much a worker has said.
@@ -32,18 +64,19 @@ enum Heard {
     More,
 }
 
-impl Default for Capture {
-    fn default() -> Capture {
+impl Capture {
+    /// Begins to listen to a worker.
+    pub(crate) fn new(requests: Requests) -> Capture {
         Capture {
             stream: Stream::Stderr,
             text: Vec::new(),
             marker: Vec::new(),
             words: Heard::Nothing,
+            requests,
+            request: Vec::new(),
         }
     }
-}
 
-impl Capture {
     /// Takes what was read from a stream and hands out the lines that are complete, without their ends, none longer than
     /// `room` bytes. A line ends at a line feed, at a flush marker, and where the other stream begins. Empty lines are
     /// dropped.
@@ -65,22 +98,56 @@ impl Capture {
             self.stream = stream;
         }
         for &byte in bytes {
-            if byte == FLUSH_MARKER[self.marker.len()] {
+            if !self.marker.is_empty() {
                 self.marker.push(byte);
-                if self.marker == FLUSH_MARKER {
-                    self.marker.clear();
-                    self.end_line(Ending::Complete, line);
+                match self.marker() {
+                    Marker::Begun => continue,
+                    Marker::Flush => {
+                        self.end_line(Ending::Complete, line);
+                        self.request.clear();
+                        self.marker.clear();
+                        continue;
+                    }
+                    Marker::Request => {
+                        self.end_line(Ending::Complete, line);
+                        let name = REQUEST_MARKER.len()..self.marker.len() - 1;
+                        self.request = self.marker[name].to_vec();
+                        self.marker.clear();
+                        continue;
+                    }
+                    Marker::None => {
+                        self.marker.pop();
+                        self.give_marker_up(room, line);
+                    }
                 }
-                continue;
             }
-            self.give_marker_up(room, line);
-            if byte == FLUSH_MARKER[0] {
-                self.marker.push(byte);
-            } else if byte == b'\n' {
-                self.end_line(Ending::Complete, line);
-            } else {
-                self.push(byte, room, line);
+            match byte {
+                0 => self.marker.push(byte),
+                b'\n' => self.end_line(Ending::Complete, line),
+                byte => self.push(byte, room, line),
             }
+        }
+    }
+
+    /// Says what the bytes since a NUL are.
+    fn marker(&self) -> Marker {
+        let marker = self.marker.as_slice();
+        if marker == FLUSH_MARKER {
+            return Marker::Flush;
+        }
+        if FLUSH_MARKER.starts_with(marker) {
+            return Marker::Begun;
+        }
+        if self.requests == Requests::Unnamed {
+            return Marker::None;
+        }
+        match marker.strip_prefix(REQUEST_MARKER) {
+            Some([name @ .., 0]) if !name.is_empty() => Marker::Request,
+            Some(name) if name.len() <= LONGEST_NAME && name.iter().all(u8::is_ascii_graphic) => {
+                Marker::Begun
+            }
+            None if REQUEST_MARKER.starts_with(marker) => Marker::Begun,
+            _ => Marker::None,
         }
     }
 
@@ -126,6 +193,7 @@ impl Capture {
                 stream: self.stream,
                 text: &self.text,
                 ending,
+                request: &self.request,
             });
             self.text.clear();
         }
@@ -140,7 +208,7 @@ mod tests {
     use super::*;
 
     fn lines(room: usize, reads: &[(Stream, &[u8])]) -> Vec<String> {
-        let mut capture = Capture::default();
+        let mut capture = Capture::new(Requests::Unnamed);
         let mut said = Vec::new();
         let mut line = |words: Words<'_>| {
             said.push(format!(
@@ -205,7 +273,7 @@ mod tests {
         ]
         .concat();
         let mut lengths = Vec::new();
-        Capture::default().feed(Stream::Stderr, &text, 1023, &mut |words| {
+        Capture::new(Requests::Unnamed).feed(Stream::Stderr, &text, 1023, &mut |words| {
             lengths.push((words.text.len(), words.ending));
         });
         let (cut, complete) = (Ending::Cut, Ending::Complete);
@@ -218,7 +286,7 @@ mod tests {
     #[test]
     fn an_end_among_the_first_words_is_said() {
         for (paused, expected) in [(false, Ending::PipeClosed), (true, Ending::Complete)] {
-            let mut capture = Capture::default();
+            let mut capture = Capture::new(Requests::Unnamed);
             let mut endings = Vec::new();
             let mut line = |words: Words<'_>| endings.push(words.ending);
             capture.feed(Stream::Stderr, b"a\nb", 100, &mut line);
@@ -233,8 +301,46 @@ mod tests {
 
     #[test]
     fn an_end_without_words_is_nothing_to_say() {
-        let mut capture = Capture::default();
+        let mut capture = Capture::new(Requests::Unnamed);
         capture.end_of_stream(100, &mut |words| panic!("{words:?}"));
+    }
+
+    #[test]
+    fn lines_belong_to_the_request_that_is_served() {
+        let long = [b"\0freq:", &b"x".repeat(129)[..], b"\0"].concat();
+        for (text, expected) in [
+            (
+                &b"a\n\0freq:r1\0b\nc\0fscf\0d"[..],
+                " a|r1 b|r1 c| d".to_owned(),
+            ),
+            (b"a\0freq:r1\0b\0freq:r2\0c", " a|r1 b|r2 c".to_owned()),
+            (b"\0freq:\0a", " \\0freq:\\0a".to_owned()),
+            (b"\0freq:a\tb\0c\n", " \\0freq:a\\tb\\0c".to_owned()),
+            (
+                b"\0fre\n\0freq\0freq:r\0a",
+                " \\0fre| \\0freq|r a".to_owned(),
+            ),
+            (&long, format!(" \\0freq:{}\\0", "x".repeat(129))),
+        ] {
+            let mut capture = Capture::new(Requests::Named);
+            let mut said = Vec::new();
+            let mut line = |words: Words<'_>| {
+                said.push(format!(
+                    "{} {}",
+                    words.request.as_bstr(),
+                    words.text.escape_bytes()
+                ));
+            };
+            for byte in text {
+                capture.feed(Stream::Stderr, &[*byte], 1000, &mut line);
+            }
+            capture.flush(1000, &mut line);
+            assert_eq!(said.join("|"), expected, "{}", text.escape_bytes());
+        }
+        assert_eq!(
+            lines(100, &[(Stream::Stderr, b"\0freq:r1\0b\n")]),
+            ["stderr: \\0freq:r1\\0b"]
+        );
     }
 
     #[test]
@@ -262,7 +368,7 @@ mod tests {
         #[test]
         fn nothing_is_lost(text in prop::collection::vec(any::<u8>(), 0..200), room in 1_usize..50) {
             let mut said = Vec::new();
-            let mut capture = Capture::default();
+            let mut capture = Capture::new(Requests::Unnamed);
             capture.feed(Stream::Stdout, &text, room, &mut |words| said.extend_from_slice(words.text));
             capture.flush(room, &mut |words| said.extend_from_slice(words.text));
             let expected: Vec<u8> = text.replace(FLUSH_MARKER, b"").into_iter().filter(|byte| *byte != b'\n').collect();

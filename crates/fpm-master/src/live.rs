@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fpm_channel::worker::ToWorker;
 use fpm_channel::{Generation, Output, Spawn, ToZygote, WorkerId};
-use fpm_conf::Config;
+use fpm_conf::{Config, LogFormat};
 use fpm_events::{EventLoop, Interest, TimerId};
 use fpm_os::process::kill;
 use fpm_os::signal::Signal;
@@ -21,6 +21,7 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::access_logs::Reopened;
+use crate::capture::Requests;
 use crate::error::MasterError;
 use crate::event::{Timer, ZygoteId};
 use crate::group::GroupId;
@@ -39,7 +40,7 @@ pub(crate) mod trial;
 mod zygote;
 
 use outlet::Outputs;
-use pipes::Pipes;
+use pipes::{Caught, Pipes};
 pub(crate) use setup::Setup;
 use zygote::LiveZygote;
 
@@ -118,13 +119,9 @@ impl<P: Program> World for Live<P> {
         let Some(zygote) = self.zygotes.get_mut(&id) else {
             return Err(Errno::ESRCH);
         };
-        let captured = self
-            .generations
-            .get(&birth.pool.generation)
-            .and_then(|setup| setup.pool(birth.pool.index))
-            .is_some_and(|pool| pool.catch_workers_output);
+        let caught = caught(&self.generations, birth.pool);
         let access_log = access_log(&self.generations, birth.pool).cloned();
-        let (pipes, ends) = Pipes::create(birth, captured).map_err(|error| errno(&error))?;
+        let (pipes, ends) = Pipes::create(birth, caught).map_err(|error| errno(&error))?;
         let output = ends.output.as_ref();
         let message = ToZygote::Spawn(Spawn {
             worker: birth.worker,
@@ -377,6 +374,22 @@ impl<P: Program> Live<P> {
 /// Returns the scoreboard of a pool.
 fn board(generations: &BTreeMap<Generation, Setup>, pool: PoolId) -> Option<&PoolBoard> {
     generations.get(&pool.generation)?.board(pool.index)
+}
+
+/// Tells whether the outputs of a pool's workers are caught, and what is to be found in them.
+fn caught(generations: &BTreeMap<Generation, Setup>, pool: PoolId) -> Caught {
+    let Some(setup) = generations.get(&pool.generation) else {
+        return Caught::Nothing;
+    };
+    match (setup.pool(pool.index), setup.config.global.log_format) {
+        (Some(pool), LogFormat::Fpm) if pool.catch_workers_output => {
+            Caught::Outputs(Requests::Unnamed)
+        }
+        (Some(pool), LogFormat::Json) if pool.catch_workers_output => {
+            Caught::Outputs(Requests::Named)
+        }
+        _ => Caught::Nothing,
+    }
 }
 
 /// Returns the access log of a pool that keeps one.

@@ -92,6 +92,8 @@ pub struct Words<'a> {
     pub text: &'a [u8],
     /// What followed.
     pub ending: Ending,
+    /// The name of the request that was served; empty when it is not known.
+    pub request: &'a [u8],
 }
 
 /// One of a worker's two outputs.

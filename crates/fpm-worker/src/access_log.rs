@@ -7,6 +7,7 @@
 
 mod entry;
 mod format;
+mod object;
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -14,6 +15,7 @@ use std::os::fd::OwnedFd;
 use bstr::{BString, ByteSlice};
 use fpm_conf::Pool;
 use fpm_os::clock::{self, CpuTimes};
+use fpm_os::process;
 use fpm_os::sink::Sink;
 use nix::unistd::Pid;
 
@@ -31,7 +33,7 @@ pub(crate) const TRUNCATED: &[u8] =
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     file: Sink,
-    format: Format,
+    form: Form,
     /// `access.suppress_path`.
     suppressed: Vec<BString>,
     /// What every line can say of the worker.
@@ -46,10 +48,20 @@ pub(crate) struct AccessLog {
     line: Vec<u8>,
 }
 
+/// What a line is.
+#[derive(Debug)]
+enum Form {
+    /// `access.format` with its specifiers.
+    Format(Format),
+    /// `access.format = json`.
+    Json,
+}
+
 /// Who writes the lines.
 #[derive(Debug)]
 struct Writer {
     pool: BString,
+    generation: u64,
     process: Pid,
     /// The master's process: php-fpm's workers are its children.
     parent: Pid,
@@ -68,15 +80,24 @@ pub(crate) enum Written {
 
 impl AccessLog {
     /// Takes over the open log of `pool`; `None` when the pool has no format, which means no log.
-    pub(crate) fn new(file: OwnedFd, pool: &Pool, process: Pid, master: Pid) -> Option<AccessLog> {
-        let format = pool.access_format.as_ref()?;
+    pub(crate) fn new(
+        file: OwnedFd,
+        pool: &Pool,
+        generation: u64,
+        master: Pid,
+    ) -> Option<AccessLog> {
+        let form = match pool.access_format.as_ref()?.as_bstr() {
+            format if format == "json" => Form::Json,
+            format => Form::Format(Format::compile(format)),
+        };
         Some(AccessLog {
             file: Sink::new(File::from(file)),
-            format: Format::compile(format.as_bstr()),
+            form,
             suppressed: pool.access_suppress_path.clone(),
             writer: Writer {
                 pool: pool.name.clone(),
-                process,
+                generation,
+                process: process::id(),
                 parent: master,
             },
             cpu: CpuTimes::default(),
@@ -108,7 +129,7 @@ impl AccessLog {
 
     /// Notes that a request begins to be answered.
     pub(crate) fn begin(&mut self) {
-        if self.format.shows_cpu() {
+        if self.shows_cpu() {
             self.cpu = clock::cpu_times();
         }
     }
@@ -120,8 +141,16 @@ impl AccessLog {
         }
         let mut line = std::mem::take(&mut self.line);
         line.clear();
-        entry::compose(&self.format, entry, &self.writer, self.spent(), &mut line);
-        let written = finish(&mut line);
+        let written = match &self.form {
+            Form::Format(format) => {
+                entry::compose(format, entry, &self.writer, self.spent(), &mut line);
+                finish(&mut line)
+            }
+            Form::Json => {
+                line = object::compose(entry, &self.writer, self.spent());
+                Written::Whole
+            }
+        };
         if written != Written::Nothing {
             self.failing = !self
                 .file
@@ -133,9 +162,21 @@ impl AccessLog {
         written
     }
 
+    /// Tells whether lines name their requests and how long they have waited.
+    pub(crate) fn names_requests(&self) -> bool {
+        matches!(self.form, Form::Json)
+    }
+
+    fn shows_cpu(&self) -> bool {
+        match &self.form {
+            Form::Format(format) => format.shows_cpu(),
+            Form::Json => true,
+        }
+    }
+
     /// Returns the CPU time of the request, if a line shows it.
     fn spent(&self) -> CpuTimes {
-        if !self.format.shows_cpu() {
+        if !self.shows_cpu() {
             return CpuTimes::default();
         }
         let now = clock::cpu_times();

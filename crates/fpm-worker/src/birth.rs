@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
 use fpm_channel::worker::WorkerEnd;
-use fpm_conf::{ListenAddress, LogLevel, Pool};
+use fpm_conf::{ListenAddress, LogFormat, LogLevel, Pool};
 use fpm_os::identity::Identity;
 use fpm_os::signal::Signal;
 use fpm_os::signal::quit::QuitFlag;
@@ -72,6 +72,8 @@ pub struct Assignment<'a> {
     pub master: Pid,
     /// `log_level` and `log_limit`.
     pub log: Log,
+    /// `log_format`.
+    pub log_format: LogFormat,
     /// Takes what goes wrong before the first request, when the worker's output is not caught.
     pub first_words: io::PipeWriter,
 }
@@ -144,9 +146,10 @@ fn be_born<'a>(
             started: clock::realtime(),
         },
     )?;
-    let flush_marks = match assignment.output {
-        Some(_) => FlushMarks::Written,
-        None => FlushMarks::None,
+    let flush_marks = match (&assignment.output, assignment.log_format) {
+        (Some(_), LogFormat::Fpm) => FlushMarks::Written,
+        (Some(_), LogFormat::Json) => FlushMarks::Named,
+        (None, _) => FlushMarks::None,
     };
     replace_stdio(assignment.output).map_err(BirthError::Stdio)?;
     confinement::confine(pool, &assignment.runs_as, words)?;
@@ -163,7 +166,7 @@ fn be_born<'a>(
     let allowed = allowed_clients(pool, words);
     let access_log = assignment
         .access_log
-        .and_then(|file| AccessLog::new(file, pool, process::id(), assignment.master));
+        .and_then(|file| AccessLog::new(file, pool, assignment.generation, assignment.master));
     let control = WorkerEnd::adopt(assignment.control);
     let watch =
         Watch::new(assignment.listener, control, quit, access_log).map_err(BirthError::Watch)?;

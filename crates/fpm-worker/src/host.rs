@@ -72,6 +72,10 @@ pub(crate) struct Request<'a> {
     pub(crate) description: Description<'a>,
     /// When it began to arrive (monotonic).
     pub(crate) begun: Duration,
+    /// Its name; empty unless somebody asks for it.
+    pub(crate) id: &'a [u8],
+    /// How long it has waited for a worker, if that is known.
+    pub(crate) waited: Option<Duration>,
     pub(crate) mirror: Mirror,
 }
 
@@ -187,6 +191,8 @@ impl Exchange<'_> {
             headers: executed.headers,
             cost,
             ended: clock::realtime(),
+            id: self.request.id,
+            waited: self.request.waited,
         });
         if written == Written::Truncated {
             self.message(LogLevel::Notice, access_log::TRUNCATED);

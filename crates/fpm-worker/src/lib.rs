@@ -27,6 +27,7 @@ mod output;
 mod overdue;
 pub mod php_messages;
 mod reaction;
+mod request_id;
 mod response_head;
 mod script;
 mod serve;

@@ -22,19 +22,31 @@ const CUT: &[u8] = b"...";
 /// What tells the master that the output of a request ends here, so that a text without line feed does not run into the next.
 const FLUSH_MARK: &[u8] = b"\0fscf\0";
 
+/// Stands in front of a request's name, which a NUL ends, where the master wants to know it. capture.rs of fpm-master reads it.
+const REQUEST_MARK: &[u8] = b"\0freq:";
+
 /// Whether anybody wants to know where the output of a request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FlushMarks {
     /// The master, which catches the worker's output.
     Written,
+    /// The master, which wants to know the names of requests too (`log_format = json`).
+    Named,
     /// Nobody.
     None,
 }
 
 impl FlushMarks {
+    /// Says which request begins.
+    pub(crate) fn name(self, request: &[u8]) {
+        if self == FlushMarks::Named {
+            write_to_stderr(&[REQUEST_MARK, request, b"\0"].concat());
+        }
+    }
+
     /// Says that a request is over.
     pub(crate) fn mark(self) {
-        if self == FlushMarks::Written {
+        if self != FlushMarks::None {
             write_to_stderr(FLUSH_MARK);
         }
     }

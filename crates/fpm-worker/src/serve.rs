@@ -18,6 +18,7 @@ use fpm_os::clock;
 use fpm_scoreboard::SlotWriter;
 use sapi::Engine;
 
+use crate::access_log::AccessLog;
 use crate::allowed_clients::{self, AllowedClients};
 use crate::client::{Arrival, Client};
 use crate::exit::{SOFTWARE, SUCCESS};
@@ -86,7 +87,7 @@ impl Worker<'_> {
             served: 0,
             meter: Meter::start(),
         };
-        if self.queue_limit().is_some() {
+        if self.watches_queue() {
             self.own.board.note_first_look(clock::monotonic());
         }
         let code = loop {
@@ -114,10 +115,10 @@ impl Worker<'_> {
 
     /// Notes what the arrival of `client` tells about the queue.
     fn look_at_queue(&self, client: &mut Client) {
-        let limit = self.queue_limit();
+        let watched = self.watches_queue();
         match client.arrival() {
             Arrival::Queued => {
-                if limit.is_some() {
+                if watched {
                     client.measure_wait();
                 }
                 if self.own.board.is_time_to_measure(clock::monotonic()) {
@@ -125,11 +126,22 @@ impl Worker<'_> {
                 }
             }
             Arrival::Met => {
-                if limit.is_some() {
+                if watched {
                     self.own.board.note_empty_queue(clock::monotonic());
                 }
             }
         }
+    }
+
+    /// Tells whether anybody wants to know how long requests wait.
+    fn watches_queue(&self) -> bool {
+        self.queue_limit().is_some() || self.logs_names()
+    }
+
+    /// Tells whether the access log names requests.
+    fn logs_names(&self) -> bool {
+        let log = self.watch.access_log.as_ref();
+        log.is_some_and(AccessLog::names_requests)
     }
 
     /// Returns `request_queue_timeout`, if there is one.

@@ -38,6 +38,7 @@ pub(crate) fn live(
     title: Option<&mut ProcessTitle>,
 ) -> u8 {
     let log = log(&stage.parameters);
+    let log_format = stage.parameters.config.global.log_format;
     let generation = stage.parameters.generation.0;
     let index = usize::try_from(spawn.pool.0).unwrap_or(usize::MAX);
     let (engine, master) = (stage.engine, stage.master);
@@ -66,6 +67,7 @@ pub(crate) fn live(
         runs_as,
         account: account(&share.start),
         log,
+        log_format,
         first_words,
     };
     birth::live(assignment, engine, title)

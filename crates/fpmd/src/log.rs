@@ -178,7 +178,10 @@ impl Log {
     pub(crate) fn room(&self, speaker: &Speaker<'_>) -> usize {
         let inner = self.lock();
         let record = inner.record(LogLevel::Warning, b"".into(), Place::default());
-        words::room(inner.form(), &record, speaker, inner.limit)
+        match (inner.form(), &inner.sink) {
+            (Form::Json, Sink::Syslog(_)) => json::SYSLOG_TEXT_MAX,
+            (form, _) => words::room(form, &record, speaker, inner.limit),
+        }
     }
 
     /// Writes a line that a worker has said.

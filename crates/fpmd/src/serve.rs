@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use fpm_conf::{Config, Purpose, Report};
+use fpm_conf::{Config, LogFormat, Purpose, Report};
 use fpm_master::error::MasterError;
 use fpm_master::inherited::Inherited;
 use fpm_master::program::{self, Starter};
@@ -173,7 +173,8 @@ fn silence() -> io::Result<()> {
     StandardStream::Output.replace(&null)
 }
 
-/// Writes what there is to say about the configuration. What was said after `error_log` could be opened belongs there.
+/// Writes what there is to say about the configuration. What was said after `error_log` could be opened belongs there. Who only
+/// tests it reads the answer himself: it has php-fpm's form, whatever `log_format` says.
 fn report_to(log: &Log, report: &Report, options: &Options) {
     let earlier = report
         .log
@@ -182,13 +183,15 @@ fn report_to(log: &Log, report: &Report, options: &Options) {
     let (earlier, later) = report.messages.split_at(earlier.min(report.messages.len()));
     show(log, earlier);
     log.set_level(report.level);
-    if let Some(opened) = &report.log
-        && let Err(error) = log.open(
-            &opened.global,
-            Destination::of(&opened.global, options.stderr),
-        )
-    {
-        tracing::error!("failed to open error_log: {}", cause(&error));
+    if let Some(opened) = &report.log {
+        let mut global = opened.global.clone();
+        if options.purpose != Purpose::Run {
+            global.log_format = LogFormat::Fpm;
+        }
+        let destination = Destination::of(&global, options.stderr);
+        if let Err(error) = log.open(&global, destination) {
+            tracing::error!("failed to open error_log: {}", cause(&error));
+        }
     }
     show(log, later);
 }

@@ -9,7 +9,7 @@ use fpm_channel::SlotIndex;
 use fpm_channel::worker::MasterEnd;
 use fpm_os::descriptor::set_nonblocking;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Requests};
 use crate::pool::PoolId;
 use crate::program::Stream;
 use crate::world::Birth;
@@ -33,6 +33,15 @@ pub(super) struct WorkerEnds {
     pub(super) output: Option<[PipeWriter; 2]>,
 }
 
+/// Whether a worker's outputs are caught (`catch_workers_output`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caught {
+    /// They are.
+    Outputs(Requests),
+    /// They are not.
+    Nothing,
+}
+
 /// What a read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunk {
@@ -46,17 +55,20 @@ pub(super) enum Chunk {
 
 impl Pipes {
     /// Creates the socket and the pipes of a worker.
-    pub(super) fn create(birth: Birth, captured: bool) -> io::Result<(Pipes, WorkerEnds)> {
+    pub(super) fn create(birth: Birth, caught: Caught) -> io::Result<(Pipes, WorkerEnds)> {
         let (control, theirs) = MasterEnd::create()?;
         let mut pipes = Pipes {
             pool: birth.pool,
             slot: birth.slot,
             control,
             outputs: Vec::new(),
-            capture: Capture::default(),
+            capture: Capture::new(match caught {
+                Caught::Outputs(requests) => requests,
+                Caught::Nothing => Requests::Unnamed,
+            }),
         };
         let mut output = None;
-        if captured {
+        if let Caught::Outputs(_) = caught {
             let ((stdout, stdout_writer), (stderr, stderr_writer)) = (pipe()?, pipe()?);
             pipes.outputs = vec![(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
             output = Some([stdout_writer, stderr_writer]);
@@ -127,7 +139,7 @@ mod tests {
 
     #[test]
     fn outputs_are_read_until_their_end() {
-        let (mut pipes, ends) = Pipes::create(birth(), true).unwrap();
+        let (mut pipes, ends) = Pipes::create(birth(), Caught::Outputs(Requests::Unnamed)).unwrap();
         let [mut stdout, stderr] = ends.output.unwrap();
         let mut buffer = [0; 8];
         assert_eq!(pipes.read(Stream::Stdout, &mut buffer), Chunk::Nothing);

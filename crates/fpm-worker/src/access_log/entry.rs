@@ -30,6 +30,10 @@ pub(crate) struct Entry<'a> {
     pub(crate) cost: Finished,
     /// When its script has ended, since 1970.
     pub(crate) ended: Duration,
+    /// Its name; empty unless somebody asks for it.
+    pub(crate) id: &'a [u8],
+    /// How long it has waited for a worker, if that is known.
+    pub(crate) waited: Option<Duration>,
 }
 
 /// Appends the line of an entry, without line feed. `cpu` is what the request has used.

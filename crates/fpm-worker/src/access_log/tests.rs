@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use expect_test::expect;
 use fcgi_proto::params::Params;
 use fpm_scoreboard::{Description, Finished};
 use sapi::CSlice;
@@ -36,12 +37,15 @@ fn entry(params: &Params) -> Entry<'_> {
             memory: 3 * 1024 * 1024 + 2047,
         },
         ended: Duration::from_secs(1_795_256_400),
+        id: b"id\xff",
+        waited: Some(Duration::from_micros(1500)),
     }
 }
 
 fn line(format: &str, entry: &Entry<'_>) -> String {
     let writer = Writer {
         pool: "www".into(),
+        generation: 7,
         process: Pid::from_raw(11),
         parent: Pid::from_raw(10),
     };
@@ -186,7 +190,7 @@ fn lines_are_appended_to_the_file() {
     pool.access_suppress_path = vec!["/ping".into()];
     let open = || {
         let file = fs::OpenOptions::new().append(true).open(&path).unwrap();
-        AccessLog::new(file.into(), &pool, Pid::from_raw(2), Pid::from_raw(1)).unwrap()
+        AccessLog::new(file.into(), &pool, 7, Pid::from_raw(1)).unwrap()
     };
     let (mut one, mut other) = (open(), open());
     let params = params();
@@ -203,5 +207,43 @@ fn lines_are_appended_to_the_file() {
     );
     pool.access_format = None;
     let file = File::open(&path).unwrap();
-    assert!(AccessLog::new(file.into(), &pool, Pid::from_raw(2), Pid::from_raw(1)).is_none());
+    assert!(AccessLog::new(file.into(), &pool, 7, Pid::from_raw(1)).is_none());
+}
+
+#[test]
+fn objects_say_all_that_is_known() {
+    let params = params();
+    let mut entry = entry(&params);
+    let writer = Writer {
+        pool: "www".into(),
+        generation: 7,
+        process: Pid::from_raw(11),
+        parent: Pid::from_raw(10),
+    };
+    let cpu = CpuTimes {
+        user: Duration::from_micros(600_000),
+        system: Duration::from_micros(17_283),
+    };
+    let line = String::from_utf8(object::compose(&entry, &writer, cpu)).unwrap();
+    let (_, rest) = line.split_once("\",\"level\"").unwrap();
+    expect![[r#"
+        :"notice","pool":"www","pid":11,"generation":7,"request_id":"id?","client":"192.0.2.1","user":"me","method":"GET","uri":"/x.php","query":"a=1","script":"/www/x.php","status":404,"duration":1.234567,"cpu_user":0.600000,"cpu_system":0.017283,"memory":3147775,"queue_wait":0.001500}
+    "#]]
+    .assert_eq(&rest.replace('\u{fffd}', "?"));
+    entry.client = None;
+    entry.waited = None;
+    entry.request = Description::default();
+    let line = object::compose(&entry, &writer, cpu);
+    let object: serde_json::Value = serde_json::from_slice(&line).unwrap();
+    for name in [
+        "client",
+        "user",
+        "method",
+        "uri",
+        "query",
+        "script",
+        "queue_wait",
+    ] {
+        assert_eq!(object.get(name), None, "{name}");
+    }
 }

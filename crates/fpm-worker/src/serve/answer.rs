@@ -8,27 +8,32 @@ use std::time::Duration;
 use fcgi_proto::params::Params;
 use fcgi_proto::record::AfterRequest;
 use fpm_conf::LogLevel;
-use fpm_os::clock;
+use fpm_os::{clock, process};
 use fpm_scoreboard::Description;
 use sapi::{Action, Completion, Engine, IniAccess, IniFault, Outcome, Param, RequestInfo};
 
 use super::{Kept, Then, Worker};
 use crate::client::{Client, Wait};
 use crate::host::{Exchange, Request, Tools};
+use crate::log::FlushMarks;
 use crate::overdue::{self, Late};
 use crate::reaction::{Reaction, reaction};
+use crate::request_id;
 use crate::script::{self, Files, Named, Target, value};
 use crate::settings::Settings;
 use crate::status;
 use crate::watch::Course;
 
 /// A request as it came.
-#[derive(Clone, Copy)]
 struct Arrived {
     /// When it began to arrive (monotonic).
     begun: Duration,
-    /// Whether it had waited too long by then.
+    /// How long it had waited by then, if that is known.
+    waited: Option<Duration>,
+    /// Whether that was too long.
     late: Option<Late>,
+    /// Its name; empty unless somebody asks for it.
+    id: Vec<u8>,
 }
 
 /// The file system as PHP sees it.
@@ -75,9 +80,16 @@ impl Worker<'_> {
         if faults.is_some() {
             kept.settings = Settings::of(&self.engine);
         }
-        let late = self.late(waited, &kept.params);
-        let arrived = Arrived { begun, late };
-        let (outcome, after) = self.run(client, kept, &target, arrived, faults.unwrap_or_default());
+        let waited = self.wait(waited, &kept.params);
+        let arrived = Arrived {
+            begun,
+            waited,
+            late: self.late(waited),
+            id: self.request_id(kept),
+        };
+        self.flush_marks.name(&arrived.id);
+        let (outcome, after) =
+            self.run(client, kept, &target, &arrived, faults.unwrap_or_default());
         self.flush_marks.mark();
         self.watch.after_request();
         let work = kept.meter.lap(self.watch.take_slept());
@@ -115,19 +127,33 @@ impl Worker<'_> {
         faults
     }
 
-    /// Tells whether a request that waited so long has waited too long (`request_queue_timeout`).
-    fn late(&self, waited: Wait, params: &Params) -> Option<Late> {
-        let limit = self.queue_limit()?;
-        let waited = match waited {
-            Wait::None => return None,
-            Wait::Measured(waited) => waited,
-            Wait::Unknown => overdue::claimed(
+    /// Returns how long a request has waited for a worker, as far as it is known and anybody wants to know it.
+    fn wait(&self, waited: Wait, params: &Params) -> Option<Duration> {
+        if !self.watches_queue() {
+            return None;
+        }
+        match waited {
+            Wait::None => Some(Duration::ZERO),
+            Wait::Measured(waited) => Some(waited),
+            Wait::Unknown => Some(overdue::claimed(
                 value(params, b"REQUEST_START")?.to_bytes(),
                 clock::realtime(),
                 self.own.board.longest_wait(clock::monotonic()),
-            ),
-        };
-        overdue::late(waited, limit)
+            )),
+        }
+    }
+
+    /// Tells whether a request that waited so long has waited too long (`request_queue_timeout`).
+    fn late(&self, waited: Option<Duration>) -> Option<Late> {
+        overdue::late(waited?, self.queue_limit()?)
+    }
+
+    /// Returns the name of a request if anybody wants to know it.
+    fn request_id(&self, kept: &Kept) -> Vec<u8> {
+        if self.flush_marks != FlushMarks::Named && !self.logs_names() {
+            return Vec::new();
+        }
+        request_id::of(&kept.params, clock::realtime(), process::id(), kept.served)
     }
 
     /// Lets PHP answer.
@@ -136,7 +162,7 @@ impl Worker<'_> {
         client: &mut Option<Client>,
         kept: &mut Kept,
         target: &Target,
-        arrived: Arrived,
+        arrived: &Arrived,
         faults: Vec<IniFault>,
     ) -> (Outcome, AfterRequest) {
         let params = &kept.params;
@@ -173,6 +199,8 @@ impl Worker<'_> {
             params,
             description: description(&info),
             begun: arrived.begun,
+            id: &arrived.id,
+            waited: arrived.waited,
             mirror: kept.settings.mirror,
         };
         let mut exchange = Exchange::new(client, tools, request);

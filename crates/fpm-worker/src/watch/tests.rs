@@ -228,6 +228,8 @@ fn log_request(scene: &mut Scene) {
         headers: &[],
         cost: Finished::default(),
         ended: Duration::ZERO,
+        id: b"",
+        waited: None,
     });
     scene.watch.after_request();
 }
@@ -245,8 +247,7 @@ fn the_master_gives_the_access_log_another_file_and_hears_of_lost_lines() {
     let path = scene.directory.path().join("log");
     // Every write to it fails with ENOSPC (full(4)).
     let full = open(Path::new("/dev/full"));
-    let here = process::id();
-    scene.watch.access_log = AccessLog::new(full.into(), &pool, here, here);
+    scene.watch.access_log = AccessLog::new(full.into(), &pool, 1, process::id());
     log_request(&mut scene);
     log_request(&mut scene);
     let mut client = scene.connect();

@@ -12,6 +12,9 @@ use super::line::Record;
 /// The longest text of one object, in bytes. What a worker says without ever ending the line has to go somewhere.
 pub(super) const TEXT_MAX: usize = 16 << 20;
 
+/// The same for syslog: a byte may become six, and a packet has to fit in a socket's buffer (208 KiB, unix(7)).
+pub(super) const SYSLOG_TEXT_MAX: usize = 32 << 10;
+
 /// Writes a message of the daemon's own.
 pub(super) fn message(record: &Record<'_>) -> Vec<u8> {
     let mut object = Object::new();
@@ -33,6 +36,9 @@ pub(super) fn words(record: &Record<'_>, speaker: &Speaker<'_>, words: &Words<'_
     object.text("pool", &speaker.pool.name);
     object.number("pid", speaker.process);
     object.number("generation", speaker.generation.0);
+    if !words.request.is_empty() {
+        object.text("request_id", words.request);
+    }
     object.text("stream", words.stream.name().as_bytes());
     object.text("message", words.text);
     if words.ending == Ending::Cut {

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use fpm_os::sink::Sink;
+use nix::errno::Errno;
 
 /// As much as is kept, in bytes.
 const ROOM: usize = 1 << 20;
@@ -51,6 +52,12 @@ impl Backlog {
     pub(super) fn flush(&mut self, write: &mut dyn FnMut(&[u8]) -> io::Result<usize>) {
         while let Some(line) = self.lines.front_mut() {
             match write(line) {
+                // It will never be taken, and the others must not wait for it.
+                Err(error) if is_too_long(&error) => {
+                    self.size -= line.len();
+                    self.lines.pop_front();
+                    self.lost += 1;
+                }
                 Ok(0) | Err(_) => return,
                 Ok(count) => {
                     line.drain(..count.min(line.len()));
@@ -116,6 +123,11 @@ impl Outlet {
     }
 }
 
+/// Tells whether a packet is longer than a socket takes at all (send(2)).
+fn is_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EMSGSIZE as i32)
+}
+
 impl AsFd for Outlet {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.sink.as_fd()
@@ -179,6 +191,23 @@ mod tests {
         }
         assert_eq!(backlog.give_up().take_lost(), Some(2));
         assert_eq!(backlog.take_lost(), None);
+    }
+
+    #[test]
+    fn what_is_too_long_for_good_does_not_stop_the_others() {
+        let mut taken = Vec::new();
+        let mut backlog = Backlog::default();
+        for line in ["one\n", "far too long\n", "three\n"] {
+            backlog.write(line.into(), &mut |bytes| {
+                if bytes.len() > 10 {
+                    return Err(Errno::EMSGSIZE.into());
+                }
+                taken.extend_from_slice(bytes);
+                Ok(bytes.len())
+            });
+        }
+        assert_eq!(taken, b"one\nthree\n");
+        assert_eq!(backlog.take_lost(), Some(1));
     }
 
     proptest! {

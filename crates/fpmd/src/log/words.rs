@@ -26,6 +26,7 @@ const NOTHING: Words<'static> = Words {
     stream: fpm_master::program::Stream::Stderr,
     text: b"",
     ending: Ending::Complete,
+    request: b"",
 };
 
 /// Puts a line together, line feed included. When warnings are not logged the original leaves the beginning out and the end in.
@@ -88,6 +89,7 @@ mod tests {
         stream: Stream::Stdout,
         text: b"a\xff",
         ending: Ending::Complete,
+        request: b"r-1",
     };
 
     fn record(configured: LogLevel) -> Record<'static> {
@@ -155,7 +157,7 @@ mod tests {
         let (_, rest) = said.split_once("\",\"level\"").unwrap();
         assert_eq!(
             rest,
-            ":\"warning\",\"pool\":\"www\",\"pid\":42,\"generation\":3,\"stream\":\"stdout\",\"message\":\"a\u{fffd}\"}\n"
+            ":\"warning\",\"pool\":\"www\",\"pid\":42,\"generation\":3,\"request_id\":\"r-1\",\"stream\":\"stdout\",\"message\":\"a\u{fffd}\"}\n"
         );
     }
 }
