@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::thread;
+use std::time::Duration;
 
-use fpmd_tests::{Connection, Daemon, Fpm, Gate, Record, Result};
+use fpmd_tests::{Connection, Daemon, Fpm, Gate, Record, Result, Under, under};
 
 const ECHO: &str = "<?php echo $_SERVER['QUERY_STRING'], '|', file_get_contents('php://input');";
 
@@ -128,7 +129,7 @@ fn as_many_requests_run_at_once_as_there_are_workers() -> Result {
     }
     assert_eq!(pids.len(), 8);
     let mut queued = fpm.begin(&fpm.request("/pid.php"))?;
-    assert!(queued.is_silent_for(std::time::Duration::from_millis(200))?);
+    assert!(queued.is_silent_for(Duration::from_millis(200))?);
     for (gate, mut connection) in running {
         gate.open()?;
         assert_eq!(connection.answer()?.body, b"done");
@@ -178,6 +179,26 @@ fn worker_is_replaced_after_its_share_of_requests() -> Result {
             .wait_for(&format!("[pool www] child {pid} exited with code 0 after "))?;
         assert!(line.contains("NOTICE: "), "{line}");
     }
+    Ok(())
+}
+
+#[test]
+fn next_worker_is_there_before_a_spent_one_has_ended() -> Result {
+    let fpm = Daemon::echo().pool("pm.max_requests = 1").start()?;
+    let mut stubborn = fpm.begin(&fpm.request("/t.php"))?;
+    // The worker waits for its client to go.
+    stubborn.send_bytes(&Record::new(fcgi_proto::record::RecordType::Stdin, [0; 9]).bytes())?;
+    stubborn.answer()?;
+    let mut next = fpm.begin(&fpm.request("/t.php"))?;
+    match under()? {
+        Under::Fpmd => {
+            next.answer()?;
+            assert_eq!(fpm.log().lines_with("exited"), Vec::<String>::new());
+        }
+        Under::Original => assert!(next.is_silent_for(Duration::from_millis(500))?),
+    }
+    drop(stubborn);
+    fpm.log().wait_for("exited with code 0")?;
     Ok(())
 }
 

@@ -32,6 +32,8 @@ pub enum FromWorker {
     /// So many lines of the access log could not be written, and it is told now because one could be, or because the worker
     /// ends.
     AccessLinesLost(u64),
+    /// It has answered its last request (`pm.max_requests`), takes no client any more and is about to end.
+    Spent,
 }
 
 /// `ToWorker` without its descriptors, which travel beside it.

@@ -6,6 +6,8 @@
 use fpm_conf::Config;
 use fpm_os::limits::{OpenFiles, open_files, set_soft_open_files};
 
+use crate::pool::slots;
+
 /// Log, signals, event loop, scoreboard, zygotes, and what passes through the master's hands for a moment.
 const ELSE: u64 = 256;
 
@@ -30,7 +32,7 @@ fn wanted(config: &Config, limit: OpenFiles) -> Option<u64> {
     let pools = config.pools.iter().map(|pool| {
         // The control socket of a worker, and its two outputs if they are caught.
         let each = if pool.catch_workers_output { 3 } else { 1 };
-        1 + u64::from(pool.pm_max_children) * each
+        1 + u64::from(slots(pool)) * each
     });
     let needed = pools.fold(ELSE, u64::saturating_add);
     let reachable = needed.min(limit.hard);

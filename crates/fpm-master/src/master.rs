@@ -27,6 +27,7 @@ mod demand;
 mod ends;
 mod maintenance;
 mod notifications;
+mod recycling;
 mod reload;
 mod reopening;
 mod replacement;
@@ -113,7 +114,7 @@ impl<W: World> Master<W> {
             Event::Signal(signal) => self.on_signal(now, signal),
             Event::Said(zygote, said) => self.on_said(now, zygote, said),
             Event::HungUp(zygote) => self.on_hung_up(now, zygote),
-            Event::WorkerSaid(worker, said) => self.on_worker_said(worker, &said),
+            Event::WorkerSaid(worker, said) => self.on_worker_said(now, worker, &said),
             Event::Reaped(exit) => self.on_reaped(now, exit),
             Event::Due(timer) => self.on_due(now, timer),
             Event::Connection(pool) => self.on_connection(now, pool),

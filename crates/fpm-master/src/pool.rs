@@ -24,7 +24,7 @@ pub(crate) struct PoolId {
     pub(crate) index: PoolIndex,
 }
 
-/// One pool of a generation. `queued + taken slots <= pm.max_children`.
+/// One pool of a generation. `queued + taken slots - spent <= pm.max_children`.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolAtWork {
     /// Its name, for the log.
@@ -41,6 +41,9 @@ pub(crate) struct PoolAtWork {
     pub(crate) births: Births,
     /// How many workers it is to get as soon as those of earlier generations leave room; 0 when that is settled.
     pub(crate) target: u32,
+    /// Workers that take no client any more, have been replaced and are about to end.
+    pub(crate) spent: u32,
+    max_children: u32,
     slots: Vec<Option<WorkerId>>,
 }
 
@@ -73,7 +76,9 @@ impl PoolAtWork {
                 waiting: false,
                 trying: false,
             },
-            slots: vec![None; pool.pm_max_children as usize],
+            spent: 0,
+            max_children: pool.pm_max_children,
+            slots: vec![None; slots(pool) as usize],
         }
     }
 
@@ -111,19 +116,31 @@ impl PoolAtWork {
 
     /// Returns how many workers can still be asked for.
     pub(crate) fn room(&self) -> u32 {
-        let free = self.slots.iter().filter(|holder| holder.is_none()).count();
-        let free = u32::try_from(free).unwrap_or(u32::MAX);
-        free.saturating_sub(self.queued)
+        let taken = u32::try_from(self.workers().count()).unwrap_or(u32::MAX);
+        self.max_children
+            .saturating_sub(taken.saturating_sub(self.spent))
+            .saturating_sub(self.queued)
             .saturating_sub(self.births.missing)
+    }
+
+    /// Returns how many workers more may be replaced before they have ended.
+    pub(crate) fn spare(&self) -> u32 {
+        let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        slots - self.max_children - self.spent
     }
 
     /// Returns `pm.max_children`.
     pub(crate) fn max_children(&self) -> u32 {
-        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+        self.max_children
     }
+}
 
-    /// Returns `pm.max_children`.
-    pub(crate) fn capacity(&self) -> usize {
-        self.slots.len()
-    }
+/// Returns how many slots a pool needs: one for each worker, and where workers come and go one in four for those that have
+/// been replaced and have not ended.
+pub(crate) fn slots(pool: &Pool) -> u32 {
+    let spare = match pool.pm_max_requests {
+        0 => 0,
+        _ => pool.pm_max_children.div_ceil(4),
+    };
+    pool.pm_max_children.saturating_add(spare)
 }

@@ -26,7 +26,7 @@ pub(crate) struct Worker {
     pub(crate) since: Duration,
     /// Why it was asked for.
     pub(crate) reason: Reason,
-    /// Whether it was told to leave.
+    /// Whether it was told to leave, or is about to.
     pub(crate) leaving: Option<Leaving>,
 }
 
@@ -39,13 +39,15 @@ pub(crate) enum Reason {
     Replacement,
 }
 
-/// Why a worker was told to leave.
+/// Why a worker was told to leave, or leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leaving {
     /// The process manager has no use for it: it gets no replacement.
     Retired,
     /// It is an orphan of a dead zygote: a worker of the new one takes its place.
     Replaced,
+    /// It has served its share and ends by itself: it has been replaced.
+    Spent,
     /// Its generation retires. It was told so then.
     Superseded(Duration),
 }

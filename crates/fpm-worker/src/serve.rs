@@ -170,6 +170,11 @@ impl Worker<'_> {
             limit = None;
             self.slot.resting(clock::monotonic());
         };
+        if then == Then::End {
+            // It still has to let its client go and to end PHP; somebody else can serve meanwhile.
+            self.slot.resting(clock::monotonic());
+            self.watch.report_spent();
+        }
         if let Some(client) = client {
             client.hang_up(&mut kept.protocol);
         }

@@ -237,6 +237,11 @@ impl Watch {
         }
     }
 
+    /// Tells the master that this worker has served its share. If there is no room for that, its end tells it.
+    pub(crate) fn report_spent(&self) {
+        let _unsent = self.control.send(&FromWorker::Spent);
+    }
+
     /// Leaves everything alone for a while but being told to end.
     fn pause(&mut self, slot: &SlotWriter) -> Course {
         let watched = [self.control.as_fd(), self.quit.as_fd()];

@@ -15,6 +15,7 @@ use crate::access_logs::AccessLogs;
 use crate::error::MasterError;
 use crate::listeners::Listeners;
 use crate::owner::PoolOwner;
+use crate::pool::slots;
 use crate::program::Starter;
 
 /// Everything of a generation that is neither a decision nor a process.
@@ -76,7 +77,7 @@ impl Setup {
         let (mut regions, mut pools, mut handed_on) = (Vec::new(), Vec::new(), Vec::new());
         for pool in &config.pools {
             let counters = counted.remove(&pool.name).unwrap_or(zero);
-            let region = board.add_pool(pool.pm_max_children, &counters)?;
+            let region = board.add_pool(slots(pool), &counters)?;
             pools.push(board.map(region)?);
             regions.push(region);
             handed_on.push(counters);

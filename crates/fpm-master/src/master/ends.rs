@@ -62,7 +62,8 @@ impl<W: World> Master<W> {
         let room = self.generations.pool(worker.pool).room() > 0;
         let standing = self.generations.get(worker.pool.generation).standing;
         match (standing, worker.leaving) {
-            (Standing::Retiring, _) | (_, Some(Leaving::Retired | Leaving::Superseded(_))) => {}
+            (Standing::Retiring, _)
+            | (_, Some(Leaving::Retired | Leaving::Spent | Leaving::Superseded(_))) => {}
             (Standing::Coming, _) if !served => {
                 tracing::error!(
                     "[pool {}] the first child of generation {} ended before it could serve",
@@ -150,7 +151,11 @@ impl<W: World> Master<W> {
     /// Forgets a worker and frees all that was its own.
     pub(super) fn strike_off(&mut self, id: WorkerId) -> Option<Worker> {
         let worker = self.roster.remove(id)?;
-        self.generations.pool_mut(worker.pool).free(worker.slot);
+        let at_work = self.generations.pool_mut(worker.pool);
+        at_work.free(worker.slot);
+        if worker.leaving == Some(Leaving::Spent) {
+            at_work.spent -= 1;
+        }
         self.world.release(id);
         Some(worker)
     }

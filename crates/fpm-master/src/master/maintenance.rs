@@ -84,13 +84,14 @@ impl<W: World> Master<W> {
             ..Census::default()
         };
         for id in at_work.workers() {
-            if self
-                .roster
-                .get(id)
-                .is_some_and(|worker| worker.leaving.is_some())
-            {
-                census.leaving += 1;
-                continue;
+            match self.roster.get(id).and_then(|worker| worker.leaving) {
+                // It does not stand in the way of anybody.
+                Some(Leaving::Spent) => continue,
+                Some(_) => {
+                    census.leaving += 1;
+                    continue;
+                }
+                None => {}
             }
             census.running += 1;
             let waits = |since| Idle {

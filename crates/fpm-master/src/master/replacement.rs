@@ -200,7 +200,10 @@ impl<W: World> Master<W> {
         let Some(worker) = self.roster.get_mut(id) else {
             return;
         };
-        if !matches!(worker.leaving, Some(Leaving::Superseded(_))) {
+        if !matches!(
+            worker.leaving,
+            Some(Leaving::Superseded(_) | Leaving::Spent)
+        ) {
             worker.leaving = Some(Leaving::Superseded(now));
             self.world.drain(id);
         }

@@ -14,6 +14,7 @@ mod demand;
 mod emergency;
 mod fake;
 mod notifications;
+mod recycling;
 mod stops;
 mod turbulence;
 mod zygote_death;

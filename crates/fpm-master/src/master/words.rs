@@ -1,5 +1,7 @@
 //! What workers say of themselves, and what the master makes of it.
 
+use std::time::Duration;
+
 use fpm_channel::WorkerId;
 use fpm_channel::worker::FromWorker;
 use nix::unistd::Pid;
@@ -9,8 +11,8 @@ use crate::world::World;
 
 impl<W: World> Master<W> {
     /// A worker said something, perhaps just before its end.
-    pub(super) fn on_worker_said(&mut self, worker: WorkerId, said: &FromWorker) {
-        let Some(worker) = self.roster.get(worker) else {
+    pub(super) fn on_worker_said(&mut self, now: Duration, id: WorkerId, said: &FromWorker) {
+        let Some(worker) = self.roster.get(id) else {
             return;
         };
         let pool = &self.generations.pool(worker.pool).name;
@@ -19,6 +21,7 @@ impl<W: World> Master<W> {
             FromWorker::AccessLinesLost(lines) => tracing::warn!(
                 "[pool {pool}] child {pid} could not write {lines} line(s) of the access log"
             ),
+            FromWorker::Spent => self.on_spent(now, id),
         }
     }
 }

@@ -290,14 +290,14 @@ impl<W: World> Master<W> {
                 .get(*id)
                 .is_some_and(|worker| worker.zygote.is_none())
         });
-        let (mut room, mut staying) = ((at_work.capacity() / 4).max(1), Vec::new());
+        let (mut room, mut staying) = ((at_work.max_children() / 4).max(1), Vec::new());
         for id in orphans {
             match self.roster.get(id).and_then(|worker| worker.leaving) {
                 Some(_) => room = room.saturating_sub(1),
                 None => staying.push(id),
             }
         }
-        for id in staying.into_iter().take(room) {
+        for id in staying.into_iter().take(room as usize) {
             if let Some(worker) = self.roster.get_mut(id) {
                 worker.leaving = Some(Leaving::Replaced);
             }
