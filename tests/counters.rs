@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 use fpmd_tests::{Address, Connection, Daemon, Fpm, Gate, Load, Result, Under, under};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// A pool with a status page that answers whatever its workers do.
@@ -138,5 +139,27 @@ fn worker_killed_at_any_stage_leaves_no_wrong_number() -> Result {
         assert_eq!(last["max active processes"], 1);
     }
     assert_eq!(fpm.get("/quick.php")?.text(), "quick");
+    Ok(())
+}
+
+#[test]
+fn counters_survive_a_reload() -> Result {
+    let fpm = daemon(2).start()?;
+    for _ in 0..10 {
+        fpm.get("/quick.php")?;
+    }
+    let before = status_when(&fpm, |status| status["accepted conn"] == 10)?;
+    fpm.signal(Signal::SIGUSR2)?;
+    fpm.log().wait_for_nth("ready to handle connections", 2)?;
+    fpm.get("/quick.php")?;
+    // What an outgoing worker has served counts when it has gone.
+    let accepted = match under()? {
+        Under::Fpmd => 11,
+        Under::Original => 1,
+    };
+    let after = status_when(&fpm, |status| status["accepted conn"] == accepted)?;
+    if under()? == Under::Fpmd {
+        assert_eq!(after["start time"], before["start time"]);
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use fpmd_tests::{Daemon, Fpm, Gate, Process, Result, Under, under};
+use fpmd_tests::{Daemon, Fpm, Gate, Load, Process, Result, Under, under};
 use nix::sys::signal::Signal;
 
 fn daemon() -> Daemon {
@@ -218,6 +218,31 @@ fn pool_whose_workers_cannot_start_recovers_when_they_can() -> Result {
     let failures = fpm.log().lines_with("exited with code 70").len();
     // The original tries again at once, as often as the machine can; fpmd waits longer and longer.
     assert!(failures < 10 || under()? == Under::Original, "{failures}");
+    Ok(())
+}
+
+#[test]
+fn pool_whose_workers_cannot_start_costs_other_pools_nothing() -> Result {
+    let folder = tempfile::Builder::new().prefix("fpmd-").tempdir()?;
+    let fpm = Daemon::echo()
+        .file("pid.php", "<?php echo getmypid();")
+        .other_pool("sick", &format!("chdir = {}", folder.path().display()))
+        .start()?;
+    let sick = fpm.send_to("sick", &fpm.request("/pid.php"))?.text();
+    fs::remove_dir(folder.path())?;
+    let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(2);
+    let (failures, report) = load.during(|running| {
+        Process::of(sick.parse()?)?.signal(Signal::SIGKILL)?;
+        fpm.log().wait_for_nth("exited with code 70", 2)?;
+        running.wait_for_answers(2000)?;
+        Ok(fpm.log().lines_with("exited with code 70").len())
+    })?;
+    report.all_good()?;
+    match under()? {
+        // After 0.1 seconds, 0.2, 0.4, ...
+        Under::Fpmd => assert!(failures < 10, "{failures}"),
+        Under::Original => assert!(failures > 10, "{failures}"),
+    }
     Ok(())
 }
 

@@ -206,3 +206,50 @@ fn dynamic_pool_that_is_short_of_workers_for_long_warns() -> Result {
     )?;
     release(&fpm, held)
 }
+
+#[test]
+fn rate_of_forking_has_its_limit() -> Result {
+    let fpm = daemon(
+        "pm = dynamic\npm.max_children = 20\npm.start_servers = 8\npm.min_spare_servers = 8\npm.max_spare_servers = 10
+         pm.max_spawn_rate = 2",
+    )
+    .global("log_level = debug")
+    .start()?;
+    let held = hold(&fpm, 12)?;
+    let said = "child(ren) have been created dynamically";
+    fpm.log().wait_for_nth(said, 4)?;
+    release(&fpm, held)?;
+    let forked: Vec<u32> = fpm
+        .log()
+        .lines_with(said)
+        .iter()
+        .filter_map(|line| {
+            line.split("[pool www] ")
+                .nth(1)?
+                .split(' ')
+                .next()?
+                .parse()
+                .ok()
+        })
+        .collect();
+    assert_eq!(forked[..4], [1, 2, 2, 2]);
+    Ok(())
+}
+
+#[test]
+fn all_pools_together_have_no_more_than_process_max() -> Result {
+    let fpm = daemon("pm.max_children = 5")
+        .global("process.max = 4")
+        .other_pool("other", "pm = ondemand\npm.max_children = 5")
+        .start()?;
+    let said = "WARNING: The maximum number of processes has been reached. \
+                Please review your configuration and consider raising 'process.max'";
+    fpm.log().wait_for(said)?;
+    let held = hold(&fpm, 3)?;
+    assert_eq!(status(&fpm, "total processes")?, 4);
+    let mut waiting = fpm.begin(&fpm.request("/hold.php"))?;
+    release(&fpm, held)?;
+    waiting.answer()?;
+    assert_eq!(fpm.processes("php-fpm: pool")?.len(), 4);
+    Ok(())
+}
