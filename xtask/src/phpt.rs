@@ -1,11 +1,13 @@
 //! `cargo xtask phpt`: php-src's own tests of FPM, unmodified, on fpmd and on the original beside it.
 //!
 //! They come from the source that build-php used. Each is run twice, as an ordinary user and as root, because
-//! many are skipped for one of them. What fpmd does differently on purpose is declared in
-//! tests/phpt-deviations.txt; an undeclared difference fails, and so does a declaration that no longer holds.
+//! many are skipped for one of them; the runs take place at the same time, each in a network of its own. What fpmd
+//! does differently on purpose is declared in tests/phpt-deviations.txt; an undeclared difference fails, and so does
+//! a declaration that no longer holds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context as _, bail};
 use xshell::Shell;
@@ -17,7 +19,8 @@ use crate::packages;
 use crate::php::Php;
 use crate::php_version::{SUPPORTED, Wanted};
 use crate::workspace::Workspace;
-use stage::{Stage, Who};
+use outcome::Results;
+use stage::{Network, Stage, Who};
 use verdict::{Deviation, Pair};
 
 mod outcome;
@@ -115,27 +118,38 @@ fn compare(
         Subjects::OriginalOnly => None,
     };
 
-    let mut pairs = Vec::new();
-    for who in Who::possible() {
-        let run = |name: &str, program: &Path| -> anyhow::Result<_> {
-            eprintln!(
-                "PHP {}, {name}, {who}: {} tests",
-                build.version,
-                tests.len()
-            );
+    let programs: Vec<(&str, &Path)> = std::iter::once(("original", original.as_path()))
+        .chain(ours.as_deref().map(|program| ("fpmd", program)))
+        .collect();
+    let mut runs = Vec::new();
+    for &who in Who::possible() {
+        for &(name, program) in &programs {
             let stage = Stage::create(sh, build, &source, program)?;
-            stage.run(who, &tests, &logs.join(format!("{name}-{who}")))
-        };
-        let original = run("original", &original)?;
-        let ours = ours
-            .as_deref()
-            .map(|program| run("fpmd", program))
-            .transpose()?;
+            runs.push(Run {
+                stage,
+                who,
+                logs: logs.join(format!("{name}-{who}")),
+            });
+        }
+    }
+    eprintln!(
+        "PHP {}: {} run(s) of {} tests",
+        build.version,
+        runs.len(),
+        tests.len()
+    );
+    let results = run_all(&runs, &tests)?;
+    // The runs are in the order of who, and for each in the order of the programs.
+    let mut pairs = Vec::new();
+    for (runs, results) in runs
+        .chunks(programs.len())
+        .zip(results.chunks(programs.len()))
+    {
         pairs.extend(tests.iter().map(|test| Pair {
             test: test.clone(),
-            who,
-            original: original.of(test),
-            ours: ours.as_ref().map(|results| results.of(test)),
+            who: runs[0].who,
+            original: results[0].of(test),
+            ours: results.get(1).map(|results| results.of(test)),
         }));
     }
     print!("{}", verdict::table(&pairs));
@@ -153,6 +167,33 @@ fn compare(
         println!("PHP {}: {complaint}", build.version.series);
     }
     Ok(complaints.len())
+}
+
+/// The tests once over, by one user, on one program.
+struct Run {
+    stage: Stage,
+    who: Who,
+    logs: PathBuf,
+}
+
+/// Runs all beside each other, for the tests mostly wait; one after the other where they would share their ports.
+fn run_all(runs: &[Run], tests: &[String]) -> anyhow::Result<Vec<Results>> {
+    let network = Network::possible();
+    let run = |run: &Run| run.stage.run(run.who, network, tests, &run.logs);
+    if network == Network::Machines {
+        return runs.iter().map(run).collect();
+    }
+    thread::scope(|scope| {
+        let started: Vec<_> = runs.iter().map(|one| scope.spawn(|| run(one))).collect();
+        started
+            .into_iter()
+            .map(|started| {
+                started
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
 }
 
 /// The names of the tests that a filter leaves, sorted.

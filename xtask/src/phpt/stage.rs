@@ -3,6 +3,7 @@
 //! The cache is below the caller's home, where www-data has no business; and the tests write beside
 //! themselves.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -44,6 +45,43 @@ impl fmt::Display for Who {
             Who::User => "user",
             Who::Root => "root",
         })
+    }
+}
+
+/// The network that a run has. The tests have fixed ports, so that runs beside each other need one each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Network {
+    OfItsOwn,
+    Machines,
+}
+
+impl Network {
+    /// Brings up the loopback interface of a new network and becomes the program that follows.
+    const BRING_UP: &str = "ip link set lo up && exec \"$@\"";
+
+    /// What the kernel lets us have: in a container root may not make networks.
+    pub(super) fn possible() -> Network {
+        let made = Network::OfItsOwn
+            .command("true")
+            .stderr(Stdio::null())
+            .status();
+        match made {
+            Ok(status) if status.success() => Network::OfItsOwn,
+            _ => Network::Machines,
+        }
+    }
+
+    fn command(self, program: impl AsRef<OsStr>) -> Command {
+        match self {
+            Network::OfItsOwn => {
+                let mut command = Command::new("unshare");
+                command
+                    .args(["--net", "sh", "-c", Self::BRING_UP, "sh"])
+                    .arg(program);
+                command
+            }
+            Network::Machines => Command::new(program),
+        }
     }
 }
 
@@ -109,12 +147,18 @@ impl Stage {
     ///
     /// # Errors
     /// When run-tests.php does not run. Tests that fail are results.
-    pub(super) fn run(&self, who: &Who, tests: &[String], logs: &Path) -> anyhow::Result<Results> {
+    pub(super) fn run(
+        &self,
+        who: Who,
+        network: Network,
+        tests: &[String],
+        logs: &Path,
+    ) -> anyhow::Result<Results> {
         let root = self.directory.path();
         fs::create_dir_all(logs)?;
         let output = File::create(logs.join("run-tests.log"))?;
         let results = root.join("tree/results");
-        let mut command = self.command(who);
+        let mut command = self.command(who, network);
         command
             .arg("-d")
             .arg(setting("extension_dir=", &root.join("ext")));
@@ -138,18 +182,18 @@ impl Stage {
         Ok(Results::parse(&text))
     }
 
-    fn command(&self, who: &Who) -> Command {
+    fn command(&self, who: Who, network: Network) -> Command {
         let root = self.directory.path();
         let php = root.join("bin/php");
-        let changes_user = *who == Who::User && nix::unistd::geteuid().is_root();
+        let changes_user = who == Who::User && nix::unistd::geteuid().is_root();
         let mut command = if changes_user {
-            let mut command = Command::new("setpriv");
+            let mut command = network.command("setpriv");
             command
                 .args(["--reuid", USER, "--regid", USER, "--init-groups"])
                 .arg(&php);
             command
         } else {
-            Command::new(&php)
+            network.command(&php)
         };
         command
             .current_dir(root.join("tree"))
@@ -158,7 +202,7 @@ impl Stage {
             .env("NO_INTERACTION", "1")
             .env("RUN_RESOURCE_HEAVY_TESTS", "1")
             .env("FPM_RUN_RESOURCE_HEAVY_TESTS", "1");
-        if *who == Who::Root {
+        if who == Who::Root {
             command.env("TEST_FPM_RUN_AS_ROOT", "1");
         }
         command

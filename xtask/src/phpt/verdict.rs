@@ -12,7 +12,7 @@ use crate::php_version::Series;
 /// One test's outcomes.
 pub(super) struct Pair {
     pub(super) test: String,
-    pub(super) who: &'static Who,
+    pub(super) who: Who,
     pub(super) original: Outcome,
     /// `None` when only the original was run.
     pub(super) ours: Option<Outcome>,
@@ -161,7 +161,7 @@ mod tests {
     fn pair(test: &str, original: Outcome, ours: Outcome) -> Pair {
         Pair {
             test: test.to_owned(),
-            who: &Who::User,
+            who: Who::User,
             original,
             ours: Some(ours),
         }
