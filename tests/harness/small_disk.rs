@@ -37,6 +37,19 @@ impl SmallDisk {
         self.folder.path()
     }
 
+    /// Lets nobody write to it any more.
+    ///
+    /// # Errors
+    /// Fails when mount(8) does.
+    pub fn protect(&self) -> Result {
+        let status = Command::new(tool::find("mount", "mount")?)
+            .args(["-o", "remount,ro"])
+            .arg(self.path())
+            .status()?;
+        ensure!(status.success(), "cannot make a tmpfs read-only: {status}");
+        Ok(())
+    }
+
     /// Fills it and returns the file that takes all the room.
     ///
     /// # Errors

@@ -200,9 +200,10 @@ impl Listeners {
 impl Open<'_> {
     /// Returns the socket of an address, if there is one.
     fn find(&self, address: &BoundTo) -> Option<Rc<Listener>> {
-        let known = self.known.iter().flat_map(|known| &known.listeners);
-        let mut all = known.chain(&self.new.listeners);
-        all.find(|listener| listener.address == *address).cloned()
+        let all = self.known.iter().chain([&self.new]);
+        all.flat_map(|known| &known.listeners)
+            .find(|listener| listener.address == *address)
+            .cloned()
     }
 
     fn listener(&self, pool: &Pool) -> Result<Rc<Listener>, MasterError> {
@@ -238,6 +239,12 @@ impl Open<'_> {
         }
         let path = short.as_deref().unwrap_or(path);
         let address = BoundTo::File(path.to_owned());
+        // Another pool that means the same file can only have spelled it differently: the configuration was checked.
+        let is_taken = |listener: &Rc<Listener>| listener.address == address;
+        if self.new.listeners.iter().any(is_taken) {
+            let path = path.to_owned();
+            return Err(OsError::AlreadyListening { path }.into());
+        }
         if let Some(known) = self.find(&address) {
             return Ok(known);
         }

@@ -92,13 +92,30 @@ fn a_failure_beside_a_known_socket_leaves_that_alone() {
 }
 
 #[test]
-fn pools_of_one_address_share_its_socket() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("www.sock");
-    let listeners =
-        Listeners::open(&config(vec![unix_pool(&path), unix_pool(&path)]), &[]).unwrap();
+fn pools_of_one_port_share_its_socket() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let pools = ["127.0.0.1", "127.1"].map(|host| Pool::new("www", &format!("{host}:{port}")));
+    let listeners = Listeners::open(&config(pools.into()), &[]).unwrap();
     let raw: Vec<_> = listeners.iter().map(AsRawFd::as_raw_fd).collect();
     assert_eq!(raw[0], raw[1]);
+}
+
+#[test]
+fn a_file_is_one_pools() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("www.sock");
+    for again in ["www.sock", "./www.sock"] {
+        let pools = vec![
+            unix_pool(&path),
+            Pool::new("b", &format!("{}/{again}", folder.path().display())),
+        ];
+        let error = Listeners::open(&config(pools), &[]).unwrap_err();
+        let said = "Another FPM instance seems to already listen on ";
+        assert!(error.to_string().starts_with(said), "{error}");
+        assert!(!path.exists());
+    }
 }
 
 #[test]
