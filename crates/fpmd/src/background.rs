@@ -6,17 +6,12 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 use fpm_os::error::OsError;
 use fpm_os::fork::{OtherThreads, fork};
-use fpm_os::poll::{Interest, Waited, wait};
 use fpm_os::signal::set::SignalSet;
 
 use crate::exit;
-
-/// How long the parent waits.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The daemon's end of the pipe.
 #[derive(Debug)]
@@ -66,25 +61,15 @@ pub(crate) fn into_background(daemon: impl FnOnce(Readiness) -> u8) -> Result<u8
     Ok(outcome(reader))
 }
 
-/// Waits for what the child says.
+/// Waits for what the child says, or for its end.
+///
+/// There is no limit: the child starts PHP, and preloading may take its time. (The original waits ten seconds, but has
+/// started PHP before.)
 fn outcome(mut reader: PipeReader) -> u8 {
     tracing::debug!(
         "The calling process is waiting for the master process to ping via fd={}",
         reader.as_raw_fd()
     );
-    match wait(&reader, Interest::Readable, Some(PATIENCE)) {
-        Ok(Waited::Ready) => {}
-        Ok(Waited::TimedOut) => {
-            tracing::error!(
-                "the master process didn't send back its status (via the pipe to the calling process)"
-            );
-            return exit::SOFTWARE;
-        }
-        Err(error) => {
-            tracing::error!("failed to select: {error}");
-            return exit::SOFTWARE;
-        }
-    }
     let mut status = [0; 4];
     match reader.read_exact(&mut status) {
         Ok(()) if i32::from_ne_bytes(status) == 1 => {
