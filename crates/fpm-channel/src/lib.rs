@@ -11,6 +11,7 @@ mod end;
 mod error;
 mod link;
 mod message;
+pub mod slow_request;
 mod wire;
 pub mod worker;
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::end::Next;
 use crate::error::ChannelError;
 use crate::link::{Flushed, Received, receive, transmit};
+use crate::slow_request::SlowRequest;
 use crate::wire::{self, MAX_PACKET};
 
 /// From the master to a worker. The sender shares its files, the receiver owns its descriptors.
@@ -34,6 +35,8 @@ pub enum FromWorker {
     AccessLinesLost(u64),
     /// It has answered its last request (`pm.max_requests`), takes no client any more and is about to end.
     Spent,
+    /// The request that it serves has been running for longer than `request_slowlog_timeout`.
+    Slow(SlowRequest),
 }
 
 /// `ToWorker` without its descriptors, which travel beside it.
@@ -64,6 +67,12 @@ struct Unsent {
 pub struct WorkerEnd {
     socket: OwnedFd,
     buffer: Box<[u8]>,
+}
+
+/// The way of another thread of the worker to the master.
+#[derive(Debug)]
+pub struct Sender {
+    socket: OwnedFd,
 }
 
 impl MasterEnd {
@@ -167,6 +176,15 @@ impl WorkerEnd {
         transmit(&self.socket, &wire::encode(message)?, &[], Patience::AtOnce)
     }
 
+    /// Returns what another thread of the worker sends with.
+    ///
+    /// # Errors
+    /// When there is no descriptor left for it.
+    pub fn sender(&self) -> io::Result<Sender> {
+        let socket = self.socket.try_clone()?;
+        Ok(Sender { socket })
+    }
+
     /// Takes the next message if there is one.
     ///
     /// # Errors
@@ -189,6 +207,17 @@ impl WorkerEnd {
             }
         };
         Ok(Next::Message(message))
+    }
+}
+
+impl Sender {
+    /// Sends a message, and waits for as long as the kernel has no room for it.
+    ///
+    /// # Errors
+    /// [`ChannelError::Closed`] when the master is gone, [`ChannelError::Io`] when the kernel refuses.
+    pub fn send(&self, message: &FromWorker) -> Result<(), ChannelError> {
+        transmit(&self.socket, &wire::encode(message)?, &[], Patience::Wait)?;
+        Ok(())
     }
 }
 

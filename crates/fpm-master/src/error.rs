@@ -74,6 +74,14 @@ pub enum MasterError {
         /// Why.
         source: io::Error,
     },
+    /// A slow log could not be written.
+    #[error("unable to open slowlog ({path}): {}", cause(source))]
+    SlowLog {
+        /// Its path.
+        path: BString,
+        /// Why.
+        source: io::Error,
+    },
     /// There is no memory for the scoreboard.
     #[error(transparent)]
     Scoreboard(#[from] ScoreboardError),

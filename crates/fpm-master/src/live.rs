@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fpm_channel::slow_request::Trace;
 use fpm_channel::worker::ToWorker;
 use fpm_channel::{Generation, Output, Spawn, ToZygote, WorkerId};
 use fpm_conf::{Config, LogFormat};
@@ -234,6 +235,18 @@ impl<P: Program> World for Live<P> {
         if let Some(board) = board(&self.generations, pool) {
             board.count_max_children_reached();
         }
+    }
+
+    fn log_slow_request(
+        &mut self,
+        pool: PoolId,
+        pid: Pid,
+        trace: &Trace,
+    ) -> Result<(), MasterError> {
+        let Some(setup) = self.generations.get(&pool.generation) else {
+            return Ok(());
+        };
+        setup.log_slow_request(pool.index, pid, trace)
     }
 
     fn connections_wanted(&mut self, pool: PoolId) {

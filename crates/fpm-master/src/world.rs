@@ -5,6 +5,7 @@
 use std::io;
 use std::time::Duration;
 
+use fpm_channel::slow_request::Trace;
 use fpm_channel::{Generation, SlotIndex, WorkerId};
 use fpm_conf::Config;
 use fpm_os::signal::Signal;
@@ -81,6 +82,17 @@ pub(crate) trait World {
 
     /// Counts for the status page that a pool wanted more workers than `pm.max_children`.
     fn count_max_children_reached(&mut self, pool: PoolId);
+
+    /// Counts a slow request of a pool and writes to the pool's slow log what it was doing.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    fn log_slow_request(
+        &mut self,
+        pool: PoolId,
+        pid: Pid,
+        trace: &Trace,
+    ) -> Result<(), MasterError>;
 
     /// Watches the sockets of this pool and reports connections as events.
     fn connections_wanted(&mut self, pool: PoolId);

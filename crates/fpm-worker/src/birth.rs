@@ -42,6 +42,7 @@ use crate::php_messages;
 use crate::serve::Worker;
 use crate::status::Reported;
 use crate::watch::Watch;
+use crate::watchdog::Watchdog;
 
 /// What a zygote gives to a worker.
 #[derive(Debug)]
@@ -168,6 +169,11 @@ fn be_born<'a>(
         .access_log
         .and_then(|file| AccessLog::new(file, pool, assignment.generation, assignment.master));
     let control = WorkerEnd::adopt(assignment.control);
+    if let Err(error) = watch_requests(pool, &engine, (assignment.board, assignment.slot), &control)
+    {
+        let text = format!("failed to start the watchdog of the slow log: {error}");
+        words.say(LogLevel::Warning, &said_of(pool, &text));
+    }
     let watch =
         Watch::new(assignment.listener, control, quit, access_log).map_err(BirthError::Watch)?;
     SignalSet::empty().set_mask().map_err(BirthError::Signals)?;
@@ -183,6 +189,19 @@ fn be_born<'a>(
         log: assignment.log,
         flush_marks,
     })
+}
+
+/// Starts the watchdog of a pool that keeps a slow log. All signals are blocked until the worker is born, and stay so there.
+fn watch_requests(
+    pool: &Pool,
+    engine: &Engine,
+    (board, slot): (PoolBoard, u32),
+    control: &WorkerEnd,
+) -> io::Result<()> {
+    if pool.request_slowlog_timeout == 0 {
+        return Ok(());
+    }
+    Watchdog::new(pool, engine.stack(), board, slot, control.sender()?).start()
 }
 
 /// Puts the pool's name in front of a message.

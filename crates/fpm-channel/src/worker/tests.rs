@@ -93,6 +93,27 @@ fn what_a_worker_says_arrives_and_never_waits() {
 }
 
 #[test]
+fn another_thread_of_the_worker_waits_until_there_is_room() {
+    let (mut master, worker) = control();
+    let said = FromWorker::AccessLinesLost(7);
+    let sender = worker.sender().unwrap();
+    let mut sent = 1;
+    while worker.send(&said).unwrap() == Flushed::All {
+        sent += 1;
+    }
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| sender.send(&said));
+        for _ in 0..sent {
+            while !matches!(master.receive().unwrap(), Next::Message(_)) {}
+        }
+        assert!(thread.join().unwrap().is_ok());
+    });
+    drop(master);
+    let refused = sender.send(&said).unwrap_err();
+    assert!(matches!(refused, ChannelError::Closed), "{refused}");
+}
+
+#[test]
 fn the_last_words_of_a_worker_arrive_though_it_has_not_listened() {
     let (mut master, worker) = control();
     worker.send(&FromWorker::AccessLinesLost(7)).unwrap();

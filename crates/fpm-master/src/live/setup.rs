@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bstr::BString;
+use fpm_channel::slow_request::Trace;
 use fpm_conf::{Config, Pool, PoolIndex};
 use fpm_os::clock;
 use fpm_os::shared::Region;
 use fpm_scoreboard::{Board, Counters, PoolBoard, Totals};
+use nix::unistd::Pid;
 
 use crate::access_logs::AccessLogs;
 use crate::error::MasterError;
@@ -17,6 +19,7 @@ use crate::listeners::Listeners;
 use crate::owner::PoolOwner;
 use crate::pool::slots;
 use crate::program::Starter;
+use crate::slow_log::{self, Heading};
 
 /// Everything of a generation that is neither a decision nor a process.
 #[derive(Debug)]
@@ -133,6 +136,41 @@ impl Setup {
                 totals.counters = totals.counters.since(handed_on);
                 totals
             })
+    }
+
+    /// Counts a slow request of a pool and writes to its slow log what it was doing.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub(super) fn log_slow_request(
+        &self,
+        index: PoolIndex,
+        pid: Pid,
+        trace: &Trace,
+    ) -> Result<(), MasterError> {
+        let Some((pool, board)) = self.pool(index).zip(self.board(index)) else {
+            return Ok(());
+        };
+        // Workers of other pools have no watchdog: it is not true.
+        let Some(path) = pool
+            .slowlog
+            .as_ref()
+            .filter(|_| pool.request_slowlog_timeout > 0)
+        else {
+            return Ok(());
+        };
+        board.count_slow_request();
+        let heading = Heading {
+            time: clock::realtime(),
+            level: self.config.global.log_level,
+            pool: pool.name.as_ref(),
+            pid,
+        };
+        let written = slow_log::append(path.as_ref(), &slow_log::entry(heading, trace));
+        written.map_err(|source| MasterError::SlowLog {
+            path: path.clone(),
+            source,
+        })
     }
 
     /// Returns the directives of a pool.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
+use fpm_channel::slow_request::{End, SlowRequest, Trace};
 use fpm_channel::worker::FromWorker;
 use fpm_channel::{FromZygote, WorkerId};
 use fpm_conf::{Config, Pool};
@@ -162,6 +163,33 @@ fn lines_of_the_access_log_that_were_lost_are_reported() {
     stage.play(Event::WorkerSaid(WorkerId(7), said));
     expect!["WARNING [pool www] child 2 could not write 3 line(s) of the access log"]
         .assert_eq(&stage.lines());
+}
+
+#[test]
+fn slow_requests_are_reported_and_what_they_do_is_logged() {
+    let mut stage = serving(&www(2));
+    let slow = FromWorker::Slow(SlowRequest {
+        method: "GET".into(),
+        uri: "/t.php".into(),
+        query: "q".into(),
+        script: "/srv/t.php".into(),
+        taken: Duration::from_millis(2001),
+        trace: Trace {
+            script: Some("/srv/t.php".into()),
+            calls: vec![],
+            end: End::Whole,
+        },
+    });
+    stage.play(Event::WorkerSaid(WorkerId(2), slow.clone()));
+    expect!["log 0 calls of child 2 of pool 0"].assert_eq(&stage.calls());
+    stage.world().slow_log_fails = true;
+    stage.play(Event::WorkerSaid(WorkerId(2), slow));
+    expect![[r#"
+        WARNING [pool www] child 2, script '/srv/t.php' (request: "GET /t.php?q") executing too slow (2.001000 sec), logging
+        NOTICE finished trace of 2
+        WARNING [pool www] child 2, script '/srv/t.php' (request: "GET /t.php?q") executing too slow (2.001000 sec), logging
+        ERROR unable to open slowlog (/slow): No such file or directory (2)
+        NOTICE finished trace of 2"#]].assert_eq(&stage.lines());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use fpm_channel::worker::FromWorker;
 use nix::unistd::Pid;
 
 use super::Master;
+use crate::overrun::Overrun;
 use crate::world::World;
 
 impl<W: World> Master<W> {
@@ -22,6 +23,16 @@ impl<W: World> Master<W> {
                 "[pool {pool}] child {pid} could not write {lines} line(s) of the access log"
             ),
             FromWorker::Spent => self.on_spent(now, id),
+            FromWorker::Slow(request) => {
+                tracing::warn!("[pool {pool}] child {pid}, {}", Overrun::slow(request));
+                let written = self
+                    .world
+                    .log_slow_request(worker.pool, pid, &request.trace);
+                if let Err(error) = written {
+                    tracing::error!("{error}");
+                }
+                tracing::info!("finished trace of {pid}");
+            }
         }
     }
 }

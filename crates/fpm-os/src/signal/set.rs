@@ -1,6 +1,7 @@
 //! Sets of signals, the mask of the calling thread, and dispositions.
 //!
-//! Rule: our programs have one thread where they change a mask, so the thread's mask is the process's.
+//! Rule: our programs change a mask only where they have one thread, or where that thread alone is to have it; so the thread's mask
+//! is the process's as far as signals are to be taken.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fpm_channel::slow_request::Trace;
 use fpm_channel::{FromZygote, Generation, WorkerId};
 use fpm_conf::{Config, PoolIndex};
 use fpm_os::error::OsError;
@@ -48,6 +49,7 @@ pub(super) struct FakeWorld {
     pub(super) spawns_fail: bool,
     pub(super) launch_fails: bool,
     pub(super) reopen_fails: bool,
+    pub(super) slow_log_fails: bool,
     /// The paths of access logs that cannot be opened; `None` when no pool keeps one.
     pub(super) unopenable: Option<Vec<&'static str>>,
     /// What becomes of a notification.
@@ -140,6 +142,25 @@ impl World for FakeWorld {
             .get(&worker)
             .copied()
             .unwrap_or(self.default_activity)
+    }
+
+    fn log_slow_request(
+        &mut self,
+        pool: PoolId,
+        pid: Pid,
+        trace: &Trace,
+    ) -> Result<(), MasterError> {
+        let calls = trace.calls.len();
+        let pool = pool.index.0;
+        self.calls
+            .push(format!("log {calls} calls of child {pid} of pool {pool}"));
+        if self.slow_log_fails {
+            return Err(MasterError::SlowLog {
+                path: "/slow".into(),
+                source: io::Error::from_raw_os_error(Errno::ENOENT as i32),
+            });
+        }
+        Ok(())
     }
 
     fn waiting(&self, _pool: PoolId) -> u32 {
@@ -237,6 +258,7 @@ impl Stage {
             spawns_fail: false,
             launch_fails: false,
             reopen_fails: false,
+            slow_log_fails: false,
             unopenable: None,
             audience: Some(Audience::Nobody),
             load: Load::default(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
+use fpm_channel::slow_request::Trace;
 use fpm_channel::{FromZygote, Generation, SlotIndex, WorkerId};
 use fpm_conf::{Config, PoolIndex};
 use fpm_os::signal::Signal;
@@ -469,6 +470,10 @@ impl World for Kernel {
     }
 
     fn count_max_children_reached(&mut self, _pool: PoolId) {}
+
+    fn log_slow_request(&mut self, _: PoolId, _: Pid, _: &Trace) -> Result<(), MasterError> {
+        Ok(())
+    }
 
     fn connections_wanted(&mut self, _pool: PoolId) {}
 

@@ -1,0 +1,98 @@
+//! What the log says of a request that takes too long.
+//!
+//! Original: fpm_request_check_timed_out in sapi/fpm/fpm/fpm_request.c
+
+use std::fmt;
+use std::time::Duration;
+
+use bstr::{BStr, ByteSlice};
+use fpm_channel::slow_request::SlowRequest;
+
+/// A request that takes too long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overrun<'a> {
+    script: &'a BStr,
+    method: &'a BStr,
+    uri: &'a BStr,
+    query: &'a BStr,
+    /// How long it has taken so far.
+    taken: Duration,
+}
+
+impl<'a> Overrun<'a> {
+    /// Describes what a worker says of its slow request.
+    pub(crate) fn slow(request: &'a SlowRequest) -> Overrun<'a> {
+        Overrun {
+            script: request.script.as_bstr(),
+            method: request.method.as_bstr(),
+            uri: request.uri.as_bstr(),
+            query: request.query.as_bstr(),
+            taken: request.taken,
+        }
+    }
+}
+
+impl fmt::Display for Overrun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.query.is_empty() { "" } else { "?" };
+        write!(
+            f,
+            "script '{}' (request: \"{} {}{mark}{}\") executing too slow ({}.{:06} sec), logging",
+            Purified(self.script),
+            self.method,
+            self.uri,
+            self.query,
+            self.taken.as_secs(),
+            self.taken.subsec_micros()
+        )
+    }
+}
+
+/// A path with dots for the bytes that are not ASCII or do something to a terminal.
+struct Purified<'a>(&'a BStr);
+
+impl fmt::Display for Purified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.iter() {
+            let shown = match byte {
+                0x20..=0x7f => char::from(*byte),
+                _ => '.',
+            };
+            fmt::Write::write_char(f, shown)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fpm_channel::slow_request::{End, Trace};
+
+    use super::*;
+
+    #[test]
+    fn a_slow_request_in_the_originals_words() {
+        let mut request = SlowRequest {
+            method: "GET".into(),
+            uri: "/slow.php".into(),
+            query: "a=b".into(),
+            script: "/srv/\u{e4}\nslow.php".into(),
+            taken: Duration::from_micros(1_000_042),
+            trace: Trace {
+                script: None,
+                calls: vec![],
+                end: End::Cut,
+            },
+        };
+        assert_eq!(
+            Overrun::slow(&request).to_string(),
+            "script '/srv/...slow.php' (request: \"GET /slow.php?a=b\") executing too slow (1.000042 sec), logging"
+        );
+        request.query.clear();
+        assert!(
+            Overrun::slow(&request)
+                .to_string()
+                .contains("\"GET /slow.php\"")
+        );
+    }
+}
