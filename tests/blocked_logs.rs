@@ -124,6 +124,23 @@ fn error_log_that_nobody_reads_stops_nothing_in_fpmd() -> Result {
 }
 
 #[test]
+fn error_log_that_is_read_gets_everything_however_much_is_said_at_once() -> Result {
+    let site = Site::new()?;
+    let pipe = Gate::new(&site, "error.log")?;
+    let fpm = talkative().logging_to_pipe(pipe.path()).start_unheard()?;
+    pipe.read_until("ready to handle connections")?;
+    let mut connection = fpm.begin(&fpm.request("/talk.php"))?;
+    let log = pipe.read_until(&format!("{:06}x", LINES - 1))?;
+    let said = log
+        .lines()
+        .filter_map(|line| line.get(..6)?.parse::<usize>().ok());
+    assert!(said.eq(0..LINES), "lines are missing");
+    assert!(!log.contains("are lost"));
+    assert_eq!(connection.answer()?.text(), "said");
+    Ok(())
+}
+
+#[test]
 fn full_disk_stops_nothing_and_what_it_did_not_take_is_counted() -> Result {
     if !Uid::effective().is_root() {
         return Ok(());

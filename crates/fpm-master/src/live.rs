@@ -2,7 +2,7 @@
 //!
 //! Rule: nothing is decided here; [`crate::master`] decides.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -36,12 +36,14 @@ mod generations;
 mod inputs;
 mod outlet;
 mod pipes;
+mod restraint;
 mod setup;
 pub(crate) mod trial;
 mod zygote;
 
 use outlet::Outputs;
 use pipes::{Caught, Pipes};
+use restraint::Restraint;
 pub(crate) use setup::Setup;
 use zygote::LiveZygote;
 
@@ -62,6 +64,9 @@ pub(crate) struct Live<P> {
     outputs: Outputs,
     /// Set while the log takes less than there is.
     log_timer: Option<TimerId>,
+    restraint: Restraint,
+    /// Outputs with something to read that the log has no room for yet.
+    held: HashSet<(WorkerId, Stream)>,
 }
 
 /// Who has something to tell.
@@ -340,6 +345,8 @@ impl<P: Program> Live<P> {
             workers: HashMap::new(),
             outputs: Outputs::Waiting,
             log_timer: None,
+            restraint: Restraint::default(),
+            held: HashSet::new(),
         }
     }
 

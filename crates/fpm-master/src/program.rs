@@ -127,11 +127,11 @@ pub enum Ending {
     PipeClosed,
 }
 
-/// Whether something waits to be written to the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backlog {
-    /// Nothing does.
-    Empty,
-    /// Something does: try again a little later.
-    Waiting,
+/// How far the log is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How much waits to be written, in bytes.
+    pub waiting: usize,
+    /// How much may wait, in bytes; what is beyond it is lost.
+    pub room: usize,
 }

@@ -285,10 +285,9 @@ impl Inner {
             syslog.flush();
         }
         self.report_lost();
-        match self.backlog().is_none_or(|backlog| backlog.is_empty()) {
-            true => program::Backlog::Empty,
-            false => program::Backlog::Waiting,
-        }
+        self.backlog()
+            .map(|backlog| backlog.state())
+            .unwrap_or_default()
     }
 
     /// Says how many lines are missing, once the log takes lines again.

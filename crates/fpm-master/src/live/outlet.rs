@@ -1,7 +1,7 @@
 //! What workers and zygotes say, on its way to the log.
 //!
-//! Rule: nothing waits, and nothing is lost but what a log refuses for long, which the program counts. A stream that never ends is read in portions, so that the master always gets
-//! round to everything else.
+//! Rule: the master waits for nothing, and nothing is lost but what a log refuses for long, which the program counts
+//! ([`super::restraint`]). A stream that never ends is read in portions, so that the master always gets round to everything else.
 //!
 //! Original: sapi/fpm/fpm/fpm_stdio.c (`fpm_stdio_child_said`)
 
@@ -16,16 +16,13 @@ use super::pipes::{Chunk, Pipes};
 use super::{Live, Token};
 use crate::capture::Capture;
 use crate::event::ZygoteId;
-use crate::program::{Backlog, Program, Speaker, Stream, Words};
+use crate::program::{Program, Speaker, Stream, Words};
 
 /// Read at once.
 pub(super) const PORTION: usize = 16 * 1024;
 /// Portions that a process which has ended may have left. A pipe holds 64 KiB (pipe(7)), but a process that it has left
 /// behind may go on writing.
 const LAST_PORTIONS: usize = 64;
-
-/// When to try again what the log did not take.
-const LOG_AGAIN: Duration = Duration::from_millis(100);
 
 /// Whether what workers write is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +41,16 @@ impl<P: Program> Live<P> {
         }
     }
 
-    /// A worker has said something. One portion is taken; for the rest an event comes at once.
+    /// A worker has said something. One portion is taken; for the rest an event comes at once. When the log is behind, nothing is
+    /// taken yet.
     pub(super) fn read_output(&mut self, worker: WorkerId, stream: Stream) {
-        match self.take_portion(worker, stream) {
+        if self.restraint.holds() {
+            self.held.insert((worker, stream));
+            return;
+        }
+        let chunk = self.take_portion(worker, stream);
+        self.keep_log_flowing();
+        match chunk {
             Chunk::Bytes(_) => {
                 self.events
                     .set_timer(Duration::ZERO, Token::Output(worker, stream));
@@ -126,11 +130,19 @@ impl<P: Program> Live<P> {
         });
     }
 
-    /// Sees to it that what the log does not take now is tried again.
+    /// Has the log take what it did not take before, and sees to it that this is tried again.
     pub(super) fn keep_log_flowing(&mut self) {
-        if self.log_timer.is_none() && self.program.flush_log() == Backlog::Waiting {
-            let at = clock::monotonic() + LOG_AGAIN;
-            self.log_timer = Some(self.events.set_timer(at, Token::Log));
+        let backlog = self.program.flush_log();
+        let now = clock::monotonic();
+        let again = self.restraint.look(backlog, now);
+        if let (None, Some(delay)) = (self.log_timer, again) {
+            self.log_timer = Some(self.events.set_timer(now + delay, Token::Log));
+        }
+        if !self.restraint.holds() {
+            for (worker, stream) in self.held.drain() {
+                self.events
+                    .set_timer(Duration::ZERO, Token::Output(worker, stream));
+            }
         }
     }
 }

@@ -8,10 +8,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use fpm_master::program;
 use fpm_os::sink::Sink;
 use nix::errno::Errno;
 
-/// As much as is kept, in bytes.
+/// As much as is kept, in bytes; only the last line may go beyond.
 const ROOM: usize = 1 << 20;
 
 /// Lines that wait to be written, and how many had no room.
@@ -38,8 +39,8 @@ impl Backlog {
         write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
     ) {
         self.flush(write);
-        // A line that is longer than all the room waits alone.
-        if self.is_empty() || self.size + line.len() <= ROOM {
+        // However long it is: half a line is none.
+        if self.size <= ROOM {
             self.size += line.len();
             self.lines.push_back(line);
             self.flush(write);
@@ -70,14 +71,17 @@ impl Backlog {
         }
     }
 
-    /// Tells whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+    /// Says how much waits.
+    pub(super) fn state(&self) -> program::Backlog {
+        program::Backlog {
+            waiting: self.size,
+            room: ROOM,
+        }
     }
 
     /// Returns how many lines were lost, once all the others are written; asking forgets them.
     pub(super) fn take_lost(&mut self) -> Option<u64> {
-        (self.is_empty() && self.lost > 0).then(|| std::mem::take(&mut self.lost))
+        (self.lines.is_empty() && self.lost > 0).then(|| std::mem::take(&mut self.lost))
     }
 
     /// Gives up what waits for a log that is not used any more.
@@ -165,8 +169,8 @@ mod tests {
             taken: Vec::new(),
         };
         let mut backlog = Backlog::default();
-        let long = vec![b'x'; ROOM - 10];
-        for line in [&b"one\n"[..], &long, b"four\n", b"five\n"] {
+        let long = vec![b'x'; ROOM - 1];
+        for line in [&b"one\n"[..], &long, b"last one\n", b"lost\n"] {
             backlog.write(line.to_vec(), &mut |bytes| taker.take(bytes));
         }
         assert_eq!(taker.taken, b"one");
@@ -177,8 +181,8 @@ mod tests {
         );
         taker.room = usize::MAX;
         backlog.flush(&mut |bytes| taker.take(bytes));
-        assert!(backlog.is_empty());
-        assert_eq!(taker.taken, [b"one\n", &long[..], b"four\n"].concat());
+        assert_eq!(backlog.state().waiting, 0);
+        assert_eq!(taker.taken, [b"one\n", &long[..], b"last one\n"].concat());
         assert_eq!(backlog.take_lost(), Some(1));
         assert_eq!(backlog.take_lost(), None);
     }
