@@ -177,6 +177,19 @@ fn strange_files() -> Vec<Case> {
         Case::new("only carriage returns", good.replace('\n', "\r")),
         Case::new("DOS line ends", good.replace('\n', "\r\n")),
         Case::new("a hundred pools", many_pools(100)),
+        Case::new("a pool twice", format!("{good}{POOL}pm = static\n")),
+        Case::new(
+            "a pool twice with another between",
+            format!("{good}[api]\nlisten = 9001\npm = static\n[WWW]\npm = ondemand\n"),
+        ),
+        Case::new(
+            "a port twice",
+            many_pools(3).replace("listen = 9002", "listen = 9000"),
+        ),
+        Case::new(
+            "a port twice in two spellings",
+            many_pools(2).replace("listen = 9001", "listen = 0.0.0.0:9000"),
+        ),
         Case::new(
             "a long comment",
             format!("; {}\n{good}", "c".repeat(1 << 20)),
@@ -247,6 +260,34 @@ fn strange_files() -> Vec<Case> {
         chain(4),
         chain(5),
         Case::new("socket path too long", long_path),
+    ]
+}
+
+/// Files that nobody may read but the process that they are about, and its owner: not even who may read all that is on disk.
+pub(crate) fn unreadable() -> Vec<Case> {
+    const SECRET: &str = "/proc/1/environ";
+    vec![
+        Case::new("unreadable main file", "").arguments(&["-y", SECRET]),
+        Case::new(
+            "unreadable file is included",
+            format!("{GLOBAL}{POOL}include = {SECRET}\n"),
+        ),
+        Case::new(
+            "unreadable folder is included from",
+            format!("{GLOBAL}{POOL}include = /proc/1/fd/*\n"),
+        ),
+        Case::new(
+            "unwritable logs",
+            format!("{GLOBAL}{POOL}error_log = {SECRET}\n"),
+        ),
+        Case::new(
+            "unwritable access log",
+            format!("{GLOBAL}{POOL}access.log = {SECRET}\n"),
+        ),
+        Case::new(
+            "unwritable slow log",
+            format!("{GLOBAL}{POOL}slowlog = {SECRET}\nrequest_slowlog_timeout = 1\n"),
+        ),
     ]
 }
 

@@ -7,8 +7,37 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use fpmd_tests::{Result, Subject};
+use nix::unistd::{User, chown};
 
 use crate::case::{Case, placed};
+
+/// Who checks a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Starter {
+    /// Whoever runs the tests.
+    Caller,
+    /// A user without rights, whom root becomes. He may read what root may: PHP lies in the home of who has built it.
+    Nobody,
+}
+
+impl Starter {
+    /// Returns a command for the program, and lets him write to `directory`.
+    fn command(self, program: &Path, directory: &Path) -> Result<Command> {
+        let mut command = match self {
+            Starter::Caller => return Ok(Command::new(program)),
+            Starter::Nobody => Command::new("setpriv"),
+        };
+        let nobody = User::from_name("nobody")?.context("there is no user nobody")?;
+        chown(directory, Some(nobody.uid), Some(nobody.gid))?;
+        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
+        command.args([
+            "--inh-caps=-all,+dac_read_search",
+            "--ambient-caps=+dac_read_search",
+        ]);
+        command.arg(program);
+        Ok(command)
+    }
+}
 
 /// Everything that `-tt` leaves behind, without times and process ids.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,12 +50,17 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// Runs the daemon on a case in `directory`, which is empty before and afterwards.
-    pub(crate) fn of(daemon: &Subject, case: &Case, directory: &Path) -> Result<Self> {
+    pub(crate) fn of(
+        daemon: &Subject,
+        starter: Starter,
+        case: &Case,
+        directory: &Path,
+    ) -> Result<Self> {
         case.write(directory)?;
         let place = |text: &String| {
             String::from_utf8_lossy(&placed(text.as_bytes(), directory)).into_owned()
         };
-        let mut command = Command::new(daemon.program());
+        let mut command = starter.command(daemon.program(), directory)?;
         command
             .args(["-n", "-tt", "-y"])
             .arg(directory.join("php-fpm.conf"))
