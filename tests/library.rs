@@ -1,9 +1,9 @@
-//! The libphp that is found at run time must be the one that fpmd was built for.
+//! The libphp that is found at run time must be the one that fpmd was built for, and only who runs PHP opens it.
 
 use std::fs;
 
 use anyhow::Context;
-use fpmd_tests::{Daemon, PhpVersion, Result, Site, Subject, Under};
+use fpmd_tests::{Daemon, PhpVersion, Result, Site, Subject, Under, under};
 
 /// Makes a copy of libphp for modules of another age, and returns the folder it is in.
 fn foreign_libphp(site: &Site) -> Result<String> {
@@ -65,5 +65,20 @@ fn missing_libphp_is_named() -> Result {
     let refusal = daemon.start_in_vain()?;
     assert_ne!(refusal.code, Some(0));
     assert!(refusal.output.contains("libphp.so"), "{}", refusal.output);
+    Ok(())
+}
+
+#[test]
+fn the_master_does_not_load_libphp() -> Result {
+    let fpm = Daemon::new()
+        .file("t.php", "<?php readfile('/proc/self/maps');")
+        .start()?;
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    assert!(fpm.get("/t.php")?.text().contains("/libphp"));
+    let maps = format!("/proc/{}/maps", fpm.process().pid());
+    let maps = fs::read_to_string(&maps).with_context(|| format!("cannot read {maps}"))?;
+    assert!(!maps.contains("/libphp"), "{maps}");
     Ok(())
 }

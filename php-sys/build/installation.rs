@@ -35,8 +35,8 @@ pub(crate) struct Installation {
 pub(crate) struct Library {
     /// Its folder.
     pub(crate) folder: PathBuf,
-    /// Its name as the linker wants it: `php`, or `php8.2` on Debian.
-    pub(crate) name: String,
+    /// Its file there.
+    pub(crate) file: PathBuf,
 }
 
 impl Installation {
@@ -109,9 +109,9 @@ impl Installation {
         ];
         for folder in folders.map(|folder| self.prefix.join(folder)) {
             for name in &names {
-                if folder.join(format!("lib{name}.so")).is_file() {
-                    let name = name.clone();
-                    return Ok(Library { folder, name });
+                let file = folder.join(format!("lib{name}.so"));
+                if file.is_file() {
+                    return Ok(Library { folder, file });
                 }
             }
         }
@@ -132,6 +132,20 @@ impl Installation {
             self.include_root.join("main/php_config.h"),
             self.include_root.join("main/build-defs.h"),
         ]
+    }
+}
+
+impl Library {
+    /// Returns the name to open it by: that of the file itself. Development packages may bring the plain name as a link only.
+    ///
+    /// # Errors
+    /// When the file is gone or has a strange name.
+    pub(crate) fn run_time_name(&self) -> Result<String, String> {
+        let path = self.file.display();
+        let file = fs::canonicalize(&self.file).map_err(|error| format!("{path}: {error}"))?;
+        let name = file.file_name().and_then(|name| name.to_str());
+        name.map(str::to_owned)
+            .ok_or_else(|| format!("{path} is a link to a file without a usual name"))
     }
 }
 

@@ -3,7 +3,7 @@
 //! is told stands in one place.
 //!
 //! Metadata for the crates that link (`DEP_PHP_…` in the build script of a direct dependent):
-//! `LIBDIR`, the folder of libphp, which an executable needs as its rpath; `VERSION`, PHP's
+//! `LIBDIR`, the folder of libphp, which an executable needs as its rpath to open it; `VERSION`, PHP's
 //! version.
 
 mod bindings;
@@ -41,14 +41,12 @@ fn build() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", path.display());
     }
 
-    shim::compile(&php)?;
+    println!("cargo::rerun-if-changed={}", library.file.display());
+
+    shim::compile(&php, &library)?;
     bindings::generate()?;
 
-    let folder = library.folder.display();
-    println!("cargo::rerun-if-changed={folder}/lib{}.so", library.name);
-    println!("cargo::rustc-link-search=native={folder}");
-    println!("cargo::rustc-link-lib=dylib={}", library.name);
-    println!("cargo::metadata=libdir={folder}");
+    println!("cargo::metadata=libdir={}", library.folder.display());
     println!("cargo::metadata=version={}", php.version);
     Ok(())
 }

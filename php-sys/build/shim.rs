@@ -7,13 +7,16 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use crate::installation::Installation;
+use crate::installation::{Installation, Library};
 
-/// Builds `libfpmd_php.a` from every C file of `shim/`.
+/// Builds `libfpmd_php.a` from every C file of `shim/`, to open `library` when PHP is started.
 ///
 /// # Errors
 /// An unreadable folder, or what the compiler says.
-pub(crate) fn compile(php: &Installation) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn compile(
+    php: &Installation,
+    library: &Library,
+) -> Result<(), Box<dyn std::error::Error>> {
     let mut build = cc::Build::new();
     for folder in &php.include_dirs {
         // As system headers: warnings about PHP's own code are not ours to heed.
@@ -24,6 +27,7 @@ pub(crate) fn compile(php: &Installation) -> Result<(), Box<dyn std::error::Erro
         .pic(true)
         .std("gnu11")
         .define("_GNU_SOURCE", None)
+        .define("FPMD_LIBPHP", &*quoted(&library.run_time_name()?))
         // The compiler sees variables that a jump may clobber only when it optimises.
         .opt_level(2)
         .flag("-fvisibility=hidden")
@@ -34,6 +38,11 @@ pub(crate) fn compile(php: &Installation) -> Result<(), Box<dyn std::error::Erro
         .flag("-Wno-unused-parameter")
         .try_compile("fpmd_php")?;
     Ok(())
+}
+
+/// A text as a literal of C. File names of libraries need no escapes.
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
 }
 
 /// The C files in a stable order, so that two builds make the same archive.

@@ -11,8 +11,6 @@
  */
 #include "internal.h"
 
-#include "ext/standard/basic_functions.h"
-
 #include <fcntl.h>
 #include <time.h>
 #include <unistd.h>

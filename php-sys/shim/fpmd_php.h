@@ -286,6 +286,8 @@ typedef enum fpmd_started {
 	FPMD_WRONG_LIBRARY = 1,
 	/** PHP refused to start; it has said why in its log. */
 	FPMD_START_FAILED = 2,
+	/** No libphp could be opened; fpmd_open_error() says why. */
+	FPMD_NO_LIBRARY = 3,
 } fpmd_started;
 
 /** What the shim was compiled against. */
@@ -345,11 +347,13 @@ typedef void (*fpmd_ini_fault_call)(void *context, fpmd_ini_fault fault, fpmd_te
 
 /** Returns what the shim was compiled against; works without a started PHP. */
 const fpmd_build *fpmd_build_facts(void);
-/** Returns the version of the running libphp; NULL when it cannot say. */
+/** Returns the version of the libphp that was opened; NULL when it cannot say. */
 const char *fpmd_running_version(void);
 
 /** Starts PHP in this process. `calls` must stay valid for the life of the process. */
 fpmd_started fpmd_start(const fpmd_options *options, const fpmd_calls *calls);
+/** Returns why fpmd_start() found no libphp; NULL when it found one. */
+const char *fpmd_open_error(void);
 /** Takes over the signal handlers and the working directory of a freshly forked worker. */
 void fpmd_after_fork(void);
 /** Runs one request. */

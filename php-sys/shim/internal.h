@@ -2,8 +2,8 @@
  * What the files of the shim share. PHP's headers come in here and nowhere else.
  *
  * Rules for a changer: an entry of fpmd_php.h that may run PHP code does so inside zend_try; a callback into Rust is made with no
- * PHP lock held and may be followed by a bailout only after it has returned. Only symbols that every supported libphp exports may
- * be named: the dynamic linker resolves them before main(), so a missing one would be its error message instead of ours.
+ * PHP lock held and may be followed by a bailout only after it has returned. What is used of libphp is listed in symbols.h, and
+ * only what every supported libphp exports may be.
  */
 #ifndef FPMD_INTERNAL_H
 #define FPMD_INTERNAL_H
@@ -16,6 +16,16 @@
 #include "php_ini.h"
 #include "php_output.h"
 #include "php_variables.h"
+#include "ext/standard/basic_functions.h"
+#include "ext/standard/dl.h"
+#include "ext/standard/head.h"
+#include "ext/standard/info.h"
+#include "zend_extensions.h"
+#include "zend_ini_scanner.h"
+#include "zend_signal.h"
+#include "zend_virtual_cwd.h"
+
+#include "symbols.h"
 
 /* A request between fpmd_run()'s begin and end; SG(server_context) points to it. */
 typedef struct fpmd_running {

@@ -1,5 +1,5 @@
 /*
- * Is the libphp that the dynamic linker found the one that the shim was compiled for? The minor version (8.2) decides about the
+ * Is the libphp that was found the one that the shim was compiled for? The minor version (8.2) decides about the
  * layout of PHP's structures; a newer patch release is the same to us, as PHP promises and distributions rely on.
  *
  * Before PHP is started only the sizes of its global structures tell, and since 8.3 a function. Afterwards its constants do.
@@ -7,7 +7,6 @@
 #include "internal.h"
 
 #include "build-defs.h"
-#include "ext/standard/basic_functions.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -38,7 +37,7 @@ static unsigned int minor(unsigned int version_id)
 
 static bool has_size(const char *symbol, size_t size)
 {
-	void *address = dlsym(RTLD_DEFAULT, symbol);
+	void *address = fpmd_symbols_find(symbol);
 	Dl_info info;
 	const ElfW(Sym) *entry = NULL;
 	return address && dladdr1(address, &info, (void **) &entry, RTLD_DL_SYMENT) && entry && entry->st_size == size;
@@ -46,11 +45,12 @@ static bool has_size(const char *symbol, size_t size)
 
 bool fpmd_library_fits(void)
 {
-	unsigned int (*version_id)(void) = (unsigned int (*)(void)) dlsym(RTLD_DEFAULT, "php_version_id");
+	unsigned int (*version_id)(void) = (unsigned int (*)(void)) fpmd_symbols_find("php_version_id");
 	if (version_id && minor(version_id()) != minor(PHP_VERSION_ID)) {
 		return false;
 	}
-	fits = has_size("executor_globals", sizeof(executor_globals))
+	fits = fpmd_symbols_bind()
+		&& has_size("executor_globals", sizeof(executor_globals))
 		&& has_size("compiler_globals", sizeof(compiler_globals))
 		&& has_size("core_globals", sizeof(core_globals))
 		&& has_size("sapi_globals", sizeof(sapi_globals))
@@ -69,7 +69,7 @@ bool fpmd_library_is_ours(void)
 
 const char *fpmd_running_version(void)
 {
-	const char *(*version)(void) = (const char *(*)(void)) dlsym(RTLD_DEFAULT, "php_version");
+	const char *(*version)(void) = (const char *(*)(void)) fpmd_symbols_find("php_version");
 	if (version) {
 		return version();
 	}

@@ -3,8 +3,6 @@
  */
 #include "internal.h"
 
-#include "zend_virtual_cwd.h"
-
 fpmd_text fpmd_ini_value(const char *name)
 {
 	fpmd_text text = { NULL, 0 };

@@ -5,9 +5,6 @@
  */
 #include "internal.h"
 
-#include "ext/standard/head.h"
-#include "ext/standard/info.h"
-
 fpmd_module_settings fpmd_settings;
 
 /* Some entries have no effect in php-fpm either; they exist so that php.ini and ini_get() find them. */

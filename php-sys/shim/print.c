@@ -5,9 +5,6 @@
  */
 #include "internal.h"
 
-#include "ext/standard/info.h"
-#include "zend_extensions.h"
-
 #include <stdlib.h>
 #include <strings.h>
 

@@ -7,9 +7,6 @@
  */
 #include "internal.h"
 
-#include "ext/standard/dl.h"
-#include "zend_ini_scanner.h"
-
 #include <stdlib.h>
 
 static fpmd_setting load_extension(const char *name)

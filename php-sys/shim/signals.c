@@ -12,8 +12,6 @@
  */
 #include "internal.h"
 
-#include "zend_signal.h"
-
 #include <signal.h>
 
 /* Rust's runtime gives its main thread a signal stack of a few KiB and handles SIGSEGV and SIGBUS there. PHP 8.4 lets its own handlers

@@ -7,6 +7,14 @@
 
 #include <stdlib.h>
 
+/* Why there is no libphp. */
+static const char *open_error;
+
+const char *fpmd_open_error(void)
+{
+	return open_error;
+}
+
 /* PHP takes other scan directories only from the environment, and keeps a pointer to what it finds there. Workers must not inherit
  * the variable, so it exists during the start alone; the string lives as long as the process. */
 static int start_module(const char *scan_path)
@@ -35,6 +43,10 @@ static int start_module(const char *scan_path)
 
 fpmd_started fpmd_start(const fpmd_options *options, const fpmd_calls *calls)
 {
+	open_error = fpmd_symbols_open();
+	if (open_error) {
+		return FPMD_NO_LIBRARY;
+	}
 	if (!fpmd_library_fits()) {
 		return FPMD_WRONG_LIBRARY;
 	}

@@ -6,8 +6,6 @@
  */
 #include "internal.h"
 
-#include "zend_virtual_cwd.h"
-
 /* What the .user.ini files that apply to one directory say. */
 typedef struct cached_config {
 	time_t expires;

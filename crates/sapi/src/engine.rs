@@ -75,6 +75,7 @@ impl Engine {
                 not_send: PhantomData,
             }),
             php_sys::fpmd_started::FPMD_WRONG_LIBRARY => Err(wrong_library()),
+            php_sys::fpmd_started::FPMD_NO_LIBRARY => Err(no_library()),
             _ => Err(SapiError::StartFailed),
         }
     }
@@ -254,6 +255,20 @@ fn leaked(
     };
     let text = CString::new(bytes.as_ref()).map_err(|_| SapiError::NulByte { option })?;
     Ok(text.into_raw())
+}
+
+fn no_library() -> SapiError {
+    // SAFETY: the shim can be asked at any time; it returns NULL or a string that stays until the next library is opened.
+    let reason = unsafe { php_sys::fpmd_open_error() };
+    let reason = if reason.is_null() {
+        String::new()
+    } else {
+        // SAFETY: not NULL, hence such a string, and no library is opened during the call.
+        unsafe { CStr::from_ptr(reason) }
+            .to_string_lossy()
+            .into_owned()
+    };
+    SapiError::NoLibrary { reason }
 }
 
 fn wrong_library() -> SapiError {

@@ -8,6 +8,12 @@ pub enum SapiError {
     /// An [`Engine`](crate::Engine) was started in this process before.
     #[error("PHP was already started in this process")]
     AlreadyStarted,
+    /// The dynamic linker found no libphp, or one that it cannot load.
+    #[error("cannot load libphp: {reason}")]
+    NoLibrary {
+        /// What the dynamic linker says.
+        reason: String,
+    },
     /// The dynamic linker found another libphp than the one fpmd was built for.
     #[error("the libphp found at run time is not PHP {built}, for which fpmd was built{}; rebuild fpmd or reinstall PHP {built}",
         running.as_ref().map(|version| format!(", but PHP {version}")).unwrap_or_default())]
