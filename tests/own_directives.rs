@@ -41,6 +41,7 @@ fn example_configuration_is_valid_and_shows_none_of_them() -> Result {
         "worker_shutdown_timeout",
         "shutdown_on_term",
         "log_format",
+        "control.listen",
         "request_queue_timeout",
     ] {
         assert!(!said.contains(name), "{said}");
@@ -62,13 +63,19 @@ fn each_of_them_is_accepted_by_fpmd_alone() -> Result {
         ),
         (";log_format = json", "log_format = json"),
         (
+            ";control.listen = run/fpmd.control",
+            "control.listen = {prefix}/run/fpmd.control",
+        ),
+        (
             ";request_queue_timeout = 30s",
             "request_queue_timeout = 30s",
         ),
     ] {
         let site = Site::new()?;
         let set = &line[1..];
-        let (code, said) = tested(&example(&site, |text| text.replace(line, set))?)?;
+        let prefix = example(&site, |text| text.replace(line, set))?;
+        let (code, said) = tested(&prefix)?;
+        let shown = shown.replace("{prefix}", &prefix);
         let name = set.split(' ').next().unwrap_or_default();
         match under()? {
             Under::Fpmd => {

@@ -14,6 +14,8 @@ mod pages;
 mod php_values;
 mod status_pool;
 
+pub(crate) use global::control_listen;
+
 use bstr::BString;
 
 use crate::LogLevel;

@@ -127,6 +127,7 @@ pub(crate) const GLOBAL: &[Directive<DraftGlobal>] = &[
         Field::TermMeans(|s| &mut s.shutdown_on_term),
     ),
     Directive::new("log_format", Field::LogFormat(|s| &mut s.log_format)),
+    Directive::new("control.listen", Field::Text(|s| &mut s.control_listen)),
 ];
 
 /// The directives of a pool.

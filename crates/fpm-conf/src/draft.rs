@@ -70,6 +70,7 @@ pub(crate) struct DraftGlobal {
     pub(crate) worker_shutdown_timeout: Option<i32>,
     pub(crate) shutdown_on_term: Option<TermMeans>,
     pub(crate) log_format: Option<LogFormat>,
+    pub(crate) control_listen: Option<BString>,
 }
 
 impl Default for DraftGlobal {
@@ -97,6 +98,7 @@ impl Default for DraftGlobal {
             worker_shutdown_timeout: None,
             shutdown_on_term: None,
             log_format: None,
+            control_listen: None,
         }
     }
 }

@@ -197,4 +197,7 @@ fn own_global(section: &DraftGlobal, lines: &mut Lines<'_>) {
     if let Some(format) = section.log_format {
         lines.show("log_format", format.name());
     }
+    if section.control_listen.is_some() {
+        lines.text("control.listen", &section.control_listen);
+    }
 }

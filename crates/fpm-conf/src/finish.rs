@@ -53,6 +53,7 @@ pub(crate) fn global(draft: DraftGlobal, events: EventMechanism) -> Global {
         worker_shutdown_timeout: draft.worker_shutdown_timeout.map(count),
         shutdown_on_term: draft.shutdown_on_term.unwrap_or_default(),
         log_format: draft.log_format.unwrap_or_default(),
+        control_listen: filled(draft.control_listen),
     }
 }
 

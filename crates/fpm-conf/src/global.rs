@@ -61,6 +61,9 @@ pub struct Global {
     pub shutdown_on_term: TermMeans,
     /// `log_format`: what a line of the error log looks like, `fpm` or `json`. Default fpm.
     pub log_format: LogFormat,
+    /// `control.listen`: path of the unix socket at which the master takes orders of whoever runs it. Default off; relative as
+    /// `pid`.
+    pub control_listen: Option<BString>,
 }
 
 impl Default for Global {
@@ -88,6 +91,7 @@ impl Default for Global {
             worker_shutdown_timeout: None,
             shutdown_on_term: TermMeans::Fast,
             log_format: LogFormat::Fpm,
+            control_listen: None,
         }
     }
 }

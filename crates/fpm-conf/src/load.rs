@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 use crate::check::Check;
 use crate::draft::{Draft, non_empty};
@@ -15,7 +15,7 @@ use crate::prefix::Prefixes;
 use crate::report::{Report, text};
 use crate::sections::DraftSections;
 use crate::source::Source;
-use crate::{ConfError, Config, LogLevel, PhpVersion, dump, finish};
+use crate::{ConfError, Config, LogLevel, PhpVersion, check, dump, finish};
 
 /// A configuration that can be used, and what there was to say on the way.
 #[derive(Debug, Clone)]
@@ -59,19 +59,10 @@ pub fn load(
     }
 
     let mut source = Source::new(around, prefixes, options.php);
-    let draft = match read(name, options, &mut source) {
-        Ok(draft) => draft,
-        Err(Stopped) => {
-            source.report.log(
-                LogLevel::Error,
-                text!("failed to load configuration file '", name, "'"),
-            );
-            return Err(ConfError::Read {
-                path: name.to_owned(),
-                report: Box::new(source.report),
-            });
-        }
-    };
+    let (draft, read) = read(name, options, &mut source);
+    if read.is_err() {
+        return Err(cannot_read(name, source));
+    }
 
     let mut check = Check::new(draft, options, around, prefixes, source.report);
     if check.run().is_err() {
@@ -118,19 +109,59 @@ pub fn load(
     })
 }
 
-fn read(name: &BStr, options: &LoadOptions, source: &mut Source<'_>) -> Result<Draft, Stopped> {
+/// Finds out where the daemon that runs with the configuration file `name` takes orders: `control.listen`, absolute. Nothing
+/// else is looked at: the file may have been broken since that daemon was started.
+///
+/// # Errors
+/// When the file cannot be read as far as the directive.
+pub fn control_listen(
+    name: &BStr,
+    options: &LoadOptions,
+    around: Surroundings<'_>,
+) -> Result<Option<BString>, ConfError> {
+    let prefixes = Prefixes {
+        global: options.prefix.as_ref().map(|prefix| prefix.as_bstr()),
+        build: &options.folders,
+    };
+    let mut source = Source::new(around, prefixes, options.php);
+    let (mut draft, read) = read(name, options, &mut source);
+    let folder = options.folders.localstatedir.as_bstr();
+    match check::control_listen(&mut draft.global, prefixes, folder) {
+        None if read.is_err() => Err(cannot_read(name, source)),
+        path => Ok(path.cloned()),
+    }
+}
+
+fn cannot_read(name: &BStr, mut source: Source<'_>) -> ConfError {
+    source.report.log(
+        LogLevel::Error,
+        text!("failed to load configuration file '", name, "'"),
+    );
+    ConfError::Read {
+        path: name.to_owned(),
+        report: Box::new(source.report),
+    }
+}
+
+/// Reads the file and all that it includes; returns what has been read even when that was stopped.
+fn read(
+    name: &BStr,
+    options: &LoadOptions,
+    source: &mut Source<'_>,
+) -> (Draft, Result<(), Stopped>) {
     let mut sections = DraftSections {
         draft: Draft::default(),
         options,
         refusals: Vec::new(),
     };
     sections.draft.global.pid = non_empty(&options.pid).map(ToOwned::to_owned);
-    source.open(name)?;
-    feed(&mut *source, &mut sections).inspect_err(|Stopped| {
-        for refusal in &sections.refusals {
-            source.refuse(refusal.as_bstr());
-        }
-        source.abandon();
-    })?;
-    Ok(sections.draft)
+    let fed = source.open(name).and_then(|()| {
+        feed(&mut *source, &mut sections).inspect_err(|Stopped| {
+            for refusal in &sections.refusals {
+                source.refuse(refusal.as_bstr());
+            }
+            source.abandon();
+        })
+    });
+    (sections.draft, fed)
 }

@@ -6,6 +6,7 @@ use std::io;
 
 use bstr::BString;
 use fpm_channel::ChannelError;
+use fpm_control::Failure;
 use fpm_events::EventError;
 use fpm_os::error::{OsError, described};
 use fpm_os::wait::ExitStatus;
@@ -99,7 +100,10 @@ pub enum MasterError {
     Channel(#[from] ChannelError),
     /// A reload found a configuration that cannot be used. What is wrong with it has been logged.
     #[error("the configuration cannot be used")]
-    Configuration,
+    Configuration {
+        /// What has been logged.
+        reasons: Vec<String>,
+    },
     /// PHP did not start.
     #[error("{reason}")]
     Php {
@@ -124,6 +128,15 @@ pub enum MasterError {
         /// The whole line for the log.
         text: String,
     },
+}
+
+impl From<MasterError> for Failure {
+    fn from(error: MasterError) -> Failure {
+        match error {
+            MasterError::Configuration { reasons } => Failure::Configuration(reasons),
+            error => Failure::Reload(error.to_string()),
+        }
+    }
 }
 
 /// Formats an error of the system as the original does.

@@ -5,6 +5,7 @@
 
 use fpm_channel::worker::FromWorker;
 use fpm_channel::{FromZygote, Generation, WorkerId};
+use fpm_control::Request;
 use fpm_os::signal::Signal;
 use fpm_os::wait::Exit;
 
@@ -22,6 +23,10 @@ pub(crate) enum Event {
     HungUp(ZygoteId),
     /// A worker said something; nothing of it can be relied upon.
     WorkerSaid(WorkerId, FromWorker),
+    /// A command asks for something over the control socket.
+    Asked(CallerId, Request),
+    /// A command that was waiting for its answer has hung up.
+    CallerGone(CallerId),
     /// A child of the master ended: a zygote, a worker whose zygote is gone, or a process that some worker left behind.
     /// All that a zygote said before its end has been delivered.
     Reaped(Exit),
@@ -34,6 +39,10 @@ pub(crate) enum Event {
 /// A zygote, unique for the life of the master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ZygoteId(pub(crate) u64);
+
+/// A command that is connected to the control socket, unique for the life of the master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CallerId(pub(crate) u64);
 
 /// What the master has timers for. Each value is one timer: arming it again moves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,8 +12,10 @@ use std::time::Duration;
 use fpm_channel::slow_request::Trace;
 use fpm_channel::worker::ToWorker;
 use fpm_channel::{Generation, Output, Spawn, ToZygote, WorkerId};
-use fpm_conf::{Config, LogFormat};
+use fpm_conf::{Changes, Config, LogFormat};
+use fpm_control::{Answer, PoolStatus, Status, WorkerStatus};
 use fpm_events::{EventLoop, Interest, TimerId};
+use fpm_os::clock;
 use fpm_os::process::kill;
 use fpm_os::signal::Signal;
 use fpm_os::{listener, notification};
@@ -24,13 +26,14 @@ use nix::unistd::Pid;
 use crate::access_logs::Reopened;
 use crate::capture::Requests;
 use crate::error::MasterError;
-use crate::event::{Timer, ZygoteId};
+use crate::event::{CallerId, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
 use crate::program::{Options, Program, Stream};
 use crate::systemd::Load;
 use crate::world::{Activity, Audience, Birth, Fate, World};
 
+mod callers;
 mod control;
 mod generations;
 mod inputs;
@@ -38,9 +41,11 @@ mod outlet;
 mod pipes;
 mod restraint;
 mod setup;
+mod status;
 pub(crate) mod trial;
 mod zygote;
 
+use callers::Callers;
 use outlet::Outputs;
 use pipes::{Caught, Pipes};
 use restraint::Restraint;
@@ -62,6 +67,9 @@ pub(crate) struct Live<P> {
     zygotes: BTreeMap<ZygoteId, LiveZygote>,
     workers: HashMap<WorkerId, Pipes>,
     outputs: Outputs,
+    callers: Callers,
+    /// When the master was started, since 1970.
+    started: Duration,
     /// Set while the log takes less than there is.
     log_timer: Option<TimerId>,
     restraint: Restraint,
@@ -84,6 +92,12 @@ pub(crate) enum Token {
     Log,
     /// The socket of a pool.
     Listener(PoolId),
+    /// The control socket. As a timer: try again to accept.
+    Callers,
+    /// A command at the control socket. As a timer: there is more to send, or to read.
+    Caller(CallerId),
+    /// A command has had its time.
+    SlowCaller(CallerId),
     /// A timer of the master.
     Timer(Timer),
 }
@@ -275,6 +289,7 @@ impl<P: Program> World for Live<P> {
     fn launched(&mut self) -> Result<(), MasterError> {
         self.program.launched()?;
         self.keep_sockets();
+        self.take_calls();
         Ok(())
     }
 
@@ -311,6 +326,26 @@ impl<P: Program> World for Live<P> {
         load
     }
 
+    fn answer(&mut self, caller: CallerId, answer: &Answer) {
+        self.answer_caller(caller, answer);
+    }
+
+    fn preview(&self) -> Result<Changes, Vec<String>> {
+        self.preview_changes()
+    }
+
+    fn status(&self) -> Status {
+        self.daemon_status()
+    }
+
+    fn pool_status(&self, pool: PoolId) -> PoolStatus {
+        self.status_of_pool(pool)
+    }
+
+    fn worker_status(&self, worker: WorkerId, now: Duration) -> Option<WorkerStatus> {
+        self.status_of_worker(worker, now)
+    }
+
     fn reopen_log(&mut self) -> io::Result<()> {
         self.program.reopen_log()
     }
@@ -344,6 +379,8 @@ impl<P: Program> Live<P> {
             zygotes: BTreeMap::new(),
             workers: HashMap::new(),
             outputs: Outputs::Waiting,
+            callers: Callers::default(),
+            started: clock::realtime(),
             log_timer: None,
             restraint: Restraint::default(),
             held: HashSet::new(),

@@ -16,6 +16,7 @@ use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
 use crate::generations::Generations;
 use crate::journal::line;
+use crate::orders::Orders;
 use crate::reload::Reload;
 use crate::roster::Roster;
 use crate::settings::Settings;
@@ -27,11 +28,13 @@ mod demand;
 mod ends;
 mod maintenance;
 mod notifications;
+mod orders;
 mod recycling;
 mod reload;
 mod reopening;
 mod replacement;
 mod retirement;
+mod status;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -50,6 +53,7 @@ pub(crate) struct Master<W> {
     escalation: Escalation,
     progress: Progress,
     reload: Reload,
+    orders: Orders,
     reports: Reports,
     outcome: Option<Outcome>,
     last_zygote: u64,
@@ -92,6 +96,7 @@ impl<W: World> Master<W> {
             escalation: Escalation::default(),
             progress: Progress::Launching,
             reload: Reload::default(),
+            orders: Orders::default(),
             reports: Reports::new(&config.global),
             outcome: None,
             last_zygote: 0,
@@ -115,6 +120,8 @@ impl<W: World> Master<W> {
             Event::Said(zygote, said) => self.on_said(now, zygote, said),
             Event::HungUp(zygote) => self.on_hung_up(now, zygote),
             Event::WorkerSaid(worker, said) => self.on_worker_said(now, worker, &said),
+            Event::Asked(caller, request) => self.on_asked(now, caller, &request),
+            Event::CallerGone(caller) => self.orders.forget(caller),
             Event::Reaped(exit) => self.on_reaped(now, exit),
             Event::Due(timer) => self.on_due(now, timer),
             Event::Connection(pool) => self.on_connection(now, pool),

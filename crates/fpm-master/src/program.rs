@@ -45,9 +45,18 @@ pub trait Program {
     /// When the pid file cannot be written; the error's text is logged by whoever ends the program.
     fn launched(&mut self) -> Result<(), MasterError>;
 
-    /// Reads the configuration again, as at the start, and says what is wrong with it; `None` when it cannot be used. Until
-    /// [`Program::adopt`] nothing else changes.
-    fn load(&mut self) -> Option<Config>;
+    /// Reads the configuration again, as at the start, and says what is wrong with it. Until [`Program::adopt`] nothing else
+    /// changes.
+    ///
+    /// # Errors
+    /// What was said, when it cannot be used.
+    fn load(&mut self) -> Result<Config, Vec<String>>;
+
+    /// Reads the configuration again for a look at it: nothing is said and nothing changes.
+    ///
+    /// # Errors
+    /// What there is to say, when it cannot be used.
+    fn preview(&self) -> Result<Config, Vec<String>>;
 
     /// The configuration that was loaded last is in force: log, pid file and what else is the program's follow it, and `fpm is
     /// running` is said again.

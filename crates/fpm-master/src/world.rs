@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use fpm_channel::slow_request::Trace;
 use fpm_channel::{Generation, SlotIndex, WorkerId};
-use fpm_conf::Config;
+use fpm_conf::{Changes, Config};
+use fpm_control::{Answer, PoolStatus, Status, WorkerStatus};
 use fpm_os::signal::Signal;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::access_logs::Reopened;
 use crate::error::MasterError;
-use crate::event::{Timer, ZygoteId};
+use crate::event::{CallerId, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
 use crate::systemd::Load;
@@ -117,6 +118,24 @@ pub(crate) trait World {
 
     /// Returns what all pools do together.
     fn load(&self) -> Load;
+
+    /// Answers a command, unless it has hung up.
+    fn answer(&mut self, caller: CallerId, answer: &Answer);
+
+    /// Tells what the configuration, as it is now, would change.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn preview(&self) -> Result<Changes, Vec<String>>;
+
+    /// Tells which daemon this is; nothing of what its processes do.
+    fn status(&self) -> Status;
+
+    /// Tells how a pool is; nothing of what its workers do.
+    fn pool_status(&self, pool: PoolId) -> PoolStatus;
+
+    /// Tells what a worker does, if it has got so far as to say so itself.
+    fn worker_status(&self, worker: WorkerId, now: Duration) -> Option<WorkerStatus>;
 
     /// Opens the error log again under its name.
     ///

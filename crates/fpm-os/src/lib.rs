@@ -21,6 +21,7 @@ pub mod limits;
 pub mod listener;
 pub mod memfd;
 pub mod notification;
+pub mod peer;
 pub mod poll;
 pub mod process;
 pub mod seqpacket;

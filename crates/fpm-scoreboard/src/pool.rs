@@ -366,6 +366,20 @@ impl Counters {
     }
 }
 
+impl Counters {
+    /// Adds what has been counted elsewhere.
+    pub fn add(&mut self, counted: &Counters) {
+        self.accepted += counted.accepted;
+        self.abandoned += counted.abandoned;
+        self.overdue += counted.overdue;
+        self.max_children_reached += counted.max_children_reached;
+        self.slow_requests += counted.slow_requests;
+        self.max_active = self.max_active.max(counted.max_active);
+        self.max_listen_queue = self.max_listen_queue.max(counted.max_listen_queue);
+        self.memory_peak = self.memory_peak.max(counted.memory_peak);
+    }
+}
+
 impl Totals {
     /// Adds one slot.
     fn add(&mut self, words: &StateWords) {

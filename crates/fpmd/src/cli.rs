@@ -189,6 +189,15 @@ fn more(purpose: Purpose) -> Purpose {
 }
 
 impl Options {
+    /// Makes options that name a configuration and nothing else.
+    pub(crate) fn of_configuration(config: Option<BString>, prefix: Option<BString>) -> Options {
+        Options {
+            config,
+            prefix,
+            ..Options::new(OsString::new())
+        }
+    }
+
     fn new(argv0: OsString) -> Options {
         Options {
             config: None,

@@ -21,35 +21,53 @@ const FPM_CONFIG: &str = "fpm.config";
 /// When it cannot be used; the error carries what is to be said.
 pub(crate) fn load(options: &Options) -> Result<Loaded, ConfError> {
     let words = Words::new(&options.php);
-    let folders = php::folders();
-    let name = options
-        .config
-        .clone()
-        .or_else(|| {
-            words
-                .setting(FPM_CONFIG.into())
-                .filter(|name| !name.is_empty())
-        })
-        .unwrap_or_else(|| {
-            folders.default_file(options.prefix.as_ref().map(|prefix| prefix.as_bstr()))
-        });
-    let load_options = LoadOptions {
+    let around = Surroundings {
+        files: &OsFiles,
+        accounts: &OsAccounts,
+        vocabulary: &words,
+    };
+    let name = file(options, &words);
+    fpm_conf::load(name.as_bstr(), &load_options(options), around)
+}
+
+/// Finds out where a daemon with this configuration takes orders; returns the configuration file's name as well.
+pub(crate) fn control_listen(options: &Options) -> (BString, Result<Option<BString>, ConfError>) {
+    let words = Words::new(&options.php);
+    let around = Surroundings {
+        files: &OsFiles,
+        accounts: &OsAccounts,
+        vocabulary: &words,
+    };
+    let name = file(options, &words);
+    let found = fpm_conf::control_listen(name.as_bstr(), &load_options(options), around);
+    (name, found)
+}
+
+/// Returns the name of the configuration file.
+fn file(options: &Options, words: &Words<'_>) -> BString {
+    let named = options.config.clone().or_else(|| {
+        words
+            .setting(FPM_CONFIG.into())
+            .filter(|name| !name.is_empty())
+    });
+    named.unwrap_or_else(|| {
+        let prefix = options.prefix.as_ref().map(|prefix| prefix.as_bstr());
+        php::folders().default_file(prefix)
+    })
+}
+
+fn load_options(options: &Options) -> LoadOptions {
+    LoadOptions {
         purpose: options.purpose,
         prefix: options.prefix.clone(),
         pid: options.pid.clone(),
         background: options.background,
         starter: starter(options.root),
         watchdog_usec: env::var_os("WATCHDOG_USEC").map(|value| BString::from(value.into_vec())),
-        folders,
+        folders: php::folders(),
         php: php::version(),
         features: vec![Feature::Acl, Feature::Systemd, Feature::AppArmor],
-    };
-    let around = Surroundings {
-        files: &OsFiles,
-        accounts: &OsAccounts,
-        vocabulary: &words,
-    };
-    fpm_conf::load(name.as_bstr(), &load_options, around)
+    }
 }
 
 fn starter(root: Root) -> Starter {

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use fpm_conf::{Config, Loaded};
+use bstr::ByteSlice;
+use fpm_conf::{ConfError, Config, Loaded};
 use fpm_master::error::MasterError;
 use fpm_master::program::{Backlog, Program, Speaker, Words};
 use nix::unistd::Pid;
@@ -102,22 +103,26 @@ impl Program for &mut Daemon {
         Ok(())
     }
 
-    fn load(&mut self) -> Option<Config> {
-        let loaded = match load(&self.options) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                show(&self.log, &error.report().messages);
-                return None;
-            }
-        };
+    fn load(&mut self) -> Result<Config, Vec<String>> {
+        let loaded = load(&self.options).map_err(|error| {
+            show(&self.log, &error.report().messages);
+            reasons(&error)
+        })?;
         show(&self.log, &loaded.report.messages);
         // Before the next generation's processes, which inherit them.
         if !set_limits(&loaded.config) || !set_priority(&loaded.config) {
-            return None;
+            return Err(vec!["its limits or its priority cannot be set".to_owned()]);
         }
         let config = loaded.config.clone();
         self.next = Some(loaded);
-        Some(config)
+        Ok(config)
+    }
+
+    fn preview(&self) -> Result<Config, Vec<String>> {
+        match load(&self.options) {
+            Ok(loaded) => Ok(loaded.config),
+            Err(error) => Err(reasons(&error)),
+        }
     }
 
     fn adopt(&mut self) {
@@ -147,4 +152,12 @@ impl Program for &mut Daemon {
     fn flush_log(&mut self) -> Backlog {
         self.log.flush()
     }
+}
+
+/// Returns what there is to say about a configuration that cannot be used.
+fn reasons(error: &ConfError) -> Vec<String> {
+    let messages = error.report().messages.iter();
+    messages
+        .map(|message| message.text().to_str_lossy().trim_end().to_owned())
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! fpmd: a FastCGI process manager for PHP.
 //!
-//! The first argument is the role: `zygote` (started by the master only), `request` (a FastCGI client); anything else is
-//! php-fpm's command line and means the master.
+//! The first argument is the role: `zygote` (started by the master only), `request` (a FastCGI client), or a command for
+//! a running master (`status`, `reload`, …); anything else is php-fpm's command line and means the master.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ mod accounts;
 mod background;
 mod cli;
 mod configuration;
+mod control;
 mod daemon;
 mod executable;
 mod exit;

@@ -12,13 +12,14 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::cli::{self, Asked, Command};
 use crate::log::Log;
-use crate::{exit, php, request, serve};
+use crate::{control, exit, php, request, serve};
 
 /// Runs the role that the command line asks for and returns the exit code. `arguments` begin with the program's name.
 pub(crate) fn run(arguments: &[OsString]) -> u8 {
     match arguments.get(1).map(|first| first.as_bytes()) {
         Some(b"zygote") => as_zygote(),
         Some(b"request") => request::run(&arguments[2..]),
+        Some(name) if control::is_command(name) => control::run(arguments),
         _ => as_php_fpm(arguments),
     }
 }

@@ -42,6 +42,12 @@ pub(super) const MEMBERS: &[Member] = &[
     member("sapi", "crates/sapi/", Allowed, &["php-sys"]),
     member("fcgi-proto", "crates/fcgi-proto/", Forbidden, &[]),
     member("fpm-conf", "crates/fpm-conf/", Forbidden, &[]),
+    member(
+        "fpm-control",
+        "crates/fpm-control/",
+        Forbidden,
+        &["fpm-conf"],
+    ),
     member("fpm-os", "crates/fpm-os/", Allowed, &[]),
     member("fpm-events", "crates/fpm-events/", Forbidden, &["fpm-os"]),
     member(
@@ -89,6 +95,7 @@ pub(super) const MEMBERS: &[Member] = &[
         Forbidden,
         &[
             "fpm-conf",
+            "fpm-control",
             "fpm-events",
             "fpm-scoreboard",
             "fpm-channel",
@@ -103,6 +110,7 @@ pub(super) const MEMBERS: &[Member] = &[
             "fcgi-proto",
             "fpm-channel",
             "fpm-conf",
+            "fpm-control",
             "fpm-events",
             "fpm-master",
             "fpm-os",
@@ -124,6 +132,7 @@ pub(super) const RESTRICTED: &[(&str, &[&str])] = &[
     ("anyhow", &["fpmd", "fpmd-tests", "xtask"]),
     ("bindgen", &["php-sys"]),
     ("cc", &["php-sys"]),
+    ("clap", &["fpmd"]),
     ("libc", &["fpm-os", "php-sys", "sapi"]),
     ("mio", &["fpm-events"]),
     ("serde_ini", &["fpm-conf"]),

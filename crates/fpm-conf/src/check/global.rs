@@ -3,13 +3,14 @@
 //! Original: sapi/fpm/fpm/fpm_conf.c (`fpm_conf_post_process`), fpm_stdio.c (`fpm_stdio_open_error_log`),
 //! fpm_events.c (`fpm_event_pre_init`), fpm_systemd.c (`fpm_systemd_conf`)
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 use super::{Check, Checked};
-use crate::draft::{NO_PRIORITY, UNSET};
+use crate::draft::{DraftGlobal, NO_PRIORITY, UNSET};
 use crate::global::{EventMechanism, Facility};
 use crate::ini::integer;
 use crate::options::{Background, Feature};
+use crate::prefix::Prefixes;
 use crate::report::{OpenLog, text};
 use crate::{LogLevel, finish};
 
@@ -19,6 +20,23 @@ const SHORTEST_LOG_LINE: i32 = 512;
 /// `systemd_interval` when it is not set, in milliseconds.
 const SYSTEMD_INTERVAL: i32 = 10_000;
 
+/// The kernel's field for the path of a socket less the NUL (unix(7)).
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// Makes `control.listen` absolute and returns it. An empty one is none.
+pub(crate) fn control_listen<'d>(
+    global: &'d mut DraftGlobal,
+    prefixes: Prefixes<'_>,
+    folder: &BStr,
+) -> Option<&'d BString> {
+    let path = global
+        .control_listen
+        .as_mut()
+        .filter(|path| !path.is_empty())?;
+    *path = prefixes.global(path.as_bstr(), folder);
+    Some(path)
+}
+
 impl Check<'_> {
     pub(super) fn global(&mut self) -> Checked {
         let state = self.options.folders.localstatedir.as_bstr();
@@ -26,6 +44,17 @@ impl Check<'_> {
         if let Some(pid) = &mut global.pid {
             *pid = self.prefixes.global(pid.as_bstr(), state);
         }
+        if let Some(path) = control_listen(global, self.prefixes, state)
+            && path.len() > LONGEST_SOCKET_PATH
+        {
+            let complaint = text!(
+                "control.listen: a socket's path has at most 107 bytes, '",
+                path,
+                "' has more"
+            );
+            return self.fail(LogLevel::Error, complaint);
+        }
+        let global = &mut self.draft.global;
         if let Some(background) = self.options.background {
             global.daemonize = background == Background::Daemonize;
         }

@@ -14,7 +14,8 @@ use crate::program::Program;
 impl<P: Program> Live<P> {
     /// Reads the configuration and sets up a generation, with the sockets that are open already.
     pub(super) fn set_up(&mut self, next: Generation) -> Result<Config, MasterError> {
-        let config = self.program.load().ok_or(MasterError::Configuration)?;
+        let loaded = self.program.load();
+        let config = loaded.map_err(|reasons| MasterError::Configuration { reasons })?;
         let before = self.generations.get_mut(&self.serving);
         let known: Vec<_> = before.iter().map(|setup| setup.listeners.clone()).collect();
         for (number, address) in known.iter().flat_map(|known| known.addresses()) {
@@ -37,9 +38,11 @@ impl<P: Program> Live<P> {
         self.program.adopt();
         let before = std::mem::replace(&mut self.serving, next);
         self.keep_sockets();
-        let Some(setup) = self.generations.get(&before) else {
+        self.take_calls();
+        let Some(setup) = self.generations.get_mut(&before) else {
             return;
         };
+        setup.control = None;
         for socket in setup.listeners.iter() {
             // Only those of some pools were watched.
             let _ = self.events.remove(socket);
@@ -59,7 +62,10 @@ impl<P: Program> Live<P> {
             .map(|setup| setup.listeners.clone())
             .into_iter()
             .collect();
-        if let Some(setup) = self.generations.get(&generation) {
+        if let Some(setup) = self.generations.get_mut(&generation) {
+            if generation != self.serving {
+                setup.control = None;
+            }
             // Before: whoever binds the address anew may make a file of that name.
             setup.listeners.remove_files(&kept);
             setup.listeners.shut_down(&kept);

@@ -62,6 +62,16 @@ impl<P: Program> Live<P> {
                     self.on_control(worker, happened);
                 }
                 fpm_events::Event::Timer(Token::Log) => self.log_timer = None,
+                fpm_events::Event::Timer(Token::SlowCaller(caller)) => {
+                    self.on_slow_caller(caller, happened);
+                }
+                fpm_events::Event::Readable(Token::Callers)
+                | fpm_events::Event::Timer(Token::Callers) => self.on_calls(),
+                fpm_events::Event::Readable(Token::Caller(caller))
+                | fpm_events::Event::Writable(Token::Caller(caller))
+                | fpm_events::Event::Timer(Token::Caller(caller)) => {
+                    self.on_caller(caller, happened);
+                }
                 fpm_events::Event::Readable(token)
                 | fpm_events::Event::Writable(token)
                 | fpm_events::Event::Timer(token) => self.on_words(token),
@@ -125,6 +135,9 @@ impl<P: Program> Live<P> {
             // Told in no other way than those above.
             Token::Channel(_)
             | Token::Control(_)
+            | Token::Callers
+            | Token::Caller(_)
+            | Token::SlowCaller(_)
             | Token::Log
             | Token::Listener(_)
             | Token::Timer(_) => {}

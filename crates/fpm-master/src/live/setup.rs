@@ -3,9 +3,10 @@
 //! Rule: everything that can fail because of the configuration fails in [`Setup::new`], before a process is started.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
-use bstr::BString;
+use bstr::{BStr, BString, ByteSlice};
 use fpm_channel::slow_request::Trace;
 use fpm_conf::{Config, Pool, PoolIndex};
 use fpm_os::clock;
@@ -14,6 +15,7 @@ use fpm_scoreboard::{Board, Counters, PoolBoard, Totals};
 use nix::unistd::Pid;
 
 use crate::access_logs::AccessLogs;
+use crate::control::ControlSocket;
 use crate::error::MasterError;
 use crate::listeners::Listeners;
 use crate::owner::PoolOwner;
@@ -27,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) listeners: Listeners,
     pub(crate) access_logs: AccessLogs,
+    /// Shared with the generation before when it has the same.
+    pub(crate) control: Option<Rc<ControlSocket>>,
     /// Its own: the numbers of slots of two generations have nothing to do with each other.
     pub(crate) board: Board,
     /// In the order of the pools, as the next three.
@@ -50,7 +54,11 @@ impl Setup {
         known: &[Listeners],
         before: Option<&mut Setup>,
     ) -> Result<Setup, MasterError> {
+        let control = before.as_ref().and_then(|before| before.control.clone());
         let mut setup = Setup::without_sockets(config, starter, before)?;
+        if let Some(path) = &setup.config.global.control_listen {
+            setup.control = Some(ControlSocket::open(path, control.as_ref())?);
+        }
         setup.listeners = Listeners::open(&setup.config, known)?;
         Ok(setup)
     }
@@ -91,6 +99,7 @@ impl Setup {
             by_name: names.zip((0..).map(PoolIndex)).collect(),
             config,
             access_logs,
+            control: None,
             board,
             regions,
             pools,
@@ -171,6 +180,13 @@ impl Setup {
             path: path.clone(),
             source,
         })
+    }
+
+    /// Returns what the pool of this name has counted and not handed on.
+    pub(crate) fn own_counters(&self, name: &BStr) -> Option<Counters> {
+        let index = self.by_name.get(name.as_bytes())?.0 as usize;
+        let (board, handed_on) = self.pools.get(index).zip(self.handed_on.get(index))?;
+        Some(board.totals().counters.since(handed_on))
     }
 
     /// Returns the directives of a pool.

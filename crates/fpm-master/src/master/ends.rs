@@ -65,12 +65,12 @@ impl<W: World> Master<W> {
             (Standing::Retiring, _)
             | (_, Some(Leaving::Retired | Leaving::Spent | Leaving::Superseded(_))) => {}
             (Standing::Coming, _) if !served => {
-                tracing::error!(
+                let cause = format!(
                     "[pool {}] the first child of generation {} ended before it could serve",
                     self.generations.pool(worker.pool).name,
                     worker.pool.generation.0
                 );
-                self.give_up(now);
+                self.give_up(now, &cause);
             }
             (_, None) if room && !served => self.birth_failed(now, worker.pool),
             _ => self.want(now, worker.pool, Reason::Replacement, 1),

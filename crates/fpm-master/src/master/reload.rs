@@ -5,9 +5,11 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_process_ctl.c (`fpm_pctl_exec`), which ends all workers first.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use fpm_channel::Generation;
+use fpm_control::Failure;
 use nix::unistd::Pid;
 
 use super::{Master, Progress};
@@ -40,8 +42,10 @@ impl<W: World> Master<W> {
             Answer::Begin => self.begin_reload(now),
             Answer::Later => tracing::debug!("another reload will follow the one under way"),
             Answer::Supersede => {
-                tracing::warn!("PHP is taking too long to start, beginning anew");
-                self.give_up(now);
+                let cause = "PHP is taking too long to start, beginning anew";
+                tracing::warn!("{cause}");
+                self.orders.reload_begins_anew();
+                self.abandon(now, &cause);
             }
         }
     }
@@ -55,6 +59,7 @@ impl<W: World> Master<W> {
             return;
         }
         let next = self.generations.number();
+        self.orders.reload_begins();
         tracing::info!("reloading: generation {}", next.0);
         match self.world.prepare(next) {
             Ok(config) => {
@@ -66,7 +71,7 @@ impl<W: World> Master<W> {
             }
             Err(error) => {
                 tracing::error!("{error}");
-                self.reload_failed(now);
+                self.reload_failed(now, Failure::from(error));
             }
         }
     }
@@ -156,21 +161,27 @@ impl<W: World> Master<W> {
         self.reload.enter(Phase::Replacing);
         tracing::info!("ready to handle connections");
         self.notify_reloaded(now, &systemd::ready(Pid::this()));
+        self.answer_reloaded(next);
         self.replace(now);
     }
 
-    /// Gives up the generation that is being made.
-    pub(super) fn give_up(&mut self, now: Duration) {
+    /// Gives up the generation that is being made, and says why.
+    pub(super) fn give_up(&mut self, now: Duration, cause: &dyn Display) {
+        tracing::error!("{cause}");
+        self.abandon(now, cause);
+    }
+
+    fn abandon(&mut self, now: Duration, cause: &dyn Display) {
         if let Some(next) = self.reload.next() {
             self.let_retire(now, next);
             self.dismiss(now, next);
             self.world.close_sockets(next);
             self.retired(now, next);
-            self.reload_failed(now);
+            self.reload_failed(now, Failure::Reload(cause.to_string()));
         }
     }
 
-    fn reload_failed(&mut self, now: Duration) {
+    fn reload_failed(&mut self, now: Duration, cause: Failure) {
         let serving = self.generations.serving();
         let goes_on = match serving.standing {
             Standing::Retiring => "",
@@ -179,6 +190,7 @@ impl<W: World> Master<W> {
         let text = format!("reload failed, generation {}{goes_on}", serving.number.0);
         tracing::error!("{text}");
         self.notify_reloaded(now, &systemd::not_reloaded(&text));
+        self.answer_not_reloaded(cause);
         self.reload_is_over(now);
     }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use fpm_channel::{Generation, WorkerId};
+use fpm_control::Failure;
 use fpm_os::signal::Signal;
 
 use super::{Master, Progress};
@@ -32,6 +33,7 @@ impl<W: World> Master<W> {
             self.world.close_sockets(next);
         }
         self.reload.forget();
+        self.refuse_orders(&Failure::Resting);
         for generation in self.generations.numbers() {
             self.let_retire(now, generation);
             self.dismiss(now, generation);

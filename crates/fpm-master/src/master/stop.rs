@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fpm_channel::{Generation, WorkerId};
 use fpm_conf::TermMeans;
+use fpm_control::Failure;
 use fpm_os::signal::Signal;
 
 use super::{Master, Outcome};
@@ -35,6 +36,7 @@ impl<W: World> Master<W> {
                 self.notify_stopping();
                 self.escalation = Escalation::default();
                 self.reload.forget();
+                self.refuse_orders(&Failure::Stopping);
                 for generation in self.generations.numbers() {
                     self.generations.get_mut(generation).cancel_births();
                     self.quit_zygotes(generation);

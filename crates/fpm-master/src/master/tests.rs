@@ -15,6 +15,7 @@ mod demand;
 mod emergency;
 mod fake;
 mod notifications;
+mod orders;
 mod recycling;
 mod stops;
 mod turbulence;

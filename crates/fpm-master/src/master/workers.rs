@@ -188,8 +188,7 @@ impl<W: World> Master<W> {
         match self.generations.get(group.generation).standing {
             Standing::Serving => {}
             Standing::Coming => {
-                tracing::error!("fork() failed: {}", described(error));
-                self.give_up(now);
+                self.give_up(now, &format_args!("fork() failed: {}", described(error)));
                 return;
             }
             Standing::Retiring => {

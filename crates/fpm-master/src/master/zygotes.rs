@@ -55,13 +55,12 @@ impl<W: World> Master<W> {
             Err(error) if self.progress == Progress::Launching => {
                 self.outcome = Some(Outcome::Failed(error));
             }
+            Err(error) if self.reload.next() == Some(group.generation) => {
+                self.give_up(now, &error);
+            }
             Err(error) => {
                 tracing::error!("{error}");
-                if self.reload.next() == Some(group.generation) {
-                    self.give_up(now);
-                } else {
-                    self.restart_later(now, group);
-                }
+                self.restart_later(now, group);
             }
         }
     }
@@ -133,11 +132,10 @@ impl<W: World> Master<W> {
         let generation = self.generations.group_of(id).map(|group| group.generation);
         if self.progress == Progress::Launching && self.state == State::Normal {
             self.outcome = Some(Outcome::Failed(MasterError::Php { reason }));
+        } else if generation.is_some() && generation == self.reload.next() {
+            self.give_up(now, &format_args!("zygote {pid}: {reason}"));
         } else {
             tracing::error!("zygote {pid}: {reason}");
-            if generation == self.reload.next() {
-                self.give_up(now);
-            }
         }
     }
 
@@ -179,8 +177,9 @@ impl<W: World> Master<W> {
             self.wind_down_if_empty(now);
             self.retired(now, group.generation);
         } else if standing == Standing::Coming {
-            tracing::error!("zygote {pid} of generation {number} exited {ending} {lifetime}");
-            self.give_up(now);
+            let cause =
+                format_args!("zygote {pid} of generation {number} exited {ending} {lifetime}");
+            self.give_up(now, &cause);
             self.retired(now, group.generation);
         } else if standing == Standing::Retiring {
             tracing::debug!("zygote {pid} of generation {number} exited {ending} {lifetime}");

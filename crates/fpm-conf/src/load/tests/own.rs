@@ -8,7 +8,7 @@ use crate::{LogFormat, Surge, TermMeans};
 
 /// A file that sets all of them.
 const ALL: &str = "[global]\nreload.surge = 50%\nworker_shutdown_timeout = 2m\nshutdown_on_term = graceful\n\
-    log_format = json\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = 5\n\
+    log_format = json\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = 5\n\
     request_queue_timeout = 30s\naccess.log = /tmp/a\naccess.format = json\n";
 
 fn dump(text: &str) -> String {
@@ -26,6 +26,8 @@ fn they_are_typed() {
     assert_eq!(config.global.worker_shutdown_timeout, Some(120));
     assert_eq!(config.global.shutdown_on_term, TermMeans::Graceful);
     assert_eq!(config.global.log_format, LogFormat::Json);
+    let socket = config.global.control_listen;
+    assert_eq!(socket, Some("/php/var/run/fpmd.control".into()));
     assert_eq!(config.pools[0].request_queue_timeout, 30);
     assert_eq!(config.pools[0].access_format, Some("json".into()));
 }
@@ -37,6 +39,7 @@ fn who_does_not_set_them_gets_what_php_fpm_does() {
     assert_eq!(config.global.worker_shutdown_timeout, None);
     assert_eq!(config.global.shutdown_on_term, TermMeans::Fast);
     assert_eq!(config.global.log_format, LogFormat::Fpm);
+    assert_eq!(config.global.control_listen, None);
     assert_eq!(config.pools[0].request_queue_timeout, 0);
 }
 
@@ -48,6 +51,7 @@ fn a_dump_shows_those_that_the_file_sets() {
             "worker_shutdown_timeout",
             "shutdown_on_term",
             "log_format",
+            "control.listen",
             "request_queue_timeout",
         ];
         dump.lines()
@@ -61,6 +65,7 @@ fn a_dump_shows_those_that_the_file_sets() {
         NOTICE: 	worker_shutdown_timeout = 120s
         NOTICE: 	shutdown_on_term = graceful
         NOTICE: 	log_format = json
+        NOTICE: 	control.listen = /php/var/run/fpmd.control
         NOTICE: 	request_queue_timeout = 30s
     "#]]
     .assert_eq(&own(&dump(ALL)));

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use fpm_channel::slow_request::Trace;
 use fpm_channel::{FromZygote, Generation, WorkerId};
-use fpm_conf::{Config, PoolIndex};
+use fpm_conf::{Changes, Config, PoolIndex};
+use fpm_control::{Answer, PoolStatus, State, Status, WorkerStatus};
 use fpm_os::error::OsError;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
@@ -19,7 +20,7 @@ use tracing::span;
 
 use crate::access_logs::Reopened;
 use crate::error::MasterError;
-use crate::event::{Event, Timer, ZygoteId};
+use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::master::{Master, Outcome};
 use crate::pool::PoolId;
@@ -74,7 +75,10 @@ impl World for FakeWorld {
 
     fn prepare(&mut self, next: Generation) -> Result<Config, MasterError> {
         self.calls.push(format!("prepare generation {}", next.0));
-        self.next.clone().ok_or(MasterError::Configuration)
+        let reasons = vec!["a mistake".to_owned()];
+        self.next
+            .clone()
+            .ok_or(MasterError::Configuration { reasons })
     }
 
     fn succeed(&mut self, next: Generation) {
@@ -210,6 +214,45 @@ impl World for FakeWorld {
 
     fn load(&self) -> Load {
         self.load
+    }
+
+    fn answer(&mut self, caller: CallerId, answer: &Answer) {
+        self.calls.push(match answer {
+            Answer::Status(status) => {
+                format!("answer caller {}: {}", caller.0, status.state.name())
+            }
+            answer => format!("answer caller {}: {answer:?}", caller.0),
+        });
+    }
+
+    fn preview(&self) -> Result<Changes, Vec<String>> {
+        let next = self.next.as_ref();
+        let next = next.ok_or_else(|| vec!["a mistake".to_owned()])?;
+        Ok(Changes::between(next, next))
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            pid: 1,
+            version: String::new(),
+            configuration: String::new(),
+            started_at: 0,
+            state: State::Serving,
+            reload_failure: None,
+            generations: Vec::new(),
+            pools: Vec::new(),
+        }
+    }
+
+    fn pool_status(&self, pool: PoolId) -> PoolStatus {
+        PoolStatus {
+            generation: pool.generation.0,
+            ..PoolStatus::default()
+        }
+    }
+
+    fn worker_status(&self, _worker: WorkerId, _now: Duration) -> Option<WorkerStatus> {
+        None
     }
 
     fn reopen_log(&mut self) -> io::Result<()> {

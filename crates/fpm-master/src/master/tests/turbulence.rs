@@ -1,6 +1,6 @@
 //! Random lives of the master among simulated processes: whatever dies in whatever order and whenever it reloads, no slot is
 //! ever given twice, no pool is ever too large or left by the last worker that serves, calm fills the pools again, and a stop
-//! ends everything.
+//! ends everything. A command that asks for a reload is told once what became of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -139,6 +139,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any().prop_map(Step::ZygoteKilled),
         1 => any().prop_map(Step::ZygoteKilledForking),
         2 => Just(Step::Reload),
+        1 => Just(Step::Order),
         1 => prop::option::weighted(0.8, 1_u32..9).prop_map(Step::Edit),
         4 => (0_u64..3000).prop_map(Step::Pass),
     ];
@@ -166,6 +167,7 @@ proptest! {
             prop_assert!(kernel.workers.values().all(|worker| worker.pool.generation == serving));
             prop_assert!(kernel.configs.len() == 1 && kernel.zygotes.len() == 1, "what was before is gone");
             prop_assert!(kernel.workers.values().all(|worker| worker.zygote.is_some()), "orphans were replaced");
+            prop_assert_eq!(kernel.answered(), &kernel.asked[..], "nobody waits for an outcome");
         }
         life.kernel().stopping = true;
         life.master.on_event(life.now, Event::Signal(signal));
@@ -174,5 +176,6 @@ proptest! {
         prop_assert!(matches!(life.master.take_outcome(), Some(Outcome::Stopped)));
         prop_assert!(life.kernel().workers.is_empty() && life.kernel().zygotes.is_empty());
         prop_assert!(life.kernel().slots.is_empty());
+        prop_assert_eq!(life.kernel().answered(), &life.kernel().asked.clone()[..]);
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use fpm_channel::slow_request::Trace;
 use fpm_channel::{FromZygote, Generation, SlotIndex, WorkerId};
-use fpm_conf::{Config, PoolIndex};
+use fpm_conf::{Changes, Config, PoolIndex};
+use fpm_control::{Answer, PoolStatus, Request, Status, WorkerStatus};
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
 use nix::errno::Errno;
@@ -14,7 +15,7 @@ use nix::unistd::Pid;
 
 use crate::access_logs::Reopened;
 use crate::error::MasterError;
-use crate::event::{Event, Timer, ZygoteId};
+use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
 use crate::systemd::Load;
@@ -45,6 +46,8 @@ pub(super) enum Step {
     ZygoteKilledForking(usize),
     /// Somebody asks for a reload.
     Reload,
+    /// A command asks for one and waits for the outcome.
+    Order,
     /// The configuration changes: pools may have so many workers. None means that it has a mistake.
     Edit(Option<u32>),
     /// Time passes, in milliseconds.
@@ -86,6 +89,10 @@ pub(super) struct Kernel {
     pub(super) slots: BTreeMap<(PoolId, SlotIndex), WorkerId>,
     pub(super) timers: BTreeMap<Timer, Duration>,
     pub(super) happened: VecDeque<Event>,
+    /// Commands that have asked.
+    pub(super) asked: Vec<CallerId>,
+    /// What they were answered.
+    pub(super) answers: Vec<(CallerId, Answer)>,
 }
 
 pub(super) fn zygote_pid(id: ZygoteId) -> Pid {
@@ -109,6 +116,13 @@ impl Kernel {
             },
         );
         Some(birth.worker)
+    }
+
+    /// Returns who has been answered; who was twice is in there twice.
+    pub(super) fn answered(&self) -> Vec<CallerId> {
+        let mut callers: Vec<_> = self.answers.iter().map(|(caller, _)| *caller).collect();
+        callers.sort();
+        callers
     }
 
     pub(super) fn worker_ends(&mut self, id: WorkerId, status: ExitStatus) {
@@ -259,6 +273,12 @@ impl Kernel {
                 }
             }
             Step::Reload => self.happened.push_back(Event::Signal(Signal::USR2)),
+            Step::Order => {
+                let caller = CallerId(self.asked.len() as u64);
+                self.asked.push(caller);
+                self.happened
+                    .push_back(Event::Asked(caller, Request::Reload));
+            }
             Step::Edit(edit) => {
                 let pools = self
                     .configs
@@ -307,7 +327,9 @@ impl Kernel {
 
 impl World for Kernel {
     fn prepare(&mut self, next: Generation) -> Result<Config, MasterError> {
-        let config = self.edited.clone().ok_or(MasterError::Configuration)?;
+        let reasons = Vec::new();
+        let config = self.edited.clone();
+        let config = config.ok_or(MasterError::Configuration { reasons })?;
         self.configs.insert(next, config.clone());
         Ok(config)
     }
@@ -491,6 +513,26 @@ impl World for Kernel {
 
     fn load(&self) -> Load {
         Load::default()
+    }
+
+    fn answer(&mut self, caller: CallerId, answer: &Answer) {
+        self.answers.push((caller, answer.clone()));
+    }
+
+    fn preview(&self) -> Result<Changes, Vec<String>> {
+        Ok(Changes::default())
+    }
+
+    fn status(&self) -> Status {
+        unreachable!("nobody asks")
+    }
+
+    fn pool_status(&self, _pool: PoolId) -> PoolStatus {
+        PoolStatus::default()
+    }
+
+    fn worker_status(&self, _worker: WorkerId, _now: Duration) -> Option<WorkerStatus> {
+        None
     }
 
     fn reopen_log(&mut self) -> io::Result<()> {

@@ -1,0 +1,20 @@
+//! What an administrator's commands and the master say to each other over the control socket (`control.listen`).
+//!
+//! Values and bytes only: no socket is opened and nothing is decided here. A conversation begins with a [`greeting`] of each
+//! side; then the command sends a [`Request`], the master answers with an [`Answer`], and so on, until the command hangs up.
+//! A changer must know: commands and master may come from different builds, so [`VERSION`] is raised with every change of a
+//! message, and a side that is greeted with another version than its own says so.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod message;
+mod status;
+mod wire;
+
+pub use error::ControlError;
+pub use message::{Answer, Detail, Failure, Request};
+pub use status::{
+    GenerationStatus, PoolStatus, Standing, State, Status, WorkerStage, WorkerStatus,
+};
+pub use wire::{Inbox, LONGEST_ANSWER, LONGEST_REQUEST, VERSION, encode, greeting};

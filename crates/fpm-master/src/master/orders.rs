@@ -1,0 +1,65 @@
+//! What commands ask for over the control socket, and what they are answered.
+//!
+//! Rule: an order means what the signal for it means; what is more is that somebody waits for the outcome.
+
+use std::time::Duration;
+
+use fpm_channel::Generation;
+use fpm_control::{Answer, Failure, Request};
+
+use super::Master;
+use crate::event::CallerId;
+use crate::state::State;
+use crate::world::World;
+
+impl<W: World> Master<W> {
+    /// A command asks for something.
+    pub(super) fn on_asked(&mut self, now: Duration, caller: CallerId, request: &Request) {
+        match request {
+            Request::Status(detail) => {
+                let status = self.status(now, *detail);
+                self.world.answer(caller, &Answer::Status(Box::new(status)));
+            }
+            Request::Reload if self.state != State::Normal => {
+                self.world
+                    .answer(caller, &Answer::Failed(Failure::Stopping));
+            }
+            Request::Reload => {
+                tracing::info!("Reloading in progress ...");
+                self.orders.await_reload(caller);
+                self.request_reload(now);
+            }
+            Request::Preview => {
+                let answer = match self.world.preview() {
+                    Ok(changes) => Answer::Changes(changes),
+                    Err(reasons) => Answer::Failed(Failure::Configuration(reasons)),
+                };
+                self.world.answer(caller, &answer);
+            }
+        }
+    }
+
+    /// A reload has succeeded.
+    pub(super) fn answer_reloaded(&mut self, next: Generation) {
+        let answer = Answer::Reloaded { generation: next.0 };
+        for caller in self.orders.reload_over(None) {
+            self.world.answer(caller, &answer);
+        }
+    }
+
+    /// A reload has failed.
+    pub(super) fn answer_not_reloaded(&mut self, cause: Failure) {
+        let callers = self.orders.reload_over(Some(cause.to_string()));
+        let answer = Answer::Failed(cause);
+        for caller in callers {
+            self.world.answer(caller, &answer);
+        }
+    }
+
+    /// Nobody's reload will happen.
+    pub(super) fn refuse_orders(&mut self, cause: &Failure) {
+        for caller in self.orders.no_reload() {
+            self.world.answer(caller, &Answer::Failed(cause.clone()));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `fpmd status`, `fpmd reload` and their like: commands that talk to a running master over its control socket.
+//!
+//! Rule: a script decides by the exit code, a person reads what is printed; what went well goes to standard output, what did
+//! not to standard error.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use clap::Parser;
+use fpm_control::{Answer, Detail, Request};
+
+mod arguments;
+mod changes;
+mod conversation;
+mod failure;
+mod place;
+mod status;
+mod table;
+mod watch;
+
+use self::arguments::{Arguments, Command, Form, Reload, StatusOptions};
+use self::conversation::Conversation;
+use self::failure::Failure;
+use crate::exit;
+
+/// Tells whether the first argument names a command that is run here.
+pub(crate) fn is_command(name: &[u8]) -> bool {
+    arguments::names().any(|known| known.as_bytes() == name)
+}
+
+/// Runs the command; `arguments` begin with the program's name. Returns the exit code, see the help text.
+pub(crate) fn run(arguments: &[OsString]) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Whoever closes our outputs does not want to read it.
+            let _ = error.print();
+            return if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::OK
+            };
+        }
+    };
+    match perform(&arguments) {
+        Ok(()) => exit::OK,
+        Err(failure) => {
+            eprintln!("fpmd {}: {failure}", arguments.command.name());
+            failure.exit_code()
+        }
+    }
+}
+
+fn perform(arguments: &Arguments) -> Result<(), Failure> {
+    let place = arguments.command.place();
+    let path = place::find(place)?;
+    let call = || Conversation::begin(&path, place.limit());
+    match &arguments.command {
+        Command::Status(options) => status(call, options),
+        Command::Reload(options) => reload(&mut call()?, options),
+    }
+}
+
+/// Shows the status, and if that is wanted calls again for another look: a daemon does not keep a line open for nothing.
+fn status(
+    call: impl Fn() -> Result<Conversation, Failure>,
+    options: &StatusOptions,
+) -> Result<(), Failure> {
+    let detail = match options.workers {
+        true => Detail::Workers,
+        false => Detail::Pools,
+    };
+    let show = || -> Result<(), Failure> {
+        let status = match call()?.ask(&Request::Status(detail))? {
+            Answer::Status(status) => *status,
+            other => return Err(Failure::unexpected(other)),
+        };
+        let text = match options.form() {
+            Form::Json => status::json(&status, options.watch.is_some()),
+            Form::Text => status::text(&status, fpm_os::clock::realtime()),
+        };
+        watch::print(&text, options)
+    };
+    match options.watch {
+        None => show(),
+        Some(seconds) => watch::again_and_again(seconds, show),
+    }
+}
+
+fn reload(daemon: &mut Conversation, options: &Reload) -> Result<(), Failure> {
+    if options.dry_run {
+        return match daemon.ask(&Request::Preview)? {
+            Answer::Changes(changes) => print(&changes::text(&changes)),
+            other => Err(Failure::unexpected(other)),
+        };
+    }
+    match daemon.ask(&Request::Reload)? {
+        Answer::Reloaded { generation } => print(&format!("generation {generation} serves\n")),
+        other => Err(Failure::unexpected(other)),
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(Failure::Output)
+}

@@ -1,0 +1,195 @@
+//! The command line of the commands.
+//!
+//! Rule: what is written here is the help text, the manual page and the completions; there is no other copy.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+/// What the exit codes mean, below every help text.
+const EXIT_CODES: &str = "\
+Exit code: 0 when it was done.
+  1   the daemon could not do it, and says why
+  2   no daemon takes orders there
+  3   the daemon hung up, or does not speak this language
+  4   the time was over; the daemon may still do it
+  64  the command line is wrong
+  74  the output cannot be written";
+
+/// Commands for a running fpmd. They reach it at its control socket (`control.listen`).
+#[derive(Debug, Parser)]
+#[command(name = "fpmd", disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show how the daemon and its pools are
+    #[command(after_help = EXIT_CODES)]
+    Status(StatusOptions),
+    /// Put the configuration as it is now to work, and wait until it is
+    ///
+    /// No request is lost. When the configuration cannot be used or PHP does not start with it, everything goes on as it was, and
+    /// the reason is told.
+    #[command(after_help = EXIT_CODES)]
+    Reload(Reload),
+}
+
+/// Where the daemon is, and how long to wait for it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which daemon")]
+pub(super) struct Place {
+    /// The daemon's configuration file, which says where its control socket is [default: the one that fpmd would use]
+    #[arg(short = 'y', long = "fpm-config", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The prefix that the daemon was started with
+    #[arg(short = 'p', long, value_name = "DIR")]
+    pub(super) prefix: Option<PathBuf>,
+    /// The control socket itself
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["config", "prefix"])]
+    pub(super) control: Option<PathBuf>,
+    /// How long to wait for an answer, 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u32,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub(super) struct StatusOptions {
+    /// Show each worker as well
+    #[arg(short, long)]
+    pub(super) workers: bool,
+    /// Print JSON; with --watch a line each time
+    #[arg(long)]
+    json: bool,
+    /// Show it again and again, every so many seconds, until interrupted
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) watch: Option<u32>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Options of `reload`.
+#[derive(Debug, Args)]
+pub(super) struct Reload {
+    /// Change nothing; print what would change, pool by pool
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// How something is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Command {
+    /// Returns the command's name.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Command::Status(_) => "status",
+            Command::Reload(_) => "reload",
+        }
+    }
+
+    /// Returns which daemon is meant.
+    pub(super) fn place(&self) -> &Place {
+        match self {
+            Command::Status(options) => &options.place,
+            Command::Reload(options) => &options.place,
+        }
+    }
+}
+
+impl Place {
+    /// Returns how long to wait for an answer; `None` for ever.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        (self.timeout > 0).then(|| Duration::from_secs(self.timeout.into()))
+    }
+}
+
+impl StatusOptions {
+    /// Returns how the status is printed.
+    pub(super) fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
+}
+
+/// Returns the names of all commands.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    let line = Arguments::command();
+    let names: Vec<_> = line
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    names.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_makes_sense() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_goes_by_its_name() {
+        for name in names() {
+            let arguments = parsed(&format!("fpmd {name}")).unwrap();
+            assert_eq!(arguments.command.name(), name);
+        }
+    }
+
+    #[test]
+    fn php_fpms_options_are_nobodys_command() {
+        for name in ["-y", "--fpm-config", "-t", "", "help", "request", "zygote"] {
+            assert!(!names().any(|known| known == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn places_and_times() {
+        let place = |line: &str| match parsed(line).unwrap().command {
+            Command::Reload(options) => options.place,
+            other => panic!("{other:?}"),
+        };
+        let named = place("fpmd reload -y /etc/f.conf -p /srv --timeout 5");
+        assert_eq!(named.config, Some("/etc/f.conf".into()));
+        assert_eq!(named.prefix, Some("/srv".into()));
+        assert_eq!(named.limit(), Some(Duration::from_secs(5)));
+        let named = place("fpmd reload --control /run/c --timeout 0");
+        assert_eq!(
+            (named.control.clone(), named.limit()),
+            (Some("/run/c".into()), None)
+        );
+        assert!(parsed("fpmd reload --control /run/c -y /etc/f.conf").is_err());
+    }
+
+    #[test]
+    fn watching() {
+        let watch = |line: &str| match parsed(line).unwrap().command {
+            Command::Status(options) => options.watch,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(watch("fpmd status"), None);
+        assert_eq!(watch("fpmd status --watch"), Some(2));
+        assert_eq!(watch("fpmd status --watch 5 --json"), Some(5));
+        assert!(parsed("fpmd status --watch 0").is_err());
+    }
+}

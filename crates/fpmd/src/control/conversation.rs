@@ -1,0 +1,144 @@
+//! A conversation with a master: connect, ask, wait for the answer.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use fpm_control::{Answer, Inbox, LONGEST_ANSWER, LONGEST_REQUEST, Request};
+use fpm_control::{encode, greeting};
+
+use super::failure::Failure;
+
+/// One side of it.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    socket: UnixStream,
+    inbox: Inbox,
+    limit: Option<Duration>,
+}
+
+impl Conversation {
+    /// Connects to the control socket at `path`. No answer may take longer than `limit`.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub(super) fn begin(path: &Path, limit: Option<Duration>) -> Result<Conversation, Failure> {
+        let not_connected = |error| Failure::Connect {
+            path: path.to_owned(),
+            error,
+        };
+        let mut socket = UnixStream::connect(path).map_err(not_connected)?;
+        socket.set_write_timeout(limit).map_err(not_connected)?;
+        // A master that has hung up already has said why.
+        let _ = socket.write_all(&greeting());
+        Ok(Conversation {
+            socket,
+            inbox: Inbox::new(LONGEST_ANSWER),
+            limit,
+        })
+    }
+
+    /// Asks for something and waits for the answer.
+    ///
+    /// # Errors
+    /// When there is none, or it makes no sense.
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
+        let sent = self.socket.write_all(&encode(request, LONGEST_REQUEST)?);
+        let deadline = self.limit.map(|limit| Instant::now() + limit);
+        match self.receive(deadline) {
+            // What could not be sent tells more than the silence that follows.
+            Err(Failure::HungUp(None)) => Err(Failure::HungUp(sent.err())),
+            received => received,
+        }
+    }
+
+    fn receive(&mut self, deadline: Option<Instant>) -> Result<Answer, Failure> {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            if let Some(answer) = self.inbox.take()? {
+                return Ok(answer);
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(Failure::TooLate);
+            }
+            self.socket
+                .set_read_timeout(left)
+                .map_err(|error| Failure::HungUp(Some(error)))?;
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return Err(Failure::HungUp(None)),
+                Ok(len) => self.inbox.feed(&buffer[..len]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Err(Failure::TooLate);
+                }
+                Err(error) => return Err(Failure::HungUp(Some(error))),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use fpm_control::ControlError;
+
+    use super::*;
+
+    /// Lets a master that says these bytes and hangs up, or waits for ever, answer a question.
+    fn ask(says: Vec<u8>, hangs_up: bool) -> Result<Answer, Failure> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control");
+        let listener = UnixListener::bind(&path).unwrap();
+        let master = thread::spawn(move || -> io::Result<()> {
+            let (mut connection, _) = listener.accept()?;
+            connection.write_all(&says)?;
+            if !hangs_up {
+                connection.read_to_end(&mut Vec::new())?;
+            }
+            Ok(())
+        });
+        let limit = Some(Duration::from_millis(if hangs_up { 10_000 } else { 50 }));
+        let mut conversation = Conversation::begin(&path, limit).unwrap();
+        let answer = conversation.ask(&Request::Preview);
+        drop(conversation);
+        master.join().unwrap().unwrap();
+        answer
+    }
+
+    fn greeted(answer: &[u8]) -> Vec<u8> {
+        [&greeting()[..], answer].concat()
+    }
+
+    #[test]
+    fn answers_and_what_may_come_instead() {
+        let yes = Answer::Reloaded { generation: 7 };
+        let bytes = encode(&yes, LONGEST_ANSWER).unwrap();
+        assert_eq!(ask(greeted(&bytes), true).unwrap(), yes);
+        for (says, code) in [
+            (greeted(&bytes[..bytes.len() - 1]), 3),
+            (b"".to_vec(), 3),
+            (b"220 mail ESMTP\r\n".to_vec(), 3),
+            (b"fpmd\0\0\0\x07".to_vec(), 3),
+        ] {
+            let failure = ask(says, true).unwrap_err();
+            assert_eq!(failure.exit_code(), code, "{failure}");
+        }
+        let late = ask(greeted(b""), false).unwrap_err();
+        assert!(matches!(late, Failure::TooLate), "{late}");
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let failure = ask(b"fpmd\x07\0\0\0".to_vec(), true).unwrap_err();
+        assert!(failure.to_string().contains("version 7 "), "{failure}");
+        assert!(matches!(
+            failure,
+            Failure::Language(ControlError::OtherVersion { .. })
+        ));
+    }
+}

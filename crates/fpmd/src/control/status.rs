@@ -1,0 +1,155 @@
+//! How the daemon is, for people and as JSON.
+
+use std::time::Duration;
+
+use fpm_control::{PoolStatus, State, Status, WorkerStatus};
+
+use super::table::{Side, table};
+
+/// Writes it down for people, as of `now` (since 1970).
+pub(super) fn text(status: &Status, now: Duration) -> String {
+    let up = span(now.as_secs().saturating_sub(status.started_at));
+    let mut text = format!(
+        "fpmd {}, process {}, {} for {up}\nconfiguration {}\n",
+        status.version,
+        status.pid,
+        doing(status.state),
+        status.configuration
+    );
+    if let [_, _, ..] = status.generations[..] {
+        for generation in &status.generations {
+            text += &format!(
+                "generation {}, {}, {} worker(s)\n",
+                generation.number,
+                generation.standing.name(),
+                generation.workers
+            );
+        }
+    }
+    if let Some(failure) = &status.reload_failure {
+        text += &format!("the last reload failed: {failure}\n");
+    }
+    text += "\n";
+    text += &pools(&status.pools);
+    if status.pools.iter().any(|pool| !pool.workers.is_empty()) {
+        text += "\n";
+        text += &workers(&status.pools);
+    }
+    text
+}
+
+/// Writes it down as JSON.
+pub(super) fn json(status: &Status, one_line: bool) -> String {
+    let text = match one_line {
+        true => serde_json::to_string(status),
+        false => serde_json::to_string_pretty(status),
+    };
+    text.expect("numbers and texts under fixed names") + "\n"
+}
+
+fn doing(state: State) -> &'static str {
+    match state {
+        State::Starting => "starting",
+        State::Serving => "up",
+        State::Reloading => "reloading, up",
+        State::Resting => "without workers (SIGWINCH), up",
+        State::Finishing => "finishing, up",
+        State::Terminating => "terminating, up",
+    }
+}
+
+fn pools(pools: &[PoolStatus]) -> String {
+    let columns = [
+        ("POOL", Side::Left),
+        ("PM", Side::Left),
+        ("ACTIVE", Side::Right),
+        ("IDLE", Side::Right),
+        ("MAX", Side::Right),
+        ("QUEUE", Side::Right),
+        ("REQUESTS", Side::Right),
+        ("SLOW", Side::Right),
+        ("FULL", Side::Right),
+        ("LISTEN", Side::Left),
+    ];
+    let rows: Vec<_> = pools
+        .iter()
+        .map(|pool| {
+            [
+                pool.name.clone(),
+                pool.pm.clone(),
+                pool.active.to_string(),
+                pool.idle.to_string(),
+                pool.max_children.to_string(),
+                pool.listen_queue.to_string(),
+                pool.requests.to_string(),
+                pool.slow_requests.to_string(),
+                pool.max_children_reached.to_string(),
+                pool.listen.clone(),
+            ]
+        })
+        .collect();
+    table(columns, &rows)
+}
+
+fn workers(pools: &[PoolStatus]) -> String {
+    let columns = [
+        ("PID", Side::Right),
+        ("POOL", Side::Left),
+        ("GEN", Side::Right),
+        ("STATE", Side::Left),
+        ("FOR", Side::Right),
+        ("REQUESTS", Side::Right),
+        ("MEMORY", Side::Right),
+        ("REQUEST", Side::Left),
+    ];
+    let row = |pool: &PoolStatus, worker: &WorkerStatus| {
+        let leaving = if worker.leaving { ", leaving" } else { "" };
+        [
+            worker.pid.to_string(),
+            pool.name.clone(),
+            worker.generation.to_string(),
+            format!("{}{leaving}", worker.stage.name()),
+            short(worker.since_ms),
+            worker.requests.to_string(),
+            memory(worker.memory),
+            format!("{} {}", worker.method, worker.uri),
+        ]
+    };
+    let rows: Vec<_> = pools
+        .iter()
+        .flat_map(|pool| pool.workers.iter().map(|worker| row(pool, worker)))
+        .collect();
+    table(columns, &rows)
+}
+
+/// Writes a span of seconds with the two units that matter.
+pub(super) fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
+/// Writes a span of milliseconds: exact while it is short.
+pub(super) fn short(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1_000 => format!("{milliseconds}ms"),
+        1_000..60_000 => format!("{}.{}s", milliseconds / 1000, milliseconds % 1000 / 100),
+        _ => span(milliseconds / 1000),
+    }
+}
+
+/// Writes a number of bytes; `-` for none.
+pub(super) fn memory(bytes: u64) -> String {
+    match bytes {
+        0 => "-".to_owned(),
+        1..1_048_576 => format!("{}K", bytes.div_ceil(1024)),
+        _ => format!("{}.{}M", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20),
+    }
+}
+
+#[cfg(test)]
+mod tests;
