@@ -6,6 +6,8 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_sockets.c
 
+mod queue;
+
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -57,6 +57,7 @@ impl Prepared {
         let open_files = make_room(&config);
         let listeners = Listeners::inherit(&config, inherited, options.store.as_ref());
         let setup = Setup::new(config, options.starter, &[listeners], None)?;
+        setup.listeners.announce_uncounted();
         Ok(Prepared {
             options,
             setup,

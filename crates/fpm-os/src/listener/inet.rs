@@ -2,7 +2,7 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_sockets.c (`fpm_socket_af_inet_socket_by_addr`)
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 
 use nix::sys::socket::{AddressFamily, SockaddrStorage};
@@ -10,12 +10,24 @@ use nix::sys::socket::{AddressFamily, SockaddrStorage};
 use crate::error::OsError;
 use crate::listener;
 
+/// To the C library no name at all, which for a server that does not say that it is one (AI_PASSIVE) means itself.
+const ANY_NAME: &[u8] = b"*";
+
+/// The machine itself, as the C library sorts it.
+const LOOPBACK: [IpAddr; 2] = [
+    IpAddr::V6(Ipv6Addr::LOCALHOST),
+    IpAddr::V4(Ipv4Addr::LOCALHOST),
+];
+
 /// Asks the resolver for all addresses of a host, in its order of preference.
 ///
 /// # Errors
 /// [`OsError::Port`] when the port is not in 1..=65535, [`OsError::Resolve`] when there is no address.
 pub fn resolve(host: &[u8], port: &[u8]) -> Result<Vec<SocketAddr>, OsError> {
     let port = parse_port(port)?;
+    if host == ANY_NAME {
+        return Ok(LOOPBACK.map(|host| (host, port).into()).to_vec());
+    }
     let host = str::from_utf8(host).map_err(|_| OsError::Resolve {
         reason: "Name or service not known".to_owned(),
     })?;
@@ -71,7 +83,7 @@ fn parse_port(text: &[u8]) -> Result<u16, OsError> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+    use std::net::TcpStream;
     use std::os::fd::AsRawFd;
 
     use nix::errno::Errno;
@@ -104,6 +116,8 @@ mod tests {
             let resolved = resolve(host.as_bytes(), port.as_bytes()).unwrap();
             assert_eq!(resolved, [expected.parse().unwrap()], "{host} {port}");
         }
+        let itself = resolve(b"*", b"9000").unwrap();
+        assert_eq!(itself[0], "[::1]:9000".parse().unwrap());
         let localhost = resolve(b"localhost", b"9000").unwrap();
         assert!(!localhost.is_empty());
         assert!(localhost.iter().all(|address| address.ip().is_loopback()));
