@@ -43,6 +43,7 @@ fn example_configuration_is_valid_and_shows_none_of_them() -> Result {
         "log_format",
         "control.listen",
         "request_queue_timeout",
+        "request_stack",
     ] {
         assert!(!said.contains(name), "{said}");
     }
@@ -70,6 +71,7 @@ fn each_of_them_is_accepted_by_fpmd_alone() -> Result {
             ";request_queue_timeout = 30s",
             "request_queue_timeout = 30s",
         ),
+        (";request_stack = yes", "request_stack = yes"),
     ] {
         let site = Site::new()?;
         let set = &line[1..];

@@ -11,7 +11,7 @@ mod end;
 mod error;
 mod link;
 mod message;
-pub mod slow_request;
+pub mod underway;
 mod wire;
 pub mod worker;
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::end::Next;
 use crate::error::ChannelError;
 use crate::link::{Flushed, Received, receive, transmit};
-use crate::slow_request::SlowRequest;
+use crate::underway::Underway;
 use crate::wire::{self, MAX_PACKET};
 
 /// From the master to a worker. The sender shares its files, the receiver owns its descriptors.
@@ -36,7 +36,9 @@ pub enum FromWorker {
     /// It has answered its last request (`pm.max_requests`), takes no client any more and is about to end.
     Spent,
     /// The request that it serves has been running for longer than `request_slowlog_timeout`.
-    Slow(SlowRequest),
+    Slow(Underway),
+    /// What it is doing, because it was asked (`PoolBoard::ask_for_stack`); nothing when it serves nobody.
+    Stack(Option<Underway>),
 }
 
 /// `ToWorker` without its descriptors, which travel beside it.

@@ -31,6 +31,8 @@ pub(crate) enum Field<S> {
     Facility(fn(&mut S) -> &mut i32),
     Pm(fn(&mut S) -> &mut Option<Pm>),
     OwnTime(fn(&mut S) -> &mut Option<i32>),
+    /// [`value::boolean`], of a directive that php-fpm does not have.
+    OwnBoolean(fn(&mut S) -> &mut Option<bool>),
     Surge(fn(&mut S) -> &mut Option<Surge>),
     TermMeans(fn(&mut S) -> &mut Option<TermMeans>),
     LogFormat(fn(&mut S) -> &mut Option<LogFormat>),
@@ -70,6 +72,7 @@ impl<S> Directive<S> {
             Field::Facility(field) => *field(section) = value::facility(text)?,
             Field::Pm(field) => *field(section) = Some(value::pm(text)?),
             Field::OwnTime(field) => *field(section) = Some(value::time(text)?),
+            Field::OwnBoolean(field) => *field(section) = Some(value::boolean(text)?),
             Field::Surge(field) => *field(section) = Some(Surge::parse(text)?),
             Field::TermMeans(field) => *field(section) = Some(TermMeans::parse(text)?),
             Field::LogFormat(field) => *field(section) = Some(LogFormat::parse(text)?),
@@ -235,4 +238,6 @@ pub(crate) const POOL: &[Directive<DraftPool>] = &[
         "request_queue_timeout",
         Field::OwnTime(|s| &mut s.request_queue_timeout),
     ),
+    // php-fpm does not have this.
+    Directive::new("request_stack", Field::OwnBoolean(|s| &mut s.request_stack)),
 ];

@@ -155,6 +155,7 @@ pub(crate) struct DraftPool {
     pub(crate) php_value: Vec<(BString, BString)>,
     pub(crate) php_admin_value: Vec<(BString, BString)>,
     pub(crate) request_queue_timeout: Option<i32>,
+    pub(crate) request_stack: Option<bool>,
 }
 
 impl DraftPool {
@@ -209,6 +210,7 @@ impl DraftPool {
             php_value: Vec::new(),
             php_admin_value: Vec::new(),
             request_queue_timeout: None,
+            request_stack: None,
         }
     }
 }

@@ -180,6 +180,9 @@ fn pool(section: &DraftPool, options: &LoadOptions, lines: &mut Lines<'_>) {
     if let Some(timeout) = section.request_queue_timeout {
         lines.seconds("request_queue_timeout", timeout);
     }
+    if let Some(wanted) = section.request_stack {
+        lines.yes_no("request_stack", wanted);
+    }
     lines.line(" ");
 }
 

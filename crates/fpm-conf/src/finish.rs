@@ -115,6 +115,7 @@ fn pool(draft: DraftPool) -> Pool {
         php_value: applied(draft.php_value),
         php_admin_value: applied(draft.php_admin_value),
         request_queue_timeout: count(draft.request_queue_timeout.unwrap_or_default()),
+        request_stack: draft.request_stack.unwrap_or_default(),
     }
 }
 

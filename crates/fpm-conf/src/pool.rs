@@ -114,6 +114,8 @@ pub struct Pool {
     pub php_admin_value: Vec<(BString, BString)>,
     /// `request_queue_timeout`, in seconds: requests that waited longer for a worker are refused. Default 0: off.
     pub request_queue_timeout: u32,
+    /// `request_stack`: workers can be asked at any time which calls their scripts are in. Default no.
+    pub request_stack: bool,
 }
 
 impl Pool {
@@ -170,7 +172,14 @@ impl Pool {
             php_value: Vec::new(),
             php_admin_value: Vec::new(),
             request_queue_timeout: 0,
+            request_stack: false,
         }
+    }
+
+    /// Tells whether its workers have somebody who can say which calls their scripts are in.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        self.request_stack || self.request_slowlog_timeout > 0
     }
 }
 

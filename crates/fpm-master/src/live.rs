@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fpm_channel::slow_request::Trace;
+use fpm_channel::underway::Trace;
 use fpm_channel::worker::ToWorker;
 use fpm_channel::{Generation, Output, Spawn, ToZygote, WorkerId};
 use fpm_conf::{Changes, Config, LogFormat};

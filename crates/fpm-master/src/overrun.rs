@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bstr::{BStr, ByteSlice};
-use fpm_channel::slow_request::SlowRequest;
+use fpm_channel::underway::Underway;
 
 /// A request that takes too long.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Overrun<'a> {
 
 impl<'a> Overrun<'a> {
     /// Describes what a worker says of its slow request.
-    pub(crate) fn slow(request: &'a SlowRequest) -> Overrun<'a> {
+    pub(crate) fn slow(request: &'a Underway) -> Overrun<'a> {
         Overrun {
             script: request.script.as_bstr(),
             method: request.method.as_bstr(),
@@ -66,13 +66,13 @@ impl fmt::Display for Purified<'_> {
 
 #[cfg(test)]
 mod tests {
-    use fpm_channel::slow_request::{End, Trace};
+    use fpm_channel::underway::{End, Trace};
 
     use super::*;
 
     #[test]
     fn a_slow_request_in_the_originals_words() {
-        let mut request = SlowRequest {
+        let mut request = Underway {
             method: "GET".into(),
             uri: "/slow.php".into(),
             query: "a=b".into(),

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use bstr::{BStr, BString, ByteVec};
-use fpm_channel::slow_request::{End, Trace};
+use fpm_channel::underway::{End, Trace};
 use fpm_conf::LogLevel;
 use fpm_os::clock;
 use nix::unistd::Pid;
@@ -78,7 +78,7 @@ pub(crate) fn append(path: &BStr, entry: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use fpm_channel::slow_request::Call;
+    use fpm_channel::underway::Call;
 
     use super::*;
 

@@ -5,7 +5,7 @@
 use std::io;
 use std::time::Duration;
 
-use fpm_channel::slow_request::Trace;
+use fpm_channel::underway::Trace;
 use fpm_channel::{Generation, SlotIndex, WorkerId};
 use fpm_conf::{Changes, Config};
 use fpm_control::{Answer, PoolStatus, Status, WorkerStatus};

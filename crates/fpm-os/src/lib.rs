@@ -16,6 +16,7 @@ pub mod epoll;
 pub mod error;
 pub mod exec;
 pub mod fork;
+pub mod futex;
 pub mod identity;
 pub mod limits;
 pub mod listener;

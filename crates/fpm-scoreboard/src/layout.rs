@@ -7,7 +7,7 @@
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0004;
+pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0005;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {
@@ -54,6 +54,8 @@ pub(crate) mod control {
     pub(crate) const RESERVED: usize = 1;
     /// 1 when the worker shall end after its request. Written by the master.
     pub(crate) const DRAIN: usize = 2;
+    /// How often the worker was asked what it is doing. Written by the master, waited for by the worker's watchdog.
+    pub(crate) const ASKED: usize = 3;
     /// Length of the control part: one cache line.
     pub(crate) const LEN: usize = 8;
 }

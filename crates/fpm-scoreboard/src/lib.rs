@@ -14,6 +14,7 @@ mod board;
 mod error;
 mod layout;
 mod pool;
+mod question;
 mod slot;
 mod stage;
 mod text;

@@ -138,6 +138,7 @@ impl PoolBoard {
         let free = (0..self.slots)
             .find(|&slot| self.slot(slot).control(control::RESERVED).load(Relaxed) == 0)?;
         self.slot(free).control(control::DRAIN).store(0, Relaxed);
+        self.slot(free).control(control::ASKED).store(0, Relaxed);
         self.slot(free).control(control::RESERVED).store(1, Relaxed);
         Some(free)
     }

@@ -171,7 +171,7 @@ fn be_born<'a>(
     let control = WorkerEnd::adopt(assignment.control);
     if let Err(error) = watch_requests(pool, &engine, (assignment.board, assignment.slot), &control)
     {
-        let text = format!("failed to start the watchdog of the slow log: {error}");
+        let text = format!("failed to start the watchdog: {error}");
         words.say(LogLevel::Warning, &said_of(pool, &text));
     }
     let watch =
@@ -191,14 +191,14 @@ fn be_born<'a>(
     })
 }
 
-/// Starts the watchdog of a pool that keeps a slow log. All signals are blocked until the worker is born, and stay so there.
+/// Starts the watchdog of a pool that wants one. All signals are blocked until the worker is born, and stay so there.
 fn watch_requests(
     pool: &Pool,
     engine: &Engine,
     (board, slot): (PoolBoard, u32),
     control: &WorkerEnd,
 ) -> io::Result<()> {
-    if pool.request_slowlog_timeout == 0 {
+    if !pool.watches() {
         return Ok(());
     }
     Watchdog::new(pool, engine.stack(), board, slot, control.sender()?).start()

@@ -1,4 +1,5 @@
-//! Who watches whether a request takes longer than `request_slowlog_timeout`: a thread beside the one that runs PHP.
+//! Who watches whether a request takes longer than `request_slowlog_timeout`, and says what the worker is doing when the master asks:
+//! a thread beside the one that runs PHP.
 //!
 //! The thread that serves pays nothing for it, no system call and no look: the watchdog reads the worker's own slot. It need not
 //! look often: a request that begins just after one look is due a whole timeout later, so an idle worker is looked at once per
@@ -13,7 +14,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use fpm_channel::slow_request::{Call, End, SlowRequest, Trace};
+use fpm_channel::underway::{Call, End, Trace, Underway};
 use fpm_channel::worker::{FromWorker, Sender};
 use fpm_conf::Pool;
 use fpm_os::clock;
@@ -29,8 +30,8 @@ const LOOKS: usize = 10;
 /// Watches one worker.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
-    /// `request_slowlog_timeout`.
-    limit: Duration,
+    /// `request_slowlog_timeout`; `None` when there is no slow log.
+    limit: Option<Duration>,
     /// `request_slowlog_trace_depth`.
     depth: u32,
     stack: Stack,
@@ -42,8 +43,8 @@ pub(crate) struct Watchdog {
 /// What to do about what a worker is doing.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// Nothing, for so long.
-    Sleep(Duration),
+    /// Nothing, for so long; `None` is for ever.
+    Sleep(Option<Duration>),
     /// Its request is slow.
     Tell,
 }
@@ -57,8 +58,12 @@ impl Watchdog {
         slot: u32,
         master: Sender,
     ) -> Watchdog {
+        let limit = match pool.request_slowlog_timeout {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds.into())),
+        };
         Watchdog {
-            limit: Duration::from_secs(pool.request_slowlog_timeout.into()),
+            limit,
             depth: pool.request_slowlog_trace_depth,
             stack,
             board,
@@ -73,7 +78,7 @@ impl Watchdog {
     /// When the user may have no more threads, or there is no memory for one.
     pub(crate) fn start(self) -> io::Result<()> {
         let thread = thread::Builder::new()
-            .name("slow log".to_owned())
+            .name("watchdog".to_owned())
             .stack_size(STACK);
         thread.spawn(move || self.watch())?;
         Ok(())
@@ -81,14 +86,22 @@ impl Watchdog {
 
     /// Watches until the process ends, or the master does.
     fn watch(&self) {
-        let mut told = None;
+        let (mut told, mut answered) = (None, 0);
         loop {
+            let asked = self.board.asked(self.slot);
+            if asked != answered {
+                answered = asked;
+                let doing = FromWorker::Stack(self.look(is_at_work));
+                if self.master.send(&doing).is_err() {
+                    return;
+                }
+            }
             let state = self.board.state(self.slot);
             match step(state.as_ref(), told, self.limit, clock::monotonic()) {
-                Step::Sleep(time) => thread::sleep(time),
+                Step::Sleep(time) => self.board.wait_to_be_asked(self.slot, answered, time),
                 Step::Tell => {
                     told = state.map(|state| state.accepted);
-                    if let Some(request) = self.slow_request(told)
+                    if let Some(request) = self.look(is_running)
                         && self.master.send(&FromWorker::Slow(request)).is_err()
                     {
                         return;
@@ -98,8 +111,9 @@ impl Watchdog {
         }
     }
 
-    /// Describes the request that was accepted then; nothing when it has ended meanwhile.
-    fn slow_request(&self, accepted: Option<Duration>) -> Option<SlowRequest> {
+    /// Describes the request that is being served, if the worker is in such a stage before and after the look.
+    fn look(&self, wanted: fn(Stage) -> bool) -> Option<Underway> {
+        let before = self.board.state(self.slot)?;
         let mut trace = self.stack.trace(self.depth);
         for _ in 1..LOOKS {
             if trace.end == TraceEnd::Whole {
@@ -108,8 +122,9 @@ impl Watchdog {
             trace = self.stack.trace(self.depth);
         }
         let seen = self.board.snapshot(self.slot)?;
-        let still = Some(seen.state.accepted) == accepted && seen.state.stage == Stage::Running;
-        still.then(|| SlowRequest {
+        let same = seen.state.accepted == before.accepted;
+        let still = wanted(before.stage) && wanted(seen.state.stage) && same;
+        still.then(|| Underway {
             method: seen.method.into(),
             uri: seen.uri.into(),
             query: seen.query.into(),
@@ -121,17 +136,25 @@ impl Watchdog {
 }
 
 /// Decides what to do about a worker in this state. The request that was accepted at `told` is known to be slow.
-fn step(state: Option<&SlotState>, told: Option<Duration>, limit: Duration, now: Duration) -> Step {
+fn step(
+    state: Option<&SlotState>,
+    told: Option<Duration>,
+    limit: Option<Duration>,
+    now: Duration,
+) -> Step {
+    let Some(limit) = limit else {
+        return Step::Sleep(None);
+    };
     let Some(state) = state.filter(|state| under_way(state.stage) && Some(state.accepted) != told)
     else {
-        return Step::Sleep(limit);
+        return Step::Sleep(Some(limit));
     };
     let left = (state.accepted + limit).saturating_sub(now);
     match state.stage {
-        _ if !left.is_zero() => Step::Sleep(left),
+        _ if !left.is_zero() => Step::Sleep(Some(left)),
         Stage::Running => Step::Tell,
         // A slow client: its script is due when it starts. The original looks as often.
-        _ => Step::Sleep(limit / 3),
+        _ => Step::Sleep(Some(limit / 3)),
     }
 }
 
@@ -141,6 +164,16 @@ fn under_way(stage: Stage) -> bool {
         Stage::ReadingHeaders | Stage::Info | Stage::Running => true,
         Stage::Creating | Stage::Accepting | Stage::Resting | Stage::Finished => false,
     }
+}
+
+/// Tells whether a script is running and its answer not complete.
+fn is_running(stage: Stage) -> bool {
+    stage == Stage::Running
+}
+
+/// Tells whether a worker does something for a request; what a script does after its answer, too.
+fn is_at_work(stage: Stage) -> bool {
+    under_way(stage) || stage == Stage::Finished
 }
 
 /// Puts a trace into the words of the channel.
@@ -175,6 +208,10 @@ mod tests {
         Duration::from_secs(1000 + seconds)
     }
 
+    fn asleep(seconds: u64) -> Step {
+        Step::Sleep(Some(Duration::from_secs(seconds)))
+    }
+
     /// A worker that has just been made.
     fn worker() -> (PoolBoard, SlotWriter) {
         let board = Board::create().unwrap();
@@ -191,18 +228,18 @@ mod tests {
     }
 
     fn step_now(pool: &PoolBoard, told: Option<Duration>, now: Duration) -> Step {
-        step(pool.state(0).as_ref(), told, LIMIT, now)
+        step(pool.state(0).as_ref(), told, Some(LIMIT), now)
     }
 
     #[test]
     fn an_idle_worker_is_looked_at_once_per_timeout() {
         let (pool, mut writer) = worker();
-        assert_eq!(step(None, None, LIMIT, at(0)), Step::Sleep(LIMIT));
-        assert_eq!(step_now(&pool, None, at(0)), Step::Sleep(LIMIT));
+        assert_eq!(step(None, None, Some(LIMIT), at(0)), asleep(3));
+        assert_eq!(step_now(&pool, None, at(0)), asleep(3));
         writer.accepting(at(0));
-        assert_eq!(step_now(&pool, None, at(100)), Step::Sleep(LIMIT));
+        assert_eq!(step_now(&pool, None, at(100)), asleep(3));
         writer.resting(at(0));
-        assert_eq!(step_now(&pool, None, at(100)), Step::Sleep(LIMIT));
+        assert_eq!(step_now(&pool, None, at(100)), asleep(3));
     }
 
     #[test]
@@ -210,34 +247,33 @@ mod tests {
         let (pool, mut writer) = worker();
         writer.reading_headers(at(1), at(1));
         writer.info(&Description::default());
-        assert_eq!(
-            step_now(&pool, None, at(2)),
-            Step::Sleep(Duration::from_secs(2))
-        );
+        assert_eq!(step_now(&pool, None, at(2)), asleep(2));
         writer.running();
-        assert_eq!(
-            step_now(&pool, None, at(3)),
-            Step::Sleep(Duration::from_secs(1))
-        );
+        assert_eq!(step_now(&pool, None, at(3)), asleep(1));
         assert_eq!(step_now(&pool, None, at(4)), Step::Tell);
-        assert_eq!(step_now(&pool, Some(at(1)), at(4)), Step::Sleep(LIMIT));
+        assert_eq!(step_now(&pool, Some(at(1)), at(4)), asleep(3));
         writer.reading_headers(at(5), at(5));
         writer.running();
-        assert_eq!(
-            step_now(&pool, Some(at(1)), at(7)),
-            Step::Sleep(Duration::from_secs(1))
-        );
+        assert_eq!(step_now(&pool, Some(at(1)), at(7)), asleep(1));
         assert_eq!(step_now(&pool, Some(at(1)), at(8)), Step::Tell);
+    }
+
+    #[test]
+    fn who_keeps_no_slow_log_waits_to_be_asked() {
+        let (pool, mut writer) = worker();
+        writer.reading_headers(at(1), at(1));
+        writer.running();
+        assert_eq!(
+            step(pool.state(0).as_ref(), None, None, at(100)),
+            Step::Sleep(None)
+        );
     }
 
     #[test]
     fn a_slow_client_is_waited_for() {
         let (pool, mut writer) = worker();
         writer.reading_headers(at(1), at(1));
-        assert_eq!(
-            step_now(&pool, None, at(9)),
-            Step::Sleep(Duration::from_secs(1))
-        );
+        assert_eq!(step_now(&pool, None, at(9)), asleep(1));
         writer.running();
         assert_eq!(step_now(&pool, None, at(9)), Step::Tell);
     }
@@ -249,12 +285,12 @@ mod tests {
             let (began, looked) = (at(0) + Duration::from_millis(looked + began), at(0) + Duration::from_millis(looked));
             let (pool, mut writer) = worker();
             writer.accepting(at(0));
-            let Step::Sleep(time) = step_now(&pool, None, looked) else { panic!("idle") };
+            let Step::Sleep(Some(time)) = step_now(&pool, None, looked) else { panic!("idle") };
             prop_assert!(looked + time <= began + LIMIT);
             writer.reading_headers(began, began);
             writer.running();
             let mut now = looked + time;
-            while let Step::Sleep(time) = step_now(&pool, None, now) {
+            while let Step::Sleep(Some(time)) = step_now(&pool, None, now) {
                 prop_assert!(!time.is_zero());
                 now += time;
             }

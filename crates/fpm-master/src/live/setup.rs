@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bstr::{BStr, BString, ByteSlice};
-use fpm_channel::slow_request::Trace;
+use fpm_channel::underway::Trace;
 use fpm_conf::{Config, Pool, PoolIndex};
 use fpm_os::clock;
 use fpm_os::shared::Region;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use fpm_channel::slow_request::{End, SlowRequest, Trace};
+use fpm_channel::underway::{End, Trace, Underway};
 use fpm_channel::worker::FromWorker;
 use fpm_channel::{FromZygote, WorkerId};
 use fpm_conf::{Config, Pool};
@@ -169,7 +169,7 @@ fn lines_of_the_access_log_that_were_lost_are_reported() {
 #[test]
 fn slow_requests_are_reported_and_what_they_do_is_logged() {
     let mut stage = serving(&www(2));
-    let slow = FromWorker::Slow(SlowRequest {
+    let slow = FromWorker::Slow(Underway {
         method: "GET".into(),
         uri: "/t.php".into(),
         query: "q".into(),

@@ -9,7 +9,7 @@ use crate::{LogFormat, Surge, TermMeans};
 /// A file that sets all of them.
 const ALL: &str = "[global]\nreload.surge = 50%\nworker_shutdown_timeout = 2m\nshutdown_on_term = graceful\n\
     log_format = json\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = 5\n\
-    request_queue_timeout = 30s\naccess.log = /tmp/a\naccess.format = json\n";
+    request_queue_timeout = 30s\nrequest_stack = yes\naccess.log = /tmp/a\naccess.format = json\n";
 
 fn dump(text: &str) -> String {
     let options = LoadOptions {
@@ -29,6 +29,7 @@ fn they_are_typed() {
     let socket = config.global.control_listen;
     assert_eq!(socket, Some("/php/var/run/fpmd.control".into()));
     assert_eq!(config.pools[0].request_queue_timeout, 30);
+    assert!(config.pools[0].request_stack);
     assert_eq!(config.pools[0].access_format, Some("json".into()));
 }
 
@@ -41,6 +42,7 @@ fn who_does_not_set_them_gets_what_php_fpm_does() {
     assert_eq!(config.global.log_format, LogFormat::Fpm);
     assert_eq!(config.global.control_listen, None);
     assert_eq!(config.pools[0].request_queue_timeout, 0);
+    assert!(!config.pools[0].request_stack);
 }
 
 #[test]
@@ -53,6 +55,7 @@ fn a_dump_shows_those_that_the_file_sets() {
             "log_format",
             "control.listen",
             "request_queue_timeout",
+            "request_stack",
         ];
         dump.lines()
             .filter(|line| names.iter().any(|name| line.contains(name)))
@@ -67,6 +70,7 @@ fn a_dump_shows_those_that_the_file_sets() {
         NOTICE: 	log_format = json
         NOTICE: 	control.listen = /php/var/run/fpmd.control
         NOTICE: 	request_queue_timeout = 30s
+        NOTICE: 	request_stack = yes
     "#]]
     .assert_eq(&own(&dump(ALL)));
 }

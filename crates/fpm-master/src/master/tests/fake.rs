@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fpm_channel::slow_request::Trace;
+use fpm_channel::underway::Trace;
 use fpm_channel::{FromZygote, Generation, WorkerId};
 use fpm_conf::{Changes, Config, PoolIndex};
 use fpm_control::{Answer, PoolStatus, State, Status, WorkerStatus};

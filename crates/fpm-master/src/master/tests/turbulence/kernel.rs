@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
-use fpm_channel::slow_request::Trace;
+use fpm_channel::underway::Trace;
 use fpm_channel::{FromZygote, Generation, SlotIndex, WorkerId};
 use fpm_conf::{Changes, Config, PoolIndex};
 use fpm_control::{Answer, PoolStatus, Request, Status, WorkerStatus};

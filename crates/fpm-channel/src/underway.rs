@@ -1,4 +1,4 @@
-//! What a worker tells of a request that has been running for longer than `request_slowlog_timeout`.
+//! What a worker tells of the request that it is serving, and of the calls that its script is in.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ const ROOM: usize = 60_000;
 /// What a call takes in a message beside its texts, at most.
 const CALL: usize = 32;
 
-/// A request that is slow, and what it was doing.
+/// A request that is being served, and what it was doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SlowRequest {
+pub struct Underway {
     /// Its method.
     pub method: BString,
     /// Its URI without query.
@@ -22,7 +22,7 @@ pub struct SlowRequest {
     pub query: BString,
     /// The path of its script, as the scoreboard shows it.
     pub script: BString,
-    /// For how long it has been running.
+    /// For how long it has been under way.
     pub taken: Duration,
     /// The calls that its script was in.
     pub trace: Trace,
@@ -87,7 +87,7 @@ mod tests {
     use crate::wire::{MAX_PACKET, encode};
     use crate::worker::FromWorker;
 
-    fn request(calls: usize, name: usize) -> SlowRequest {
+    fn request(calls: usize, name: usize) -> Underway {
         let call = Call {
             address: u64::MAX,
             function: "f".repeat(name).into(),
@@ -99,7 +99,7 @@ mod tests {
             calls: vec![call; calls],
             end: End::Whole,
         };
-        SlowRequest {
+        Underway {
             method: "m".repeat(15).into(),
             uri: "u".repeat(127).into(),
             query: "q".repeat(511).into(),
