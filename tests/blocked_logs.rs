@@ -8,7 +8,8 @@ use std::path::Path;
 use anyhow::Context;
 use fpmd_tests::{Daemon, Fpm, Gate, Result, Site, SmallDisk, Under, under};
 use nix::sys::signal::Signal;
-use nix::unistd::Uid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Uid, mkfifo};
 
 /// Reads what a pipe holds now.
 fn drain(path: &Path) -> Result<String> {
@@ -54,6 +55,28 @@ fn access_log_that_nobody_reads_stops_no_worker_of_fpmd() -> Result {
         let report = format!("could not write {lost} line(s) of the access log");
         fpm.log().wait_for(&report)?;
     }
+    Ok(())
+}
+
+#[test]
+fn logs_without_a_reader_keep_fpmd_from_nothing() -> Result {
+    let site = Site::new()?;
+    let logs = ["error.log", "access.log"].map(|name| site.path(name));
+    for log in &logs {
+        mkfifo(log, Mode::S_IRWXU)?;
+    }
+    let [error_log, access_log] = &logs;
+    let daemon = Daemon::echo()
+        .global(&format!("error_log = {}", error_log.display()))
+        .pool(&format!("access.log = {}", access_log.display()));
+    if under()? == Under::Original {
+        // It waits for a reader of the one, then of the other.
+        let _fpm = daemon.start_unheard()?;
+        OpenOptions::new().read(true).open(error_log)?;
+        return Ok(());
+    }
+    let fpm = daemon.start()?;
+    assert_eq!(fpm.get("/t.php")?.text(), "served -");
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use nix::unistd::Uid;
 use crate::log::Log;
 use crate::process::Process;
 use crate::tail::Tail;
-use crate::{Address, Fpm, Result, Site, Subject};
+use crate::{Address, Fpm, Result, Site, Subject, Syslog};
 
 /// A daemon to be. Without further words it has one pool `www` with one worker on a unix socket, and no php.ini.
 ///
@@ -215,6 +215,17 @@ impl Daemon {
     pub fn logging_to_pipe(mut self, path: &Path) -> Self {
         self.logging = Logging::Elsewhere;
         self.global(&format!("error_log = {}", path.display()))
+    }
+
+    /// Has the daemon write its log to this syslog.
+    ///
+    /// # Errors
+    /// As [`Syslog::subject`].
+    pub fn logging_to_syslog(mut self, syslog: &Syslog) -> Result<Self> {
+        self.logging = Logging::Elsewhere;
+        Ok(self
+            .global("error_log = syslog")
+            .subject(&syslog.subject()?))
     }
 
     /// Makes a folder below `{dir}`.

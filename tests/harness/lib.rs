@@ -29,6 +29,7 @@ mod request;
 mod site;
 mod small_disk;
 mod subject;
+mod syslog;
 mod tail;
 mod tool;
 mod tour;
@@ -56,6 +57,7 @@ pub use request::Request;
 pub use site::Site;
 pub use small_disk::SmallDisk;
 pub use subject::{PhpVersion, Subject, Under, under};
+pub use syslog::Syslog;
 pub use tool::find as find_tool;
 pub use tour::Tour;
 

@@ -30,7 +30,7 @@ pub trait Files {
     /// Tells whether the path leads to a directory.
     fn is_dir(&self, path: &BStr) -> bool;
 
-    /// Opens a log for appending, creates it with mode 0600 if it is missing, and closes it again.
+    /// Opens a log for appending, creates it with mode 0600 if it is missing, and closes it again. Never waits for its reader.
     ///
     /// # Errors
     /// It cannot be opened.
@@ -67,14 +67,23 @@ impl Files for OsFiles {
     }
 
     fn touch_log(&self, path: &BStr) -> io::Result<()> {
-        OpenOptions::new()
+        let opened = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(0o600)
-            .open(path.to_path_lossy())
-            .map(drop)
+            .custom_flags(O_NONBLOCK)
+            .open(path.to_path_lossy());
+        match opened {
+            // A named pipe that nobody reads, or a socket (standard error, with journald): there it is.
+            Err(error) if error.raw_os_error() == Some(ENXIO) => Ok(()),
+            opened => opened.map(drop),
+        }
     }
 }
+
+/// "No such device or address", and not to wait for a reader, on Linux (asm-generic/errno-base.h, fcntl.h).
+const ENXIO: i32 = 6;
+const O_NONBLOCK: i32 = 0o4000;
 
 /// "File too large" on Linux (asm-generic/errno-base.h).
 const EFBIG: i32 = 27;

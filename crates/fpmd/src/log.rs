@@ -372,7 +372,11 @@ fn for_people() -> bool {
 }
 
 fn open(path: &BStr) -> io::Result<std::fs::File> {
-    sink::open(OsStr::from_bytes(path))
+    match sink::open(OsStr::from_bytes(path)) {
+        // A socket, such as journald's stream, cannot be opened by name.
+        Err(_) if is_stderr(path) => sink::open_stderr(),
+        opened => opened,
+    }
 }
 
 /// Tells whether a log file is stderr under another name, which would show every line of the start twice.
