@@ -145,6 +145,7 @@ const POOL: &[Row<Pool>] = &[
     ("request_queue_timeout", |s| {
         seconds(s.request_queue_timeout)
     }),
+    ("request_stack", |s| yes_no(s.request_stack)),
 ];
 
 const LISTS: &[ListRow] = &[
