@@ -250,6 +250,78 @@ fn good_configuration_passes_the_test() -> Result {
 }
 
 #[test]
+fn every_option_is_taken_in_all_its_forms() -> Result {
+    let site = site()?;
+    std::fs::write(site.path("php.ini"), "")?;
+    for option in [
+        &["-e"][..],
+        &["--profile-info"],
+        &["-n"],
+        &["--no-php-ini"],
+        &["-c", "{dir}/php.ini"],
+        &["-c{dir}"],
+        &["--php-ini={dir}/php.ini"],
+        &["-d", "a=b"],
+        &["-da"],
+        &["--define", "a"],
+        &["-p", "{dir}"],
+        &["--prefix={dir}"],
+        &["-g", "pid"],
+        &["-g=pid"],
+        &["--pid", "pid"],
+        &["-R"],
+        &["--allow-to-run-as-root"],
+        &["-D"],
+        &["--daemonize"],
+        &["-F"],
+        &["--nodaemonize"],
+        &["-O"],
+        &["--force-stderr"],
+        &["-eRDFO"],
+        &["--"],
+    ] {
+        let arguments = [&["-y", "{dir}/good.conf", "-t"], option].concat();
+        let output = run(&site, &arguments)?;
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{option:?}: {}",
+            stdout(&output)
+        );
+    }
+    for arguments in [
+        &["-t", "--fpm-conf={dir}/good.conf"][..],
+        &["-t", "--prefix", "{dir}/none", "-y", "{dir}/good.conf"],
+    ] {
+        assert_ne!(run(&site, arguments)?.status.code(), Some(0));
+    }
+    Ok(())
+}
+
+#[test]
+fn info_is_what_the_original_says() -> Result {
+    let subject = Subject::from_environment()?;
+    if subject.under() == Under::Original {
+        return Ok(());
+    }
+    // Each says when it was built, and how it was called.
+    let own = ["Build Date => ", "_ => ", "$_SERVER['"];
+    let said = |subject: &Subject| -> Result<Vec<String>> {
+        let text = stdout(&subject.run(&["-n", "-i"])?);
+        let lines = text
+            .lines()
+            .filter(|line| !own.iter().any(|own| line.starts_with(own)));
+        Ok(lines.map(str::to_owned).collect())
+    };
+    let (ours, theirs) = (said(subject)?, said(&subject.original())?);
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(ours.len(), theirs.len());
+    Ok(())
+}
+
+#[test]
 fn bad_configuration_fails_with_its_line_and_78() -> Result {
     let site = site()?;
     for arguments in [

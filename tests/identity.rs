@@ -1,9 +1,9 @@
 //! Who the processes are and what they inherit: titles, users, environment, limits, directories, files.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use fpmd_tests::{Daemon, Fpm, Process, Result, Subject, Under, under};
+use fpmd_tests::{Daemon, Fpm, Process, Result, Site, Subject, Under, under};
 use nix::unistd::{Group, Uid, User};
 
 /// What a script prints.
@@ -297,6 +297,25 @@ fn worker_can_be_made_dumpable() -> Result {
     };
     assert_eq!(owner(daemon())?, 0);
     assert_ne!(owner(daemon().pool("process.dumpable = yes"))?, 0);
+    Ok(())
+}
+
+#[test]
+fn umask_is_the_callers_but_for_sockets() -> Result {
+    let site = Site::new()?;
+    let script = site.path("fpmd-with-umask");
+    let program = Subject::from_environment()?.program();
+    let text = format!("#!/bin/sh\numask 027\nexec {} \"$@\"\n", program.display());
+    fs::write(&script, text)?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    let fpm = daemon()
+        .subject(&Subject::from_environment()?.called(&script))
+        .global("pid = {dir}/pid")
+        .start()?;
+    assert_eq!(worker(&fpm)?.status("Umask")?, "0027");
+    assert_eq!(fs::metadata(fpm.site().path("pid"))?.mode() & 0o777, 0o640);
+    let socket = fs::metadata(fpm.site().path("www.sock"))?;
+    assert_eq!(socket.mode() & 0o777, 0o660);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use anyhow::Context;
-use fpmd_tests::{Daemon, Fpm, PATIENCE, Result, Under, under};
+use fpmd_tests::{Daemon, Fpm, PATIENCE, Process, Result, Site, Under, under};
 use nix::sys::signal::Signal;
 
 /// The service manager's end.
@@ -122,6 +122,44 @@ fn watchdog_hears_at_half_its_time() -> Result {
     let expected = "READY=1\nWATCHDOG=1\nSTATUS=Processes active: ";
     let report = manager.next()?;
     assert!(report.starts_with(expected), "{report}");
+    Ok(())
+}
+
+#[test]
+fn watchdog_comes_before_the_interval() -> Result {
+    let manager = Manager::at_a_path()?;
+    let fpm = manager
+        .daemon()
+        .global("systemd_interval = 5")
+        .environment("WATCHDOG_USEC", "60000000")
+        .start()?;
+    let log = fpm.log();
+    log.wait_for("WARNING: systemd_interval option ignored")?;
+    log.wait_for("NOTICE: systemd watchdog configured to 30sec")?;
+    log.wait_for("NOTICE: systemd monitor interval set to 30000ms")?;
+    Ok(())
+}
+
+#[test]
+fn daemon_in_the_background_tells_its_own_pid() -> Result {
+    let manager = Manager::at_a_path()?;
+    let site = Site::new()?;
+    let pid_file = site.path("pid");
+    let parent = manager
+        .daemon()
+        .global(&format!("error_log = {}", site.path("log").display()))
+        .pool(&format!("listen = {}", site.path("s").display()))
+        .argument("-D")
+        .argument("-g")
+        .argument(&pid_file.to_string_lossy())
+        .start_in_vain()?;
+    assert_eq!(parent.code, Some(0), "{}", parent.output);
+    let daemon = Process::of(std::fs::read_to_string(&pid_file)?.parse()?)?;
+    let told = manager.next();
+    daemon.signal(Signal::SIGTERM)?;
+    daemon.wait_for_end()?;
+    let expected = format!("MAINPID={}", daemon.pid());
+    assert!(told?.ends_with(&expected), "no {expected}");
     Ok(())
 }
 
