@@ -202,7 +202,7 @@ fn dynamic_pool_that_is_short_of_workers_for_long_warns() -> Result {
     let held = hold(&fpm, 40)?;
     fpm.log().wait_for(
         "WARNING: [pool www] seems busy (you may need to increase pm.start_servers, or pm.min/max_spare_servers), \
-         spawning 8 children, there are 0 idle, and 23 total children",
+         spawning 8 children, there are 0 idle, and ",
     )?;
     release(&fpm, held)
 }
@@ -232,7 +232,9 @@ fn rate_of_forking_has_its_limit() -> Result {
                 .ok()
         })
         .collect();
-    assert_eq!(forked[..4], [1, 2, 2, 2]);
+    // On a busy machine it may have begun anew.
+    assert!(forked.iter().all(|count| *count <= 2), "{forked:?}");
+    assert!(forked.contains(&2), "{forked:?}");
     Ok(())
 }
 

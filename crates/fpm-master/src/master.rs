@@ -29,6 +29,7 @@ mod ends;
 mod maintenance;
 mod notifications;
 mod orders;
+mod proof;
 mod recycling;
 mod reload;
 mod reopening;

@@ -114,6 +114,11 @@ impl PoolAtWork {
         self.slots.iter().filter_map(|holder| *holder)
     }
 
+    /// Tells whether it has workers, or is to get some.
+    pub(crate) fn is_inhabited(&self) -> bool {
+        self.queued > 0 || self.births.missing > 0 || self.workers().next().is_some()
+    }
+
     /// Returns how many workers can still be asked for.
     pub(crate) fn room(&self) -> u32 {
         let taken = u32::try_from(self.workers().count()).unwrap_or(u32::MAX);

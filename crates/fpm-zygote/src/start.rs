@@ -11,7 +11,7 @@ use fpm_conf::LogLevel;
 use fpm_os::identity::Identity;
 use fpm_os::process;
 use fpm_os::stdio::{StandardStream, open_null};
-use fpm_scoreboard::{Board, PoolBoard};
+use fpm_scoreboard::Board;
 use fpm_worker::php_messages;
 use nix::unistd::{Pid, getppid};
 use sapi::{Engine, SapiError, StartOptions};
@@ -23,8 +23,8 @@ use crate::privileges;
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) parameters: Parameters,
-    /// One for each pool, in the order of the configuration.
-    pub(crate) boards: Vec<PoolBoard>,
+    /// Not mapped here: each worker maps its own pool's area.
+    pub(crate) board: Board,
     pub(crate) listeners: Vec<OwnedFd>,
     /// The master's process.
     pub(crate) master: Pid,
@@ -55,12 +55,10 @@ pub(crate) fn start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, Zygo
 
 fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError> {
     let board = Board::adopt(start.scoreboard)?;
-    let boards = start
-        .parameters
-        .pools
-        .iter()
-        .map(|pool| board.map(pool.area))
-        .collect::<Result<_, _>>()?;
+    for pool in &start.parameters.pools {
+        // A worker could not tell anybody what is wrong with it.
+        board.map(pool.area)?;
+    }
     let (engine, became) = start_php(&start.parameters, channel);
     for text in php_messages::collected() {
         tell(channel, LogLevel::Notice, text)?;
@@ -83,7 +81,7 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
     }
     Ok(Stage {
         parameters: start.parameters,
-        boards,
+        board,
         listeners: start.listeners,
         master: getppid(),
         engine,

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use fpm_channel::{Output, Parameters, PoolStart, RunAs, Spawn};
 use fpm_conf::{Pool, PoolIndex};
+use fpm_os::descriptor::close_all;
 use fpm_os::identity::Identity;
 use fpm_os::title::ProcessTitle;
-use fpm_scoreboard::PoolBoard;
+use fpm_scoreboard::{Board, PoolBoard};
 use fpm_worker::birth::{self, Assignment, RunsAs};
 use fpm_worker::environment::Account;
 use fpm_worker::log::Log;
@@ -42,8 +43,11 @@ pub(crate) fn live(
     let generation = stage.parameters.generation.0;
     let index = usize::try_from(spawn.pool.0).unwrap_or(usize::MAX);
     let (engine, master) = (stage.engine, stage.master);
-    let Some(share) = share(index, stage.parameters, stage.boards, stage.listeners) else {
-        // The zygote has asked `has_pool` before it forked.
+    let share = share(index, stage.parameters, &stage.board, stage.listeners);
+    // The file has the areas of all pools.
+    drop(stage.board);
+    let Some(share) = share else {
+        // The zygote has asked `has_pool` before it forked. There may be no memory.
         return fpm_worker::exit::SOFTWARE;
     };
     let runs_as = match (stage.became, share.start.run_as.as_ref()) {
@@ -92,46 +96,56 @@ pub(crate) fn has_pool(stage: &Stage, pool: PoolIndex) -> bool {
 fn share(
     index: usize,
     parameters: Parameters,
-    boards: Vec<PoolBoard>,
+    board: &Board,
     listeners: Vec<OwnedFd>,
 ) -> Option<Share> {
-    let listeners: Vec<Arc<OwnedFd>> = listeners.into_iter().map(Arc::new).collect();
-    let reported = reported(index, &parameters, &boards, &listeners)?;
-    let start = parameters.pools.into_iter().nth(index)?;
-    Some(Share {
-        pool: parameters.config.pools.into_iter().nth(index)?,
-        board: boards.into_iter().nth(index)?,
-        listener: listener_of(&start, &listeners)?,
-        reported,
-        start,
-    })
-}
-
-/// Finds out whose status a pool's status page shows: its own, unless `pm.status_listen` has made it for another's.
-fn reported(
-    index: usize,
-    parameters: &Parameters,
-    boards: &[PoolBoard],
-    listeners: &[Arc<OwnedFd>],
-) -> Option<Reported> {
     let pools = &parameters.config.pools;
+    // Whose status the pool's page shows: its own, unless `pm.status_listen` has made it for another's.
     let shown = match pools.get(index)?.status_of {
         Some(PoolIndex(of)) => usize::try_from(of).ok()?,
         None => index,
     };
-    let pool = pools.get(shown)?;
-    Some(Reported {
-        name: pool.name.clone(),
-        manager: pool.pm,
-        board: boards.get(shown)?.clone(),
-        listener: listener_of(parameters.pools.get(shown)?, listeners)?,
+    let (name, manager) = pools.get(shown).map(|pool| (pool.name.clone(), pool.pm))?;
+    let own_board = board.map(parameters.pools.get(index)?.area).ok()?;
+    let shown_board = match shown == index {
+        true => own_board.clone(),
+        false => board.map(parameters.pools.get(shown)?.area).ok()?,
+    };
+    let wanted = [index, shown].map(|pool| parameters.pools.get(pool).map(|start| start.listener));
+    let [listener, shown_listener] = keep(listeners, wanted);
+    let start = parameters.pools.into_iter().nth(index)?;
+    Some(Share {
+        pool: parameters.config.pools.into_iter().nth(index)?,
+        board: own_board,
+        listener: listener?,
+        reported: Reported {
+            name,
+            manager,
+            board: shown_board,
+            listener: shown_listener?,
+        },
+        start,
     })
 }
 
-fn listener_of(start: &PoolStart, listeners: &[Arc<OwnedFd>]) -> Option<Arc<OwnedFd>> {
-    listeners
-        .get(usize::try_from(start.listener).ok()?)
-        .cloned()
+/// Keeps the wanted listening sockets and closes the others.
+fn keep<const N: usize>(
+    listeners: Vec<OwnedFd>,
+    wanted: [Option<u32>; N],
+) -> [Option<Arc<OwnedFd>>; N] {
+    let is_wanted = |number: u32| wanted.contains(&Some(number));
+    let (kept, others): (Vec<_>, Vec<_>) = (0..)
+        .zip(listeners)
+        .partition(|(number, _)| is_wanted(*number));
+    close_all(others.into_iter().map(|(_, listener)| listener));
+    let kept: Vec<_> = kept
+        .into_iter()
+        .map(|(number, listener)| (number, Arc::new(listener)))
+        .collect();
+    wanted.map(|wanted| {
+        let found = kept.iter().find(|(number, _)| Some(*number) == wanted);
+        found.map(|(_, listener)| Arc::clone(listener))
+    })
 }
 
 fn log(parameters: &Parameters) -> Log {

@@ -19,7 +19,7 @@ use crate::reload::{Answer, Phase, RETIRING};
 use crate::roster::Reason;
 use crate::state::State;
 use crate::systemd;
-use crate::world::{Activity, World};
+use crate::world::World;
 
 /// How often to look how far new workers are.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -83,8 +83,8 @@ impl<W: World> Master<W> {
         }
     }
 
-    /// PHP is up in a zygote of the generation that is being made. When it is in all, one worker of each pool is to show that it
-    /// can serve.
+    /// PHP is up in a zygote of the generation that is being made. When it is in all, one worker of each pool that has work is to
+    /// show that it can serve.
     pub(super) fn on_next_ready(&mut self, now: Duration) {
         let Phase::Launching { next, .. } = self.reload.phase() else {
             return;
@@ -94,8 +94,7 @@ impl<W: World> Master<W> {
         if !groups.all(|group| group.zygote.as_ref().is_some_and(Zygote::is_ready)) {
             return;
         }
-        let (pools, groups): (Vec<_>, Vec<_>) =
-            (coming.pool_ids().collect(), coming.group_ids().collect());
+        let (pools, groups): (_, Vec<_>) = (self.on_trial(next), coming.group_ids().collect());
         self.reload.enter(Phase::Proving { next });
         for pool in pools {
             self.want(now, pool, Reason::Demand, 1);
@@ -117,14 +116,6 @@ impl<W: World> Master<W> {
             Phase::Proving { .. } => self.world.arm(Timer::Turnover, now + TICK),
             Phase::None | Phase::Held | Phase::Launching { .. } => {}
         }
-    }
-
-    /// Tells whether a worker of each pool serves.
-    fn is_proven(&self, next: Generation, now: Duration) -> bool {
-        self.generations.get(next).pools.iter().all(|pool| {
-            pool.workers()
-                .any(|worker| self.world.activity(worker, now) != Activity::Starting)
-        })
     }
 
     /// Lets the next generation serve: there is no way back from here.

@@ -16,6 +16,7 @@ mod emergency;
 mod fake;
 mod notifications;
 mod orders;
+mod proof;
 mod recycling;
 mod stops;
 mod turbulence;

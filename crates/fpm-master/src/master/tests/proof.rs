@@ -1,0 +1,61 @@
+//! Which pools show that they can serve before a reload is committed.
+
+use std::time::Duration;
+
+use fpm_channel::Generation;
+use fpm_conf::{Config, Pm, Pool, PoolIndex};
+use fpm_os::signal::Signal;
+
+use super::{serving, www};
+use crate::event::Event;
+use crate::pool::PoolId;
+
+/// A static pool, and so many ondemand ones behind it.
+fn mass_hosting(pools: usize) -> Config {
+    let mut config = www(1);
+    for number in 0..pools {
+        let mut pool = Pool::new(&format!("p{number}"), &format!("/run/{number}.sock"));
+        (pool.pm, pool.pm_max_children) = (Pm::Ondemand, 5);
+        config.pools.push(pool);
+    }
+    config
+}
+
+/// Reloads while these pools have a worker; returns the pools that were tried before the next generation served.
+fn tried(config: &Config, at_work: &[u32]) -> Vec<u32> {
+    let mut stage = serving(config);
+    stage.world().waiting = 1;
+    for index in at_work {
+        stage.play(Event::Connection(PoolId {
+            generation: Generation(1),
+            index: PoolIndex(*index),
+        }));
+        stage.settle();
+    }
+    stage.world().waiting = 0;
+    stage.calls();
+    stage.signal(Signal::USR2);
+    stage.ready(2);
+    stage.settle();
+    stage.pass(Duration::from_millis(10));
+    let calls = stage.calls();
+    let (calls, _) = calls.split_once("generation 2 serves").unwrap();
+    let births = calls
+        .lines()
+        .filter_map(|call| call.split(" of pool ").nth(1));
+    let pools = births.filter_map(|birth| birth.split(' ').next()?.parse().ok());
+    pools.collect()
+}
+
+#[test]
+fn all_pools_are_tried_while_they_are_few() {
+    assert_eq!(tried(&mass_hosting(3), &[]), [0, 1, 2, 3]);
+}
+
+#[test]
+fn of_many_pools_without_work_only_some_are_tried() {
+    let sample: Vec<u32> = (0..=32).collect();
+    assert_eq!(tried(&mass_hosting(500), &[]), sample);
+    let with_work = [&sample[..], &[33, 400]].concat();
+    assert_eq!(tried(&mass_hosting(500), &[7, 400]), with_work);
+}
