@@ -1,10 +1,11 @@
 //! SIGUSR1: logs that were moved away are opened anew.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use fpmd_tests::{Daemon, Fpm, Gate, Result, Under, under};
+use fpmd_tests::{Daemon, Fpm, Gate, Result, Site, Subject, Under, under};
 use nix::sys::signal::Signal;
 
 fn daemon() -> Daemon {
@@ -134,6 +135,47 @@ fn worker_in_a_chroot_gets_the_new_file() -> Result {
     reopen(&fpm, 1)?;
     fpm.send(&request.param("X", "after"))?;
     assert_eq!(read(&fpm, "access.log")?, "after\n");
+    Ok(())
+}
+
+/// The program under test as www-data starts it, who may read everything: what it is built of may lie where only root comes.
+fn unprivileged(site: &Site) -> Result<Subject> {
+    let subject = Subject::from_environment()?;
+    if !nix::unistd::Uid::effective().is_root() {
+        return Ok(subject.clone());
+    }
+    let script = format!(
+        "#!/bin/sh\nexec setpriv --reuid=www-data --regid=www-data --clear-groups --inh-caps=-all,+dac_read_search \\\n\
+         --ambient-caps=+dac_read_search {} \"$@\"\n",
+        subject.program().display()
+    );
+    let program = site.path("php-fpm");
+    fs::write(&program, script)?;
+    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    Ok(subject.called(&program))
+}
+
+#[test]
+fn unprivileged_daemon_opens_its_logs_anew() -> Result {
+    let site = Site::new()?;
+    let fpm = Daemon::echo()
+        .subject(&unprivileged(&site)?)
+        .tcp()
+        .logging_to(&site.var().join("fpm.log"))
+        .pool(&format!("access.log = {}/access.log", site.var().display()))
+        .pool("access.format = '%{X}e'")
+        .start()?;
+    log_access(&fpm, "before")?;
+    for name in ["fpm.log", "access.log"] {
+        let path = site.var().join(name);
+        fs::rename(&path, path.with_extension("log.1"))?;
+    }
+    reopen(&fpm, 1)?;
+    log_access(&fpm, "after")?;
+    let read = |name: &str| fs::read_to_string(site.var().join(name));
+    assert_eq!(read("access.log.1")?, "before\n");
+    assert_eq!(read("access.log")?, "after\n");
+    assert!(read("fpm.log")?.contains("access log file re-opened"));
     Ok(())
 }
 

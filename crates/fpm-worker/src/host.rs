@@ -137,7 +137,9 @@ impl Exchange<'_> {
     #[track_caller]
     pub(crate) fn message(&mut self, level: LogLevel, text: &[u8]) {
         self.tools.log.message(level, text);
-        self.show(&mirrored(text));
+        if self.tools.log.mirrors(level) {
+            self.show(&mirrored(text));
+        }
     }
 
     /// Notes that a page of the worker's own is being made.

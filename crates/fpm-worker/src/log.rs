@@ -1,7 +1,7 @@
 //! What a worker logs: lines on its stderr, and the same texts for the web server through FastCGI's STDERR stream.
 //!
-//! A worker's lines carry no time: the master adds it when it catches workers' output. The copy for the web server ignores
-//! `log_level`, has no level in front, and is governed by ini `fastcgi.logging` alone.
+//! A worker's lines carry no time: the master adds it when it catches workers' output. The copy for the web server has no
+//! level in front and is governed by ini `fastcgi.logging`; `log_level` governs it only where it is set to alert.
 //!
 //! Original: sapi/fpm/fpm/zlog.c, sapi_cgi_log_fastcgi in sapi/fpm/fpm/fpm_main.c.
 
@@ -77,6 +77,12 @@ impl Log {
         if let Some(line) = line {
             write_to_stderr(&line);
         }
+    }
+
+    /// Tells whether a message of ours is for the web server too. Its log is where people look for `Primary script unknown`, which
+    /// is a debugging message here: only who wants to hear of nothing but alerts is spared it.
+    pub(crate) fn mirrors(&self, level: LogLevel) -> bool {
+        self.level < LogLevel::Alert || level == LogLevel::Alert
     }
 
     /// Writes a message of PHP (`error_log()`, or an error while ini `error_log` is unset) and returns its copy for the web server.
@@ -216,6 +222,21 @@ mod tests {
             debug.starts_with("DEBUG: log(), line ") && debug.ends_with(": x\n"),
             "{debug}"
         );
+    }
+
+    #[test]
+    fn only_alert_spares_the_web_server() {
+        use LogLevel::{Alert, Debug, Error, Notice};
+        for (configured, level, mirrored) in [
+            (Debug, Debug, true),
+            (Notice, Debug, true),
+            (Error, Debug, true),
+            (Alert, Debug, false),
+            (Alert, Error, false),
+            (Alert, Alert, true),
+        ] {
+            assert_eq!(log(configured, 1024).mirrors(level), mirrored);
+        }
     }
 
     #[test]
