@@ -4,59 +4,18 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
-use std::process::Output;
 use std::thread;
 
+use fpmd_tests::control::{done, edit, run, start, status};
 use fpmd_tests::{Daemon, Fpm, Gate, Load, Process, Result, Subject, Under, under};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-/// What each side of a conversation says first, in version 1.
-const GREETING: &[u8] = b"fpmd\x01\0\0\0";
+/// What each side of a conversation says first, in the version of this build.
+const GREETING: &[u8] = b"fpmd\x02\0\0\0";
 
 /// A request for the status, with workers, and a length before it.
 const STATUS: &[u8] = b"\x02\0\0\0\0\x01";
-
-/// Starts a daemon that takes orders at `{dir}/control`; `None` when it is the original, which does not know how.
-fn start(daemon: Daemon) -> Result<Option<Fpm>> {
-    let daemon = daemon.global("control.listen = {dir}/control");
-    if under()? == Under::Fpmd {
-        return daemon.start().map(Some);
-    }
-    let refusal = daemon.start_in_vain()?;
-    let unknown = "unknown entry 'control.listen'";
-    assert!(refusal.output.contains(unknown), "{}", refusal.output);
-    Ok(None)
-}
-
-/// Runs a command against this daemon; returns the exit code, what was printed, and what was complained of.
-fn run(fpm: &Fpm, command: &str) -> Result<(i32, String, String)> {
-    let socket = fpm.site().path("control");
-    let line = format!("{command} --control {}", socket.display());
-    done(&Subject::from_environment()?.run(&line.split(' ').collect::<Vec<_>>())?)
-}
-
-fn done(output: &Output) -> Result<(i32, String, String)> {
-    Ok((
-        output.status.code().unwrap_or(-1),
-        String::from_utf8(output.stdout.clone())?,
-        String::from_utf8(output.stderr.clone())?,
-    ))
-}
-
-fn status(fpm: &Fpm) -> Result<Value> {
-    let (code, text, complaint) = run(fpm, "status --json --workers")?;
-    assert_eq!(code, 0, "{complaint}");
-    Ok(serde_json::from_str(&text)?)
-}
-
-/// Changes the configuration file.
-fn edit(fpm: &Fpm, from: &str, to: &str) -> Result {
-    let file = fpm.site().path("fpm.conf");
-    let text = fs::read_to_string(&file)?;
-    assert!(text.contains(from), "{text}");
-    Ok(fs::write(file, text.replace(from, to))?)
-}
 
 fn connect(fpm: &Fpm) -> Result<UnixStream> {
     let socket = UnixStream::connect(fpm.site().path("control"))?;
@@ -365,7 +324,7 @@ fn nonsense_is_hung_up_on() -> Result {
     let flood = [GREETING, &[0; 1 << 20]].concat();
     for nonsense in [
         &b"GET / HTTP/1.0\r\n\r\n"[..],
-        b"fpmd\x02\0\0\0",
+        b"fpmd\xff\0\0\0",
         &long,
         &garbage,
         &flood,

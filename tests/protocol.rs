@@ -119,7 +119,7 @@ fn unknown_values_are_not_answered() -> Result {
     else {
         panic!("{reply:?}")
     };
-    assert_eq!(content, []);
+    assert_eq!(content, b"");
     Ok(())
 }
 

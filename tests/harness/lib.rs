@@ -10,6 +10,7 @@
 mod answer;
 mod browser;
 mod client;
+pub mod control;
 mod daemon;
 mod fpm;
 mod gate;

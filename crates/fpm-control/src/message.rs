@@ -2,6 +2,8 @@
 //!
 //! Rule: raise [`VERSION`](crate::VERSION) with every change here.
 
+use std::fmt;
+
 use fpm_conf::Changes;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,29 @@ pub enum Request {
     Reload,
     /// Read the configuration again and tell what a reload would change.
     Preview,
+    /// Open the logs again under their names.
+    Reopen,
+    /// End at once. The answer comes when it has.
+    Stop,
+    /// End when the requests that run are done. The answer comes when it has.
+    Quit,
+    /// Let a pool's workers go and leave its socket open. The answer comes when the last one has gone.
+    Drain {
+        /// The pool.
+        pool: String,
+    },
+    /// Let a pool that was drained have workers again.
+    Resume {
+        /// The pool.
+        pool: String,
+    },
+    /// Change a directive of a pool until the next reload.
+    Set {
+        /// The pool.
+        pool: String,
+        /// `pm.max_children`.
+        max_children: u32,
+    },
 }
 
 /// How much is told.
@@ -39,6 +64,8 @@ pub enum Answer {
     },
     /// To [`Request::Preview`].
     Changes(Changes),
+    /// To the others: it is done.
+    Done,
     /// To any request: it was not done.
     Failed(Failure),
 }
@@ -64,6 +91,23 @@ pub enum Failure {
     /// The configuration cannot be used; each line says something about it.
     #[error("the configuration cannot be used{}", lines(.0))]
     Configuration(Vec<String>),
+    /// Some log could not be opened; each line says which and why.
+    #[error("not every log could be opened{}", lines(.0))]
+    NotReopened(Vec<String>),
+    /// There is no pool of this name.
+    #[error("there is no pool {0}")]
+    NoSuchPool(String),
+    /// Workers came back before the last one had gone.
+    #[error("the pool got workers again before the last one had gone")]
+    Resumed,
+    /// The number cannot be set.
+    #[error(
+        "pm.max_children can be set to 1 up to {most} here; for more, change the configuration and reload"
+    )]
+    OutOfRange {
+        /// The highest possible.
+        most: u32,
+    },
     /// A reload failed, and nothing has changed.
     #[error("{0}")]
     Reload(String),
@@ -80,17 +124,32 @@ impl Request {
     pub fn is_order(&self) -> bool {
         match self {
             Request::Status(_) | Request::Preview => false,
-            Request::Reload => true,
+            Request::Reload
+            | Request::Reopen
+            | Request::Stop
+            | Request::Quit
+            | Request::Drain { .. }
+            | Request::Resume { .. }
+            | Request::Set { .. } => true,
         }
     }
+}
 
-    /// Returns the name of the command.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
+impl fmt::Display for Request {
+    /// Writes it as on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Request::Status(_) => "status",
-            Request::Reload => "reload",
-            Request::Preview => "reload --dry-run",
+            Request::Status(_) => f.write_str("status"),
+            Request::Reload => f.write_str("reload"),
+            Request::Preview => f.write_str("reload --dry-run"),
+            Request::Reopen => f.write_str("reopen"),
+            Request::Stop => f.write_str("stop"),
+            Request::Quit => f.write_str("quit"),
+            Request::Drain { pool } => write!(f, "drain {pool}"),
+            Request::Resume { pool } => write!(f, "resume {pool}"),
+            Request::Set { pool, max_children } => {
+                write!(f, "set {pool} pm.max_children={max_children}")
+            }
         }
     }
 }

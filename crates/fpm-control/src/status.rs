@@ -82,6 +82,8 @@ pub struct PoolStatus {
     pub max_children: u32,
     /// The generation that it belongs to.
     pub generation: u64,
+    /// Whether it was drained, and not resumed.
+    pub drained: bool,
     /// When it was started first.
     pub started_at: u64,
     /// Connections that wait in its socket's queue.

@@ -32,7 +32,7 @@ fn wanted(config: &Config, limit: OpenFiles) -> Option<u64> {
     let pools = config.pools.iter().map(|pool| {
         // The control socket of a worker, and its two outputs if they are caught.
         let each = if pool.catch_workers_output { 3 } else { 1 };
-        1 + u64::from(slots(pool)) * each
+        1 + u64::from(slots(pool, &config.global)) * each
     });
     let needed = pools.fold(ELSE, u64::saturating_add);
     let reachable = needed.min(limit.hard);

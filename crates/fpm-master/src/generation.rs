@@ -116,7 +116,7 @@ impl Generation {
         };
         let pools = (0..)
             .zip(&config.pools)
-            .map(|(index, pool)| PoolAtWork::new(pool, group_of(PoolIndex(index))))
+            .map(|(index, pool)| PoolAtWork::new(pool, &config.global, group_of(PoolIndex(index))))
             .collect();
         let names = config.pools.iter().map(|pool| pool.name.clone());
         Generation {

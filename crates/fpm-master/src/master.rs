@@ -29,6 +29,7 @@ mod ends;
 mod maintenance;
 mod notifications;
 mod orders;
+mod pool_orders;
 mod proof;
 mod recycling;
 mod reload;
@@ -143,13 +144,11 @@ impl<W: World> Master<W> {
         tracing::debug!("received {}", signal.name());
         match signal {
             Signal::TERM if self.is_term_graceful() => self.finish(now),
-            Signal::TERM | Signal::INT => {
-                tracing::info!("Terminating ...");
-                self.change_state(now, State::Terminating);
-            }
+            Signal::TERM | Signal::INT => self.terminate(now),
             Signal::QUIT => self.finish(now),
             Signal::WINCH => self.rest(now),
-            Signal::USR1 => self.reopen_logs(),
+            // What went wrong is in the log.
+            Signal::USR1 => drop(self.reopen_logs()),
             Signal::USR2 | Signal::HUP => {
                 tracing::info!("Reloading in progress ...");
                 self.request_reload(now);

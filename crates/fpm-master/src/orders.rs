@@ -1,6 +1,8 @@
-//! The commands that wait for the outcome of a reload.
+//! The commands that wait for the outcome of what they have ordered: a reload, the end of a pool's workers, the end.
 //!
 //! Rule: a command hears of a reload that has read the configuration after it asked.
+
+use bstr::{BStr, BString, ByteSlice};
 
 use crate::event::CallerId;
 
@@ -13,6 +15,10 @@ pub(crate) struct Orders {
     current: Vec<CallerId>,
     /// Why the last reload failed; `None` when it did not.
     failure: Option<String>,
+    /// For the last worker of a pool to leave.
+    drains: Vec<(CallerId, BString)>,
+    /// For the end of the daemon.
+    ends: Vec<CallerId>,
 }
 
 impl Orders {
@@ -43,6 +49,45 @@ impl Orders {
         std::mem::take(&mut self.current)
     }
 
+    /// A command waits for the last worker of a pool to leave.
+    pub(crate) fn await_drain(&mut self, caller: CallerId, pool: &BStr) {
+        self.drains.push((caller, pool.to_owned()));
+    }
+
+    /// Tells whether somebody waits for the last worker of a pool to leave.
+    pub(crate) fn is_drain_awaited(&self, pool: &BStr) -> bool {
+        self.drains.iter().any(|(_, name)| name == pool)
+    }
+
+    /// The last worker of a pool has left, or none will; returns who waits for that.
+    pub(crate) fn drain_over(&mut self, pool: &BStr) -> Vec<CallerId> {
+        let mut over = Vec::new();
+        self.drains.retain(|(caller, name)| {
+            let waits = name.as_bytes() == pool.as_bytes();
+            if waits {
+                over.push(*caller);
+            }
+            !waits
+        });
+        over
+    }
+
+    /// No pool is drained any more; returns who waits for that.
+    pub(crate) fn no_drain(&mut self) -> Vec<CallerId> {
+        let drains = std::mem::take(&mut self.drains);
+        drains.into_iter().map(|(caller, _)| caller).collect()
+    }
+
+    /// A command waits for the end of the daemon.
+    pub(crate) fn await_end(&mut self, caller: CallerId) {
+        self.ends.push(caller);
+    }
+
+    /// The daemon ends now; returns who waits for that.
+    pub(crate) fn end(&mut self) -> Vec<CallerId> {
+        std::mem::take(&mut self.ends)
+    }
+
     /// Returns why the last reload failed, if it did.
     pub(crate) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
@@ -50,9 +95,10 @@ impl Orders {
 
     /// A command has hung up.
     pub(crate) fn forget(&mut self, caller: CallerId) {
-        for waiting in [&mut self.next, &mut self.current] {
+        for waiting in [&mut self.next, &mut self.current, &mut self.ends] {
             waiting.retain(|known| *known != caller);
         }
+        self.drains.retain(|(known, _)| *known != caller);
     }
 }
 
@@ -86,6 +132,22 @@ mod tests {
         assert!(orders.reload_over(Some("slow".to_owned())).is_empty());
         orders.reload_begins();
         assert_eq!(orders.reload_over(None), [TWO, ONE]);
+    }
+
+    #[test]
+    fn who_waits_for_a_pool_hears_of_that_pool() {
+        let (www, api) = (BStr::new("www"), BStr::new("api"));
+        let mut orders = Orders::default();
+        orders.await_drain(ONE, www);
+        orders.await_drain(TWO, api);
+        assert!(orders.is_drain_awaited(www));
+        assert_eq!(orders.drain_over(www), [ONE]);
+        assert!(!orders.is_drain_awaited(www) && orders.is_drain_awaited(api));
+        assert_eq!(orders.no_drain(), [TWO]);
+        orders.await_drain(ONE, www);
+        orders.await_end(ONE);
+        orders.forget(ONE);
+        assert!(orders.no_drain().is_empty() && orders.end().is_empty());
     }
 
     #[test]

@@ -140,6 +140,14 @@ impl ProcessManager {
         }
     }
 
+    /// Changes `pm.max_children`.
+    pub(crate) fn set_max_children(&mut self, max_children: u32) {
+        self.max_children = max_children;
+        if self.saturation == Saturation::Reported {
+            self.saturation = Saturation::News;
+        }
+    }
+
     /// Returns how many workers the pool starts with.
     pub(crate) fn initial(&self) -> u32 {
         match &self.kind {
@@ -147,6 +155,11 @@ impl ProcessManager {
             Kind::Dynamic(dynamic) => dynamic.initial().min(self.max_children),
             Kind::Ondemand(_) => 0,
         }
+    }
+
+    /// Tells whether there are always as many workers as there may be.
+    pub(crate) fn is_static(&self) -> bool {
+        self.kind == Kind::Static
     }
 
     /// Tells whether there is anything to decide once a second for a pool with so many workers.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bstr::BString;
 use fpm_channel::{Generation, SlotIndex, WorkerId};
-use fpm_conf::{Pool, PoolIndex};
+use fpm_conf::{Global, Pool, PoolIndex};
 
 use crate::backoff::Backoff;
 use crate::group::GroupId;
@@ -12,6 +12,9 @@ use crate::pm::{Looks, ProcessManager};
 
 /// Wait this long after the first worker that died before it could serve; the wait doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// Room for so many workers is made in case somebody wants more of them later. A slot that is not used costs nothing but the look
+/// at it when a status is asked for.
+const ELASTIC: u32 = 512;
 /// Never wait longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -43,8 +46,22 @@ pub(crate) struct PoolAtWork {
     pub(crate) target: u32,
     /// Workers that take no client any more, have been replaced and are about to end.
     pub(crate) spent: u32,
+    /// Whether it is to have no workers for the time being.
+    pub(crate) service: Service,
     max_children: u32,
+    capacity: u32,
+    /// How many workers more may be replaced before they have ended.
+    spares: u32,
     slots: Vec<Option<WorkerId>>,
+}
+
+/// Whether a pool has workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// As its process manager wants.
+    Open,
+    /// It was drained: who comes waits in the queue of its socket.
+    Drained,
 }
 
 /// Births of a pool after a worker died before it could serve: one at a time, further and further apart.
@@ -62,7 +79,7 @@ pub(crate) struct Births {
 
 impl PoolAtWork {
     /// Sets up a pool without workers.
-    pub(crate) fn new(pool: &Pool, group: GroupId) -> PoolAtWork {
+    pub(crate) fn new(pool: &Pool, global: &Global, group: GroupId) -> PoolAtWork {
         PoolAtWork {
             name: pool.name.clone(),
             group,
@@ -77,8 +94,11 @@ impl PoolAtWork {
                 trying: false,
             },
             spent: 0,
+            service: Service::Open,
             max_children: pool.pm_max_children,
-            slots: vec![None; slots(pool) as usize],
+            capacity: capacity(pool, global),
+            spares: spares(pool, pool.pm_max_children),
+            slots: vec![None; slots(pool, global) as usize],
         }
     }
 
@@ -130,22 +150,46 @@ impl PoolAtWork {
 
     /// Returns how many workers more may be replaced before they have ended.
     pub(crate) fn spare(&self) -> u32 {
-        let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        slots - self.max_children - self.spent
+        self.spares.saturating_sub(self.spent)
     }
 
-    /// Returns `pm.max_children`.
+    /// Returns `pm.max_children`, or what it was set to.
     pub(crate) fn max_children(&self) -> u32 {
         self.max_children
+    }
+
+    /// Returns the highest that `pm.max_children` can be set to.
+    pub(crate) fn most_children(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Changes `pm.max_children`.
+    pub(crate) fn set_max_children(&mut self, max_children: u32) {
+        self.max_children = max_children;
+        self.manager.set_max_children(max_children);
+    }
+}
+
+/// Returns how many workers a pool can ever have: `pm.max_children`, and where that can be changed by an order four times as
+/// many, up to [`ELASTIC`].
+fn capacity(pool: &Pool, global: &Global) -> u32 {
+    let max_children = pool.pm_max_children;
+    match global.control_listen {
+        None => max_children,
+        Some(_) => max_children.max(max_children.saturating_mul(4).min(ELASTIC)),
     }
 }
 
 /// Returns how many slots a pool needs: one for each worker, and where workers come and go one in four for those that have
 /// been replaced and have not ended.
-pub(crate) fn slots(pool: &Pool) -> u32 {
-    let spare = match pool.pm_max_requests {
+pub(crate) fn slots(pool: &Pool, global: &Global) -> u32 {
+    let capacity = capacity(pool, global);
+    capacity.saturating_add(spares(pool, capacity))
+}
+
+fn spares(pool: &Pool, workers: u32) -> u32 {
+    match pool.pm_max_requests {
         0 => 0,
-        _ => pool.pm_max_children.div_ceil(4),
-    };
-    pool.pm_max_children.saturating_add(spare)
+        _ => workers.div_ceil(4),
+    }
 }

@@ -18,7 +18,7 @@ mod status;
 mod table;
 mod watch;
 
-use self::arguments::{Arguments, Command, Form, Reload, StatusOptions};
+use self::arguments::{Arguments, Command, Form, OnePool, Reload, StatusOptions};
 use self::conversation::Conversation;
 use self::failure::Failure;
 use crate::exit;
@@ -58,7 +58,36 @@ fn perform(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Status(options) => status(call, options),
         Command::Reload(options) => reload(&mut call()?, options),
+        Command::Reopen(_) => order(&mut call()?, &Request::Reopen),
+        Command::Stop(_) => end(call()?, &Request::Stop),
+        Command::Quit(_) => end(call()?, &Request::Quit),
+        Command::Drain(OnePool { pool, .. }) => {
+            let pool = pool.clone();
+            order(&mut call()?, &Request::Drain { pool })
+        }
+        Command::Resume(OnePool { pool, .. }) => {
+            let pool = pool.clone();
+            order(&mut call()?, &Request::Resume { pool })
+        }
+        Command::Set(options) => {
+            let (pool, max_children) = (options.pool.clone(), options.max_children);
+            order(&mut call()?, &Request::Set { pool, max_children })
+        }
     }
+}
+
+/// Has something done that there is nothing to tell of.
+fn order(daemon: &mut Conversation, request: &Request) -> Result<(), Failure> {
+    match daemon.ask(request)? {
+        Answer::Done => Ok(()),
+        other => Err(Failure::unexpected(other)),
+    }
+}
+
+/// Ends the daemon.
+fn end(mut daemon: Conversation, request: &Request) -> Result<(), Failure> {
+    order(&mut daemon, request)?;
+    daemon.wait_for_end()
 }
 
 /// Shows the status, and if that is wanted calls again for another look: a daemon does not keep a line open for nothing.

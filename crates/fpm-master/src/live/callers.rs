@@ -155,8 +155,8 @@ impl<P: Program> Live<P> {
             Ok(None) => {}
             Ok(Some(request)) => {
                 if request.is_order() {
-                    let (name, peer) = (request.name(), caller.peer);
-                    tracing::info!("{name}, as process {} of user {} asks", peer.pid, peer.uid);
+                    let Peer { pid, uid } = caller.peer;
+                    tracing::info!("{request}, as process {pid} of user {uid} asks");
                 }
                 caller.owed = true;
                 self.stop_patience(id);

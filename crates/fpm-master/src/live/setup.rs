@@ -88,7 +88,7 @@ impl Setup {
         let (mut regions, mut pools, mut handed_on) = (Vec::new(), Vec::new(), Vec::new());
         for pool in &config.pools {
             let counters = counted.remove(&pool.name).unwrap_or(zero);
-            let region = board.add_pool(slots(pool), &counters)?;
+            let region = board.add_pool(slots(pool, &config.global), &counters)?;
             pools.push(board.map(region)?);
             regions.push(region);
             handed_on.push(counters);

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::pool::PoolId;
+use crate::pool::{PoolId, Service};
 
 use super::Master;
 use crate::event::Timer;
@@ -37,7 +37,9 @@ impl<W: World> Master<W> {
 
     /// Tells whether workers may be forked for the pool: the timer of a generation may outlive it.
     fn cares(&self, pool: PoolId) -> bool {
-        self.is_at_work() && pool.generation == self.generations.serving().number
+        self.is_at_work()
+            && pool.generation == self.generations.serving().number
+            && self.generations.pool(pool).service == Service::Open
     }
 
     fn look(&mut self, now: Duration, pool: PoolId, look: Look) {

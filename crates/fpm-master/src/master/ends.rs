@@ -75,6 +75,9 @@ impl<W: World> Master<W> {
             (_, None) if room && !served => self.birth_failed(now, worker.pool),
             _ => self.want(now, worker.pool, Reason::Replacement, 1),
         }
+        if worker.leaving == Some(Leaving::Retired) {
+            self.refill(now, worker.pool);
+        }
         // It may have been let go just when a connection arrived that it should have taken.
         if self
             .generations
@@ -89,7 +92,9 @@ impl<W: World> Master<W> {
         for group in self.generations.group_ids() {
             self.pump(now, group);
         }
+        let name = self.generations.pool(worker.pool).name.clone();
         self.retired(now, worker.pool.generation);
+        self.answer_drained(name.as_ref());
     }
 
     /// Reloads when too many workers of the generation that serves have crashed, unless it is being replaced already.

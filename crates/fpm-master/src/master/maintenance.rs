@@ -10,7 +10,7 @@ use super::Master;
 use crate::event::Timer;
 use crate::generation::Standing;
 use crate::pm::{Census, Decision, Idle, Step};
-use crate::pool::PoolId;
+use crate::pool::{PoolId, Service};
 use crate::roster::{Leaving, Reason};
 use crate::state::State;
 use crate::world::{Activity, World};
@@ -26,6 +26,7 @@ impl<W: World> Master<W> {
             .serving()
             .pools
             .iter()
+            .filter(|pool| pool.service == Service::Open)
             .any(|pool| pool.manager.wants_ticks(pool.workers().count()))
         {
             self.begin_maintenance(now);
@@ -47,7 +48,8 @@ impl<W: World> Master<W> {
         }
         for pool in self.generations.serving().pool_ids() {
             let at_work = self.generations.pool(pool);
-            if !at_work.manager.wants_ticks(at_work.workers().count()) {
+            let drained = at_work.service == Service::Drained;
+            if drained || !at_work.manager.wants_ticks(at_work.workers().count()) {
                 continue;
             }
             let census = self.census(pool, now);
@@ -147,7 +149,7 @@ impl<W: World> Master<W> {
     }
 
     /// Lets a worker go without replacement.
-    fn retire(&mut self, id: WorkerId) {
+    pub(super) fn retire(&mut self, id: WorkerId) {
         if let Some(worker) = self.roster.get_mut(id)
             && worker.leaving.is_none()
         {

@@ -29,6 +29,33 @@ impl<W: World> Master<W> {
                 self.orders.await_reload(caller);
                 self.request_reload(now);
             }
+            Request::Reopen => {
+                let answer = match self.reopen_logs() {
+                    Ok(()) => Answer::Done,
+                    Err(reasons) => Answer::Failed(Failure::NotReopened(reasons)),
+                };
+                self.world.answer(caller, &answer);
+            }
+            Request::Stop => {
+                self.orders.await_end(caller);
+                self.terminate(now);
+            }
+            Request::Quit => {
+                self.orders.await_end(caller);
+                self.finish(now);
+            }
+            Request::Drain { pool } => self.on_pool_order(caller, pool, |master, id| {
+                master.drain_pool(now, caller, id);
+                None
+            }),
+            Request::Resume { pool } => {
+                self.on_pool_order(caller, pool, |master, id| Some(master.resume_pool(now, id)));
+            }
+            Request::Set { pool, max_children } => {
+                self.on_pool_order(caller, pool, |master, id| {
+                    Some(master.set_max_children(now, id, *max_children))
+                });
+            }
             Request::Preview => {
                 let answer = match self.world.preview() {
                     Ok(changes) => Answer::Changes(changes),
@@ -39,8 +66,12 @@ impl<W: World> Master<W> {
         }
     }
 
-    /// A reload has succeeded.
+    /// A reload has succeeded. What was ordered for pools counts no more.
     pub(super) fn answer_reloaded(&mut self, next: Generation) {
+        for caller in self.orders.no_drain() {
+            let failure = Answer::Failed(Failure::Resumed);
+            self.world.answer(caller, &failure);
+        }
         let answer = Answer::Reloaded { generation: next.0 };
         for caller in self.orders.reload_over(None) {
             self.world.answer(caller, &answer);
@@ -56,10 +87,19 @@ impl<W: World> Master<W> {
         }
     }
 
-    /// Nobody's reload will happen.
+    /// Nobody's reload will happen, and pools are no longer what they were.
     pub(super) fn refuse_orders(&mut self, cause: &Failure) {
-        for caller in self.orders.no_reload() {
+        let mut callers = self.orders.no_reload();
+        callers.append(&mut self.orders.no_drain());
+        for caller in callers {
             self.world.answer(caller, &Answer::Failed(cause.clone()));
+        }
+    }
+
+    /// The daemon is at its end.
+    pub(super) fn answer_ended(&mut self) {
+        for caller in self.orders.end() {
+            self.world.answer(caller, &Answer::Done);
         }
     }
 }

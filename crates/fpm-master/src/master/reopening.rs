@@ -10,10 +10,17 @@ use crate::world::World;
 
 impl<W: World> Master<W> {
     /// Opens the error log and the access logs under their names.
-    pub(super) fn reopen_logs(&mut self) {
+    ///
+    /// # Errors
+    /// What went wrong, after it has been logged.
+    pub(super) fn reopen_logs(&mut self) -> Result<(), Vec<String>> {
+        let mut reasons = Vec::new();
         match self.world.reopen_log() {
             Ok(()) => tracing::info!("error log file re-opened"),
-            Err(_) => tracing::error!("unable to re-opened error log file"),
+            Err(error) => {
+                tracing::error!("unable to re-opened error log file");
+                reasons.push(format!("error log: {error}"));
+            }
         }
         match self.world.reopen_access_logs() {
             Reopened::None => {}
@@ -21,9 +28,15 @@ impl<W: World> Master<W> {
             Reopened::NotAll(errors) => {
                 for error in errors {
                     tracing::error!("{error}");
+                    reasons.push(error.to_string());
                 }
                 tracing::error!("unable to re-opened access log file");
             }
+        }
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(reasons)
         }
     }
 }

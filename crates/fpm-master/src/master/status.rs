@@ -6,7 +6,7 @@ use fpm_control::{Detail, GenerationStatus, PoolStatus, Standing, State as Doing
 
 use super::{Master, Progress};
 use crate::generation::{self, Generation};
-use crate::pool::PoolId;
+use crate::pool::{PoolId, Service};
 use crate::reload::Phase;
 use crate::state::State;
 use crate::world::{Activity, World};
@@ -46,6 +46,8 @@ impl<W: World> Master<W> {
     fn pool_status(&self, now: Duration, pool: PoolId, detail: Detail) -> PoolStatus {
         let mut status = self.world.pool_status(pool);
         let own = self.generations.pool(pool);
+        status.max_children = own.max_children();
+        status.drained = own.service == Service::Drained;
         status.starting = u64::from(own.queued + own.births.missing);
         let namesakes = self.generations.namesakes(pool);
         for id in std::iter::once(own)

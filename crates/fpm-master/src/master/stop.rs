@@ -46,6 +46,12 @@ impl<W: World> Master<W> {
         }
     }
 
+    /// Stops at once.
+    pub(super) fn terminate(&mut self, now: Duration) {
+        tracing::info!("Terminating ...");
+        self.change_state(now, State::Terminating);
+    }
+
     /// Stops when the requests that run are done.
     pub(super) fn finish(&mut self, now: Duration) {
         tracing::info!("Finishing ...");
@@ -170,6 +176,7 @@ impl<W: World> Master<W> {
         }
         if gone {
             tracing::info!("exiting, bye-bye!");
+            self.answer_ended();
             self.outcome = Some(Outcome::Stopped);
         }
     }

@@ -16,7 +16,7 @@ use super::{Master, Progress};
 use crate::event::{Timer, ZygoteId};
 use crate::generation::Standing;
 use crate::group::GroupId;
-use crate::pool::PoolId;
+use crate::pool::{PoolId, Service};
 use crate::roster::{Reason, Worker};
 use crate::state::State;
 use crate::world::{Activity, Birth, World};
@@ -31,6 +31,9 @@ impl<W: World> Master<W> {
     pub(super) fn want(&mut self, now: Duration, pool: PoolId, reason: Reason, count: u32) {
         let room = self.room(now, pool);
         let at_work = self.generations.pool_mut(pool);
+        if at_work.service == Service::Drained {
+            return;
+        }
         let wanted = count.min(at_work.room());
         let count = wanted.min(room);
         if count < wanted {

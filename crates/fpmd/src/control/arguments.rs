@@ -37,6 +37,29 @@ pub(super) enum Command {
     /// the reason is told.
     #[command(after_help = EXIT_CODES)]
     Reload(Reload),
+    /// Open the logs again under their names, after somebody has moved them away
+    #[command(after_help = EXIT_CODES)]
+    Reopen(Place),
+    /// Stop at once, and wait for the end: requests that run are cut off
+    #[command(after_help = EXIT_CODES)]
+    Stop(Place),
+    /// Stop when the requests that run are done, and wait for the end
+    #[command(after_help = EXIT_CODES)]
+    Quit(Place),
+    /// Let a pool's workers go and wait for the last one; who comes meanwhile waits in the queue
+    ///
+    /// Workers finish their requests. There are none until `fpmd resume` or the next reload, and the socket stays open: connections
+    /// wait in its queue, as many as it takes.
+    #[command(after_help = EXIT_CODES)]
+    Drain(OnePool),
+    /// Let a pool that was drained have workers again
+    #[command(after_help = EXIT_CODES)]
+    Resume(OnePool),
+    /// Change pm.max_children of a pool until the next reload
+    ///
+    /// It can be raised to four times what the configuration says, but only up to 512 in this way.
+    #[command(after_help = EXIT_CODES)]
+    Set(Set),
 }
 
 /// Where the daemon is, and how long to wait for it.
@@ -84,6 +107,39 @@ pub(super) struct Reload {
     place: Place,
 }
 
+/// A pool.
+#[derive(Debug, Args)]
+pub(super) struct OnePool {
+    /// The pool's name
+    pub(super) pool: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Options of `set`.
+#[derive(Debug, Args)]
+pub(super) struct Set {
+    /// The pool's name
+    pub(super) pool: String,
+    /// The new value
+    #[arg(value_name = "pm.max_children=N", value_parser = max_children)]
+    pub(super) max_children: u32,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Reads `pm.max_children=N`.
+fn max_children(text: &str) -> Result<u32, String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| "it has the form NAME=VALUE".to_owned())?;
+    if name.trim() != "pm.max_children" {
+        return Err("only pm.max_children can be set".to_owned());
+    }
+    let value = value.trim().parse();
+    value.map_err(|error| format!("pm.max_children: {error}"))
+}
+
 /// How something is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -99,6 +155,12 @@ impl Command {
         match self {
             Command::Status(_) => "status",
             Command::Reload(_) => "reload",
+            Command::Reopen(_) => "reopen",
+            Command::Stop(_) => "stop",
+            Command::Quit(_) => "quit",
+            Command::Drain(_) => "drain",
+            Command::Resume(_) => "resume",
+            Command::Set(_) => "set",
         }
     }
 
@@ -107,6 +169,9 @@ impl Command {
         match self {
             Command::Status(options) => &options.place,
             Command::Reload(options) => &options.place,
+            Command::Reopen(place) | Command::Stop(place) | Command::Quit(place) => place,
+            Command::Drain(options) | Command::Resume(options) => &options.place,
+            Command::Set(options) => &options.place,
         }
     }
 }
@@ -151,7 +216,12 @@ mod tests {
     #[test]
     fn each_command_goes_by_its_name() {
         for name in names() {
-            let arguments = parsed(&format!("fpmd {name}")).unwrap();
+            let operands = match &*name {
+                "drain" | "resume" => " www",
+                "set" => " www pm.max_children=5",
+                _ => "",
+            };
+            let arguments = parsed(&format!("fpmd {name}{operands}")).unwrap();
             assert_eq!(arguments.command.name(), name);
         }
     }
@@ -179,6 +249,27 @@ mod tests {
             (Some("/run/c".into()), None)
         );
         assert!(parsed("fpmd reload --control /run/c -y /etc/f.conf").is_err());
+    }
+
+    #[test]
+    fn only_one_thing_can_be_set() {
+        let set = |setting: &str| {
+            let arguments = Arguments::try_parse_from(["fpmd", "set", "www", setting]);
+            arguments.map(|arguments| match arguments.command {
+                Command::Set(options) => options.max_children,
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(set("pm.max_children=5").unwrap(), 5);
+        assert_eq!(set("pm.max_children = 5").unwrap(), 5);
+        for wrong in [
+            "pm=static",
+            "pm.max_children",
+            "pm.max_children=",
+            "pm.max_children=-1",
+        ] {
+            assert!(set(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -53,6 +53,19 @@ impl Conversation {
         }
     }
 
+    /// Waits until the other side, which has said all, has hung up: its process has ended then, or is about to.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(super) fn wait_for_end(mut self) -> Result<(), Failure> {
+        let deadline = self.limit.map(|limit| Instant::now() + limit);
+        match self.receive(deadline) {
+            Ok(_) => Err(Failure::Unexpected),
+            Err(Failure::HungUp(_)) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
     fn receive(&mut self, deadline: Option<Instant>) -> Result<Answer, Failure> {
         let mut buffer = vec![0; 64 << 10];
         loop {

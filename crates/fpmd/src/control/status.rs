@@ -76,7 +76,10 @@ fn pools(pools: &[PoolStatus]) -> String {
         .map(|pool| {
             [
                 pool.name.clone(),
-                pool.pm.clone(),
+                match pool.drained {
+                    true => "drained".to_owned(),
+                    false => pool.pm.clone(),
+                },
                 pool.active.to_string(),
                 pool.idle.to_string(),
                 pool.max_children.to_string(),

@@ -1,0 +1,67 @@
+//! A daemon that takes orders at a control socket, and the commands that give them. Only fpmd has these.
+
+use std::fs;
+use std::process::Output;
+
+use anyhow::ensure;
+use serde_json::Value;
+
+use crate::{Daemon, Fpm, Result, Subject, Under, under};
+
+/// Starts a daemon that takes orders at `{dir}/control`; `None` when it is the original, which does not know how.
+///
+/// # Errors
+/// Fails when it does not become ready, or the original takes the directive.
+pub fn start(daemon: Daemon) -> Result<Option<Fpm>> {
+    let daemon = daemon.global("control.listen = {dir}/control");
+    if under()? == Under::Fpmd {
+        return daemon.start().map(Some);
+    }
+    let refusal = daemon.start_in_vain()?;
+    let unknown = "unknown entry 'control.listen'";
+    ensure!(refusal.output.contains(unknown), "{}", refusal.output);
+    Ok(None)
+}
+
+/// Runs a command against this daemon; returns the exit code, what was printed, and what was complained of.
+///
+/// # Errors
+/// Fails when it cannot be run.
+pub fn run(fpm: &Fpm, command: &str) -> Result<(i32, String, String)> {
+    let socket = fpm.site().path("control");
+    let line = format!("{command} --control {}", socket.display());
+    done(&Subject::from_environment()?.run(&line.split(' ').collect::<Vec<_>>())?)
+}
+
+/// Takes apart what a command has left: the exit code, what was printed, and what was complained of.
+///
+/// # Errors
+/// Fails when that is no text.
+pub fn done(output: &Output) -> Result<(i32, String, String)> {
+    Ok((
+        output.status.code().unwrap_or(-1),
+        String::from_utf8(output.stdout.clone())?,
+        String::from_utf8(output.stderr.clone())?,
+    ))
+}
+
+/// Asks for the status with all workers.
+///
+/// # Errors
+/// Fails when there is none.
+pub fn status(fpm: &Fpm) -> Result<Value> {
+    let (code, text, complaint) = run(fpm, "status --json --workers")?;
+    ensure!(code == 0, "{complaint}");
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Changes the configuration file.
+///
+/// # Errors
+/// Fails when there is nothing to be changed.
+pub fn edit(fpm: &Fpm, from: &str, to: &str) -> Result {
+    let file = fpm.site().path("fpm.conf");
+    let text = fs::read_to_string(&file)?;
+    ensure!(text.contains(from), "{text}");
+    Ok(fs::write(file, text.replace(from, to))?)
+}

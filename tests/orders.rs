@@ -1,0 +1,165 @@
+//! Orders at the control socket: pools without workers for a while, more or fewer workers, logs, the end.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use fpmd_tests::control::{run, start, status};
+use fpmd_tests::{Daemon, Gate, Load, Result};
+
+#[test]
+fn a_pool_is_drained_and_resumed_and_nobody_is_lost() -> Result {
+    let daemon = Daemon::echo()
+        .workers(3)
+        .other_pool("api", "pm.max_children = 1");
+    let Some(fpm) = start(daemon)? else {
+        return Ok(());
+    };
+    let others = fpm.processes("php-fpm: pool api")?;
+    let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(4);
+    let ((), report) = load.during(|running| {
+        for _ in 0..3 {
+            running.wait_for_answers(running.answers() + 20)?;
+            let (code, _, complaint) = run(&fpm, "drain www")?;
+            assert_eq!(code, 0, "{complaint}");
+            assert_eq!(fpm.processes("php-fpm: pool www")?.len(), 0);
+            let status = status(&fpm)?;
+            assert_eq!(status["pools"][0]["drained"], true);
+            assert_eq!(status["pools"][1]["drained"], false);
+            assert_eq!(run(&fpm, "resume www")?.0, 0);
+        }
+        running.wait_for_answers(running.answers() + 20)
+    })?;
+    report.all_good()?;
+    let same = fpm.processes("php-fpm: pool api")?;
+    assert_eq!(
+        same[0].pid(),
+        others[0].pid(),
+        "the other pool is left alone"
+    );
+    let (code, _, complaint) = run(&fpm, "drain nobody")?;
+    assert!(
+        code == 1 && complaint.contains("there is no pool nobody"),
+        "{complaint}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_drain_waits_for_the_requests_that_run_and_a_reload_ends_it() -> Result {
+    let daemon = Daemon::echo().file(
+        "wait.php",
+        "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo ' done';",
+    );
+    let Some(fpm) = start(daemon)? else {
+        return Ok(());
+    };
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
+    running.output_until("begun")?;
+    let (code, _, complaint) = run(&fpm, "drain www --timeout 1")?;
+    assert!(
+        code == 4 && complaint.contains("no answer in time"),
+        "{complaint}"
+    );
+    gate.open()?;
+    assert_eq!(running.answer()?.body, b" done");
+    drop(running);
+    assert_eq!(run(&fpm, "drain www")?.0, 0);
+    let mut waiting = fpm.begin(&fpm.request("/t.php"))?;
+    assert_eq!(status(&fpm)?["pools"][0]["listen_queue"], 1);
+    assert_eq!(run(&fpm, "reload")?.0, 0);
+    assert_eq!(waiting.answer()?.body, b"served -");
+    Ok(())
+}
+
+#[test]
+fn max_children_is_set_until_the_next_reload() -> Result {
+    let Some(fpm) = start(Daemon::echo().workers(2))? else {
+        return Ok(());
+    };
+    let workers = |count: usize| -> Result {
+        // The order has been given; processes come and go a moment later.
+        let arrived = || -> Result<bool> {
+            let workers = status(&fpm)?["pools"][0]["workers"]
+                .as_array()
+                .map(Vec::len);
+            Ok(workers == Some(count))
+        };
+        while !arrived()? {}
+        Ok(())
+    };
+    let (code, _, complaint) = run(&fpm, "set www pm.max_children=5")?;
+    assert_eq!(code, 0, "{complaint}");
+    workers(5)?;
+    assert_eq!(status(&fpm)?["pools"][0]["max_children"], 5);
+    assert_eq!(run(&fpm, "set www pm.max_children=1")?.0, 0);
+    workers(1)?;
+    fpm.get("/t.php")?;
+    let (code, _, complaint) = run(&fpm, "set www pm.max_children=9")?;
+    assert!(
+        code == 1 && complaint.contains("can be set to 1 up to 8 here"),
+        "{complaint}"
+    );
+    assert_eq!(run(&fpm, "reload")?.0, 0);
+    workers(2)?;
+    assert_eq!(status(&fpm)?["pools"][0]["max_children"], 2);
+    Ok(())
+}
+
+#[test]
+fn logs_are_opened_anew() -> Result {
+    let daemon = Daemon::echo()
+        .logging_to_file()
+        .pool("access.log = {dir}/access.log");
+    let Some(fpm) = start(daemon)? else {
+        return Ok(());
+    };
+    let access_log = fpm.site().path("access.log");
+    fs::rename(&access_log, fpm.site().path("access.log.1"))?;
+    assert_eq!(run(&fpm, "reopen")?.0, 0);
+    assert!(access_log.exists());
+    fs::remove_file(&access_log)?;
+    fs::create_dir(&access_log)?;
+    let (code, _, complaint) = run(&fpm, "reopen")?;
+    assert!(
+        code == 1 && complaint.contains("access.log): Is a directory"),
+        "{complaint}"
+    );
+    fpm.serves_on()
+}
+
+#[test]
+fn quit_and_stop_are_waited_for() -> Result {
+    for (command, answered) in [("quit", true), ("stop", false)] {
+        let daemon = Daemon::new().file(
+            "wait.php",
+            "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo ' done';",
+        );
+        let Some(mut fpm) = start(daemon.global("shutdown_on_term = graceful"))? else {
+            return Ok(());
+        };
+        let gate = Gate::new(fpm.site(), "gate")?;
+        let mut running = fpm.begin(&fpm.request("/wait.php"))?;
+        running.output_until("begun")?;
+        let (code, _, complaint) = thread::scope(|scope| {
+            let ends = scope.spawn(|| run(&fpm, command));
+            fpm.log().wait_for(if answered {
+                "Finishing ..."
+            } else {
+                "Terminating ..."
+            })?;
+            if answered {
+                gate.open()?;
+            }
+            assert_eq!(running.answer().is_ok(), answered, "{command}");
+            drop(running);
+            ends.join().expect("no panic in there")
+        })?;
+        assert_eq!(code, 0, "{complaint}");
+        assert!(fpm.process().ends_within(Duration::from_secs(1))?);
+        assert_eq!(fpm.wait()?.code(), Some(0));
+        assert_eq!(run(&fpm, command)?.0, 2, "there is nobody to stop");
+    }
+    Ok(())
+}
