@@ -1,5 +1,6 @@
 //! A daemon that has been started.
 
+use std::fs;
 use std::process::{Child, ExitStatus};
 
 use anyhow::{Context, ensure};
@@ -133,6 +134,41 @@ impl Fpm {
         ensure!(answer.text() == "served -", "{answer:?}");
         let ends = self.log.lines_with("exited");
         ensure!(ends.is_empty(), "{ends:?}");
+        Ok(())
+    }
+
+    /// Replaces text in the configuration file, once.
+    ///
+    /// # Errors
+    /// Fails when the text is not there.
+    pub fn edit(&self, from: &str, to: &str) -> Result {
+        let file = self.site.path("fpm.conf");
+        let text = fs::read_to_string(&file)?;
+        ensure!(text.contains(from), "{from:?} is not in {text}");
+        Ok(fs::write(&file, text.replacen(from, to, 1))?)
+    }
+
+    /// Has the configuration read anew and waits until it is in force.
+    ///
+    /// # Errors
+    /// Fails when that is not said in time.
+    pub fn reload(&self) -> Result {
+        let ready = "ready to handle connections";
+        let before = self.log.lines_with(ready).len();
+        self.signal(Signal::SIGUSR2)?;
+        self.log.wait_for_nth(ready, before + 1)?;
+        Ok(())
+    }
+
+    /// Has the configuration read anew and waits until fpmd says that this has failed.
+    ///
+    /// # Errors
+    /// Fails when that is not said in time.
+    pub fn reload_in_vain(&self) -> Result {
+        let failed = "reload failed, generation ";
+        let before = self.log.lines_with(failed).len();
+        self.signal(Signal::SIGUSR2)?;
+        self.log.wait_for_nth(failed, before + 1)?;
         Ok(())
     }
 

@@ -44,11 +44,14 @@ pub(crate) enum Reopened {
 }
 
 impl AccessLogs {
-    /// Opens the logs of all pools.
-    pub(crate) fn open(config: &Config) -> Result<AccessLogs, MasterError> {
+    /// Opens the logs of all pools. One that is standard error goes where `stderr` does, if that is known.
+    pub(crate) fn open(
+        config: &Config,
+        stderr: Option<&Arc<File>>,
+    ) -> Result<AccessLogs, MasterError> {
         let logs = config.pools.iter().map(|pool| {
-            let log = pool.access_log.as_ref().map(AccessLog::open);
-            log.transpose()
+            let path = pool.access_log.as_ref();
+            path.map(|path| AccessLog::open(path, stderr)).transpose()
         });
         let of_pool: Result<_, MasterError> = logs.collect();
         Ok(AccessLogs { of_pool: of_pool? })
@@ -84,10 +87,11 @@ impl Reopened {
 }
 
 impl AccessLog {
-    fn open(path: &BString) -> Result<AccessLog, MasterError> {
+    fn open(path: &BString, stderr: Option<&Arc<File>>) -> Result<AccessLog, MasterError> {
+        let stderr = stderr.filter(|_| is_stderr(path)).cloned();
         Ok(AccessLog {
             path: path.clone(),
-            file: open(path)?,
+            file: stderr.map_or_else(|| open(path), Ok)?,
         })
     }
 
@@ -140,10 +144,11 @@ mod tests {
     }
 
     fn open(pools: Vec<Pool>) -> Result<AccessLogs, MasterError> {
-        AccessLogs::open(&Config {
+        let config = Config {
             pools,
             ..Config::default()
-        })
+        };
+        AccessLogs::open(&config, None)
     }
 
     fn write(logs: &AccessLogs, pool: u32, text: &str) {
@@ -161,6 +166,17 @@ mod tests {
         assert!(matches!(kept[..], [None, Some(_), None, Some(_), None]));
         write(&logs, 3, "x");
         assert_eq!(std::fs::read_to_string(other).unwrap(), "x");
+    }
+
+    #[test]
+    fn standard_error_is_the_one_of_the_start() {
+        let config = Config {
+            pools: vec![pool(Some(Path::new("/proc/self/fd/2")))],
+            ..Config::default()
+        };
+        let stderr = Arc::new(tempfile::tempfile().unwrap());
+        let logs = AccessLogs::open(&config, Some(&stderr)).unwrap();
+        assert!(Arc::ptr_eq(&stderr, logs.of(PoolIndex(0)).unwrap()));
     }
 
     #[test]

@@ -72,11 +72,23 @@ impl Generations {
         })
     }
 
-    /// Returns the pools of the other generations that go by the name of this one.
-    pub(crate) fn namesakes(&self, pool: PoolId) -> impl Iterator<Item = &PoolAtWork> {
+    /// Returns the pools of the generations before that go by the name of this one.
+    pub(crate) fn predecessors(&self, pool: PoolId) -> impl Iterator<Item = &PoolAtWork> {
+        self.namesakes(pool, move |known| known < pool.generation)
+    }
+
+    /// Returns the pools of the generations after that go by the name of this one: they are being made.
+    pub(crate) fn successors(&self, pool: PoolId) -> impl Iterator<Item = &PoolAtWork> {
+        self.namesakes(pool, move |known| known > pool.generation)
+    }
+
+    fn namesakes(
+        &self,
+        pool: PoolId,
+        which: impl Fn(fpm_channel::Generation) -> bool,
+    ) -> impl Iterator<Item = &PoolAtWork> {
         let name = &self.pool(pool).name;
-        let others = self.all.iter();
-        let others = others.filter(move |known| known.number != pool.generation);
+        let others = self.all.iter().filter(move |known| which(known.number));
         others.filter_map(|known| known.pool_named(name.as_ref()))
     }
 

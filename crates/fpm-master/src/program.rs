@@ -1,8 +1,10 @@
 //! The program around the master: what the master needs of it and cannot know.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use fpm_channel::{Generation, PhpOptions};
 use fpm_conf::{Config, Pool};
@@ -20,6 +22,9 @@ pub struct Options {
     pub php: PhpOptions,
     /// Who started the master.
     pub starter: Starter,
+    /// What standard error was at the start, which soon is the error log: access logs may go there. `None` in the background, which
+    /// lets go of it.
+    pub stderr: Option<Arc<File>>,
     /// Where a service manager wants to be told how the daemon is doing (`NOTIFY_SOCKET`); `None` when none does.
     pub notify_socket: Option<OsString>,
     /// Whether it keeps sockets while no daemon runs.

@@ -72,7 +72,7 @@ impl Reload {
 
     /// Tells whether the service manager has been told of a reload that is not over.
     pub(crate) fn is_announced(self) -> bool {
-        !matches!(self.phase, Phase::None | Phase::Replacing)
+        self.phase != Phase::None
     }
 
     /// Somebody asks for a reload.

@@ -56,7 +56,7 @@ impl Prepared {
         let events = EventLoop::create(&SIGNALS.into_iter().collect::<SignalSet>())?;
         let open_files = make_room(&config);
         let listeners = Listeners::inherit(&config, inherited, options.store.as_ref());
-        let setup = Setup::new(config, options.starter, &[listeners], None)?;
+        let setup = Setup::new(config, &options, &[listeners], None)?;
         setup.listeners.announce_uncounted();
         Ok(Prepared {
             options,

@@ -32,6 +32,9 @@ use crate::watch::Watch;
 /// How long a client may take for its first byte, as in the original.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
 
+/// For so long a worker that is to end goes on with a client that is ready with another request after each answer.
+const LAST_CALLS: Duration = Duration::from_millis(500);
+
 /// How long it may take from its first byte to the last of its variables. The original waits for ever.
 const VARIABLES: Duration = Duration::from_secs(60);
 
@@ -67,6 +70,8 @@ struct Kept {
 enum Then {
     /// Another request on the same connection.
     SameClient,
+    /// Another request on the same connection, if it is there already; then the end of the worker.
+    LastCall,
     /// Another client.
     NextClient,
     /// The end of the worker: `pm.max_requests` is reached.
@@ -104,7 +109,7 @@ impl Worker<'_> {
             }
             match self.converse(client, &mut kept) {
                 Then::SameClient | Then::NextClient => {}
-                Then::End => break SUCCESS,
+                Then::LastCall | Then::End => break SUCCESS,
                 Then::Fail => break SOFTWARE,
             }
         };
@@ -155,19 +160,24 @@ impl Worker<'_> {
         kept.protocol.reset();
         let mut client = Some(client);
         let mut limit = Some(FIRST_BYTE);
+        let mut last_call = None;
         let then = loop {
+            let none = last_call.map_or(Then::NextClient, |_| Then::End);
             let Some(connected) = &client else {
-                break Then::NextClient;
+                break none;
             };
             let Some(begun) = self.next_request(connected, &mut kept.protocol, limit) else {
-                break Then::NextClient;
+                break none;
             };
-            let then = self.answer(&mut client, kept, begun);
-            if then != Then::SameClient {
-                break then;
+            match self.answer(&mut client, kept, begun) {
+                // A kept connection may rest for as long as its client likes.
+                Then::SameClient => limit = None,
+                // The client cannot know that its connection is about to be closed, and would lose what it has sent.
+                Then::LastCall if *last_call.get_or_insert(begun) + LAST_CALLS > begun => {
+                    limit = Some(Duration::ZERO);
+                }
+                then => break then,
             }
-            // A kept connection may rest for as long as its client likes.
-            limit = None;
             self.slot.resting(clock::monotonic());
         };
         if then == Then::End {

@@ -7,8 +7,10 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use fpm_conf::{Config, LogFormat, Purpose, Report};
 use fpm_master::error::MasterError;
@@ -19,6 +21,7 @@ use fpm_master::store::{CAPACITY, Store};
 use fpm_os::environment;
 use fpm_os::error::described;
 use fpm_os::process::start_session;
+use fpm_os::sink;
 use fpm_os::stdio::{StandardStream, open_null};
 use fpm_os::title::ProcessTitle;
 use nix::errno::Errno;
@@ -74,6 +77,7 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
         executable,
         php: options.php.clone(),
         starter: starter(options.root),
+        stderr: stderr(&config),
         store: Store::new(notify_socket.clone(), env::var_os(CAPACITY)),
         notify_socket,
     };
@@ -201,6 +205,12 @@ fn set_title(config: &Config) {
         Ok(mut title) => title.set(format!("php-fpm: master process ({})", config.name).as_bytes()),
         Err(error) => tracing::debug!("{error}"),
     }
+}
+
+/// Returns standard error, to be kept when the daemon stays in the foreground. That it is closed is no reason not to start.
+fn stderr(config: &Config) -> Option<Arc<File>> {
+    let kept = !config.global.daemonize;
+    kept.then(sink::open_stderr)?.ok().map(Arc::new)
 }
 
 fn starter(root: Root) -> Starter {

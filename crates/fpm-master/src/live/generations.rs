@@ -28,7 +28,7 @@ impl<P: Program> Live<P> {
         } else {
             self.open_files = open_files;
         }
-        let setup = Setup::new(config.clone(), self.options.starter, &known, before)?;
+        let setup = Setup::new(config.clone(), &self.options, &known, before)?;
         self.generations.insert(next, setup);
         Ok(config)
     }

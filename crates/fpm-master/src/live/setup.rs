@@ -20,7 +20,7 @@ use crate::error::MasterError;
 use crate::listeners::Listeners;
 use crate::owner::PoolOwner;
 use crate::pool::slots;
-use crate::program::Starter;
+use crate::program::Options;
 use crate::slow_log::{self, Heading};
 
 /// Everything of a generation that is neither a decision nor a process.
@@ -50,12 +50,12 @@ impl Setup {
     /// The first thing that fails; what was opened is closed again.
     pub(crate) fn new(
         config: Config,
-        starter: Starter,
+        options: &Options,
         known: &[Listeners],
         before: Option<&mut Setup>,
     ) -> Result<Setup, MasterError> {
         let control = before.as_ref().and_then(|before| before.control.clone());
-        let mut setup = Setup::without_sockets(config, starter, before)?;
+        let mut setup = Setup::without_sockets(config, options, before)?;
         if let Some(path) = &setup.config.global.control_listen {
             setup.control = Some(ControlSocket::open(path, control.as_ref())?);
         }
@@ -69,16 +69,16 @@ impl Setup {
     /// As [`Setup::new`].
     pub(super) fn without_sockets(
         config: Config,
-        starter: Starter,
+        options: &Options,
         before: Option<&mut Setup>,
     ) -> Result<Setup, MasterError> {
         let owners: Result<_, _> = config
             .pools
             .iter()
-            .map(|pool| PoolOwner::of(pool, starter))
+            .map(|pool| PoolOwner::of(pool, options.starter))
             .collect();
         let owners = owners?;
-        let access_logs = AccessLogs::open(&config)?;
+        let access_logs = AccessLogs::open(&config, options.stderr.as_ref())?;
         let board = Board::create()?;
         let mut counted = before.map(Setup::hand_on_all).unwrap_or_default();
         let zero = Counters {

@@ -27,7 +27,7 @@ pub fn try_php(
     options: &Options,
     write: impl FnMut(&[u8]),
 ) -> Result<String, MasterError> {
-    let setup = Setup::without_sockets(config, options.starter, None)?;
+    let setup = Setup::without_sockets(config, options, None)?;
     let zygote = LiveZygote::start(Generation(1), &setup, options, None)?;
     Trial {
         zygote,

@@ -52,7 +52,7 @@ impl<W: World> Master<W> {
             self.retire(id);
         }
         // Those of earlier generations would wait for workers that replace them.
-        let namesakes = self.generations.namesakes(pool);
+        let namesakes = self.generations.predecessors(pool);
         let others: Vec<_> = namesakes.flat_map(|at_work| at_work.workers()).collect();
         for id in others {
             self.tell_to_leave(now, id);

@@ -150,9 +150,6 @@ impl<W: World> Master<W> {
         }
         self.schedule_maintenance(now);
         self.reload.enter(Phase::Replacing);
-        tracing::info!("ready to handle connections");
-        self.notify_reloaded(now, &systemd::ready(Pid::this()));
-        self.answer_reloaded(next);
         self.replace(now);
     }
 
@@ -170,6 +167,19 @@ impl<W: World> Master<W> {
             self.retired(now, next);
             self.reload_failed(now, Failure::Reload(cause.to_string()));
         }
+    }
+
+    /// No worker of an earlier generation takes another client: who asks now is served as the configuration says.
+    pub(super) fn reloaded(&mut self, now: Duration) {
+        let retiring = self.generations.retiring();
+        let before: Vec<_> = retiring.map(|known| known.number).collect();
+        for generation in before {
+            self.world.close_sockets(generation);
+        }
+        tracing::info!("ready to handle connections");
+        self.notify_reloaded(now, &systemd::ready(Pid::this()));
+        self.answer_reloaded(self.generations.serving().number);
+        self.reload_is_over(now);
     }
 
     fn reload_failed(&mut self, now: Duration, cause: Failure) {

@@ -10,38 +10,32 @@ use super::Master;
 use super::reload::TICK;
 use crate::event::Timer;
 use crate::generation::Standing;
-use crate::pool::PoolId;
+use crate::pool::{PoolAtWork, PoolId};
 use crate::roster::{Leaving, Reason};
 use crate::turnover::{Bounds, Crew, FRESH};
 use crate::world::{Activity, World};
 
 impl<W: World> Master<W> {
-    /// Goes on replacing the workers of all pools. When the last one has been told to leave, the reload is over; those that take
-    /// their time are waited for beside everything else.
+    /// Goes on replacing the workers of all pools. When the last one takes no more clients, the reload is over; those that take
+    /// their time with a request are waited for beside everything else.
     pub(super) fn replace(&mut self, now: Duration) {
         let serving = self.generations.serving();
         let (pools, groups): (Vec<_>, Vec<_>) =
             (serving.pool_ids().collect(), serving.group_ids().collect());
-        let mut staying = 0;
-        for pool in pools {
-            staying += self.replace_in(now, pool);
+        for pool in &pools {
+            self.replace_in(now, *pool);
         }
         for group in groups {
             self.pump(now, group);
         }
-        if staying > 0 {
+        if pools
+            .into_iter()
+            .any(|pool| self.is_served_by_predecessors(now, pool))
+        {
             self.world.arm(Timer::Turnover, now + TICK);
             return;
         }
-        let before: Vec<_> = self
-            .generations
-            .retiring()
-            .map(|known| known.number)
-            .collect();
-        for generation in before {
-            self.world.close_sockets(generation);
-        }
-        self.reload_is_over(now);
+        self.reloaded(now);
     }
 
     /// A worker of an earlier generation has ended: its pool goes on replacing at once.
@@ -56,15 +50,34 @@ impl<W: World> Master<W> {
         }
     }
 
-    /// Goes on replacing the workers of one pool; returns how many old ones have not been told to leave.
-    fn replace_in(&mut self, now: Duration, pool: PoolId) -> u32 {
+    /// Tells whether a worker of an earlier generation may take another client. One that was idle when it was told to leave does
+    /// when it is woken for one just then.
+    fn is_served_by_predecessors(&self, now: Duration, pool: PoolId) -> bool {
+        let mut workers = self
+            .generations
+            .predecessors(pool)
+            .flat_map(PoolAtWork::workers);
+        workers.any(
+            |id| match self.roster.get(id).and_then(|worker| worker.leaving) {
+                None => true,
+                Some(Leaving::Superseded(since)) if now.saturating_sub(since) < FRESH => {
+                    let activity = self.world.activity(id, now);
+                    matches!(activity, Activity::Starting | Activity::Idle { .. })
+                }
+                Some(_) => false,
+            },
+        )
+    }
+
+    /// Goes on replacing the workers of one pool.
+    fn replace_in(&mut self, now: Duration, pool: PoolId) {
         let crew = self.crew(now, pool);
         let at_work = self.generations.pool(pool);
         if at_work.target <= crew.serving + crew.starting {
             self.generations.pool_mut(pool).target = 0;
         }
         if crew.staying == 0 && self.generations.pool(pool).target == 0 {
-            return 0;
+            return;
         }
         let turn = crew.turn(&self.bounds(pool));
         self.want(now, pool, Reason::Demand, turn.start);
@@ -72,7 +85,6 @@ impl<W: World> Master<W> {
         for id in &told {
             self.tell_to_leave(now, *id);
         }
-        crew.staying - turn.tell
     }
 
     /// Chooses old workers of a pool that are to leave: first those that have nothing to do.
@@ -82,8 +94,8 @@ impl<W: World> Master<W> {
                 .get(*id)
                 .is_some_and(|worker| worker.leaving.is_none())
         };
-        let namesakes = self.generations.namesakes(pool);
-        let mut staying: Vec<_> = namesakes
+        let predecessors = self.generations.predecessors(pool);
+        let mut staying: Vec<_> = predecessors
             .flat_map(|at_work| at_work.workers())
             .filter(stays)
             .collect();
@@ -106,8 +118,8 @@ impl<W: World> Master<W> {
                 None => crew.serving += 1,
             }
         }
-        for namesake in self.generations.namesakes(pool) {
-            for id in namesake.workers() {
+        for predecessor in self.generations.predecessors(pool) {
+            for id in predecessor.workers() {
                 match self.roster.get(id).and_then(|worker| worker.leaving) {
                     None => crew.staying += 1,
                     Some(Leaving::Superseded(since)) if now.saturating_sub(since) < FRESH => {
@@ -116,6 +128,10 @@ impl<W: World> Master<W> {
                     Some(_) => crew.lingering += 1,
                 }
             }
+        }
+        // They take room and are nobody's to send away.
+        for successor in self.generations.successors(pool) {
+            crew.lingering += u32::try_from(successor.workers().count()).unwrap_or(u32::MAX);
         }
         crew
     }

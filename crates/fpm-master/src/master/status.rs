@@ -49,7 +49,7 @@ impl<W: World> Master<W> {
         status.max_children = own.max_children();
         status.drained = own.service == Service::Drained;
         status.starting = u64::from(own.queued + own.births.missing);
-        let namesakes = self.generations.namesakes(pool);
+        let namesakes = self.generations.predecessors(pool);
         for id in std::iter::once(own)
             .chain(namesakes)
             .flat_map(|at_work| at_work.workers())

@@ -18,6 +18,7 @@ mod notifications;
 mod orders;
 mod proof;
 mod recycling;
+mod reloads;
 mod stops;
 mod turbulence;
 mod zygote_death;

@@ -99,16 +99,20 @@ impl Worker<'_> {
             Completion::Finished => {}
             Completion::StartupFailed | Completion::ShutdownFailed => return Then::Fail,
         }
-        if kept.served == self.pool.pm_max_requests {
-            return Then::End;
-        }
-        match (after, self.watch.course(&self.slot)) {
-            (AfterRequest::Keep, Course::Serving) => {
+        let is_spent = (1..=kept.served).contains(&self.pool.pm_max_requests);
+        let ends = is_spent || self.watch.course(&self.slot) == Course::Ending;
+        match after {
+            AfterRequest::Keep => {
                 kept.protocol.finish_request();
-                Then::SameClient
+                // Right behind an answer is the best moment to close a kept connection: seldom is a request on the way.
+                if ends {
+                    Then::LastCall
+                } else {
+                    Then::SameClient
+                }
             }
-            // Right behind an answer is the best moment to close a kept connection: no request is on the way.
-            _ => Then::NextClient,
+            AfterRequest::Close if is_spent => Then::End,
+            AfterRequest::Close => Then::NextClient,
         }
     }
 

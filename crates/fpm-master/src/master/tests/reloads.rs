@@ -1,0 +1,88 @@
+//! Reloads: the next generation proves itself beside the one that serves, and takes its place worker by worker.
+
+use std::time::Duration;
+
+use expect_test::expect;
+use fpm_channel::{FromZygote, WorkerId};
+use fpm_os::signal::Signal;
+use fpm_os::wait::ExitStatus;
+use nix::unistd::Pid;
+
+use super::fake::Stage;
+use super::{serving, www};
+
+/// A zygote says that its worker has ended in order.
+fn leaves(stage: &mut Stage, zygote: u64, worker: u64) {
+    let said = FromZygote::Exited {
+        worker: WorkerId(worker),
+        pid: Pid::from_raw(i32::try_from(worker).unwrap()),
+        status: ExitStatus::Code(0),
+    };
+    stage.said(zygote, said);
+}
+
+/// Two workers, of which the second takes its time after a reload.
+fn with_a_worker_of_the_generation_before() -> Stage {
+    let mut stage = serving(&www(2));
+    stage.signal(Signal::USR2);
+    stage.ready(2);
+    stage.settle();
+    leaves(&mut stage, 1, 1);
+    stage.settle();
+    stage.pass(Duration::from_secs(2));
+    stage.calls();
+    stage.lines();
+    stage
+}
+
+#[test]
+fn workers_are_replaced_one_by_one_and_then_it_is_over() {
+    let mut stage = serving(&www(2));
+    stage.signal(Signal::USR2);
+    stage.ready(2);
+    stage.settle();
+    expect![[r#"
+        prepare generation 2
+        start zygote 2
+        spawn worker 3 of pool 0 in slot 0 by zygote 2
+        generation 2 serves
+        quit zygote 1
+        drain worker 1"#]]
+    .assert_eq(&stage.calls());
+    leaves(&mut stage, 1, 1);
+    stage.settle();
+    stage.pass(Duration::from_millis(10));
+    // It may still take a client for which it was woken before it was told.
+    leaves(&mut stage, 1, 2);
+    stage.pass(Duration::from_millis(10));
+    expect![[r#"
+        release worker 1
+        spawn worker 4 of pool 0 in slot 1 by zygote 2
+        drain worker 2
+        release worker 2
+        close sockets that only generation 1 has"#]]
+    .assert_eq(&stage.calls());
+    expect![[r#"
+        DEBUG received SIGUSR2
+        NOTICE Reloading in progress ...
+        NOTICE reloading: generation 2
+        DEBUG zygote 1002 of generation 2 has started PHP 8.2.32
+        DEBUG [pool www] child 3 started
+        DEBUG [pool www] child 1 exited with code 0 after 0.000000 seconds from start
+        DEBUG [pool www] child 4 started
+        DEBUG [pool www] child 2 exited with code 0 after 0.010000 seconds from start
+        NOTICE ready to handle connections"#]]
+    .assert_eq(&stage.lines());
+}
+
+#[test]
+fn end_of_an_old_worker_does_not_send_the_ones_away_that_are_being_proven() {
+    let mut stage = with_a_worker_of_the_generation_before();
+    stage.world().default_activity = crate::world::Activity::Starting;
+    stage.signal(Signal::USR2);
+    stage.ready(3);
+    stage.settle();
+    stage.calls();
+    leaves(&mut stage, 1, 2);
+    assert!(!stage.calls().contains("drain worker 5"));
+}
