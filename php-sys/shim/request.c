@@ -116,7 +116,8 @@ static void set_error_header(void)
 	sapi_header_op(SAPI_HEADER_REPLACE, &line);
 }
 
-static void report(const fpmd_running *running, fpmd_outcome *outcome)
+/* Not in the frame below PHP: it has a kilobyte of lines. */
+static __attribute__((noinline)) void report(const fpmd_running *running, fpmd_outcome *outcome)
 {
 	fpmd_text usual[FPMD_USUAL_LINES];
 	size_t count;

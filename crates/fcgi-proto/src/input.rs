@@ -1,22 +1,32 @@
 //! The buffer that a connection is read into.
 //!
-//! `0 <= start <= end <= bytes.len()`; `start..end` is what was read and not consumed yet. Never grows: whoever parses consumes what it
-//! can and keeps less than a header, so that there is always room for more.
+//! `0 <= start <= end <= bytes.len() <= limit`; `start..end` is what was read and not consumed yet. Whoever parses consumes what it can
+//! and keeps less than a header, so that there is always room for more.
+//!
+//! It begins small, for its memory is written to when it is made, and a process for each connection has one; what a peer sends at
+//! once is usually less than a page. It grows when it was read full: then more could have been read at once.
 
 /// Smallest buffer: a header and a fixed body twice over, and some.
 const SMALLEST: usize = 64;
 
+/// Size that is enough for most requests.
+const USUAL: usize = 4 << 10;
+
 #[derive(Debug)]
 pub(crate) struct Input {
     bytes: Vec<u8>,
+    limit: usize,
     start: usize,
     end: usize,
 }
 
 impl Input {
-    pub(crate) fn new(size: usize) -> Self {
+    /// Returns an empty buffer that grows to `limit` bytes at most.
+    pub(crate) fn new(limit: usize) -> Self {
+        let limit = limit.max(SMALLEST);
         Self {
-            bytes: vec![0; size.max(SMALLEST)],
+            bytes: vec![0; limit.min(USUAL)],
+            limit,
             start: 0,
             end: 0,
         }
@@ -44,6 +54,10 @@ impl Input {
             "more bytes than there was room for"
         );
         self.end += n;
+        if self.end == self.bytes.len() && self.end < self.limit {
+            let size = self.bytes.len().saturating_mul(2);
+            self.bytes.resize(size.min(self.limit), 0);
+        }
     }
 
     pub(crate) fn unread(&self) -> &[u8] {
@@ -71,5 +85,34 @@ impl Input {
         let start = self.start;
         self.start += n;
         &self.bytes[start..self.start]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_only_when_it_was_read_full() {
+        let mut input = Input::new(10_000);
+        assert_eq!(input.space().len(), USUAL);
+        input.filled(USUAL - 1);
+        assert_eq!(input.space().len(), 1);
+        input.filled(1);
+        assert_eq!(input.space().len(), USUAL);
+        input.filled(USUAL);
+        assert_eq!(input.space().len(), 10_000 - 2 * USUAL);
+        input.filled(10_000 - 2 * USUAL);
+        assert_eq!(input.len(), 10_000);
+        input.consume(10_000);
+        assert_eq!(input.space().len(), 10_000);
+    }
+
+    #[test]
+    fn is_never_larger_than_its_limit() {
+        let mut input = Input::new(100);
+        assert_eq!(input.space().len(), 100);
+        input.filled(100);
+        assert!(input.space().is_empty());
     }
 }

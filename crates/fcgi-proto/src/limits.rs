@@ -15,8 +15,8 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Largest value, in bytes. Default 2 MiB.
     pub value_bytes: usize,
-    /// Size of the buffer that the connection is read into, in bytes; it does not bound anything that the peer may send.
-    /// Default 32 KiB: a request of nginx with a small body is one read. At least 64 are used.
+    /// Size that the buffer that the connection is read into may grow to, in bytes; it does not bound anything that the peer may
+    /// send. Default 32 KiB: a request of nginx with a small body is one read. At least 64 are used.
     pub input_bytes: usize,
 }
 

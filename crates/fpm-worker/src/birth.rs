@@ -46,9 +46,9 @@ use crate::watchdog::Watchdog;
 
 /// What a zygote gives to a worker.
 #[derive(Debug)]
-pub struct Assignment<'a> {
+pub struct Assignment {
     /// The pool it works for.
-    pub pool: &'a Pool,
+    pub pool: Pool,
     /// The pool's part of the scoreboard.
     pub board: PoolBoard,
     /// Its slot there.
@@ -103,36 +103,47 @@ pub struct Output {
 /// code.
 ///
 /// The caller has closed what is not the worker's.
-pub fn live(assignment: Assignment<'_>, engine: Engine, title: Option<&mut ProcessTitle>) -> u8 {
-    let (pool, log) = (assignment.pool, assignment.log);
+pub fn live(assignment: Box<Assignment>, engine: Engine, title: Option<&mut ProcessTitle>) -> u8 {
+    be_born(assignment, engine, title).map_or(exit::SOFTWARE, |worker| worker.serve())
+}
+
+/// Makes a worker of this process, or says why it cannot be one.
+///
+/// What happens here needs stack that serving does not: it is given back before PHP runs.
+#[inline(never)]
+fn be_born(
+    assignment: Box<Assignment>,
+    engine: Engine,
+    title: Option<&mut ProcessTitle>,
+) -> Option<Box<Worker>> {
+    let log = assignment.log;
+    let name = assignment.pool.name.clone();
     let zygote = match assignment.output {
         Some(_) => None,
         None => assignment.first_words.try_clone().ok(),
     };
     let mut words = FirstWords::new(log, zygote);
-    match be_born(assignment, engine, title, &mut words) {
-        Ok(worker) => {
-            drop(words);
-            worker.serve()
-        }
+    match set_up(*assignment, engine, title, &mut words) {
+        Ok(worker) => Some(worker),
         Err(error) => {
-            words.say(LogLevel::Error, &said_of(pool, &error.to_string()));
+            let name = name.as_bstr();
+            words.say(LogLevel::Error, &said_of(name, &error.to_string()));
             words.say(
                 LogLevel::Error,
-                &said_of(pool, "child failed to initialize"),
+                &said_of(name, "child failed to initialize"),
             );
-            exit::SOFTWARE
+            None
         }
     }
 }
 
-fn be_born<'a>(
-    assignment: Assignment<'a>,
+fn set_up(
+    assignment: Assignment,
     mut engine: Engine,
     title: Option<&mut ProcessTitle>,
     words: &mut FirstWords,
-) -> Result<Worker<'a>, BirthError> {
-    let pool = assignment.pool;
+) -> Result<Box<Worker>, BirthError> {
+    let pool = &assignment.pool;
     let own = Reported {
         name: pool.name.clone(),
         manager: pool.pm,
@@ -172,14 +183,14 @@ fn be_born<'a>(
     if let Err(error) = watch_requests(pool, &engine, (assignment.board, assignment.slot), &control)
     {
         let text = format!("failed to start the watchdog: {error}");
-        words.say(LogLevel::Warning, &said_of(pool, &text));
+        words.say(LogLevel::Warning, &said_of(pool.name.as_bstr(), &text));
     }
     let watch =
         Watch::new(assignment.listener, control, quit, access_log).map_err(BirthError::Watch)?;
     SignalSet::empty().set_mask().map_err(BirthError::Signals)?;
     engine.after_fork();
-    Ok(Worker {
-        pool,
+    Ok(Box::new(Worker {
+        pool: assignment.pool,
         own,
         reported: assignment.reported,
         engine,
@@ -188,7 +199,7 @@ fn be_born<'a>(
         allowed,
         log: assignment.log,
         flush_marks,
-    })
+    }))
 }
 
 /// Starts the watchdog of a pool that wants one. All signals are blocked until the worker is born, and stay so there.
@@ -205,8 +216,8 @@ fn watch_requests(
 }
 
 /// Puts the pool's name in front of a message.
-fn said_of(pool: &Pool, text: &str) -> Vec<u8> {
-    [b"[pool ", pool.name.as_slice(), b"] ", text.as_bytes()].concat()
+fn said_of(pool: &BStr, text: &str) -> Vec<u8> {
+    [b"[pool ", pool.as_bytes(), b"] ", text.as_bytes()].concat()
 }
 
 fn replace_stdio(output: Option<Output>) -> io::Result<()> {

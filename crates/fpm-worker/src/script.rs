@@ -87,6 +87,7 @@ pub(crate) enum Named {
 }
 
 /// Finds the script for `params` and rewrites them as PHP promises.
+#[inline(never)]
 pub(crate) fn locate(params: &mut Params, rules: &Rules<'_>, files: &impl Files) -> Target {
     if value(params, b"SCRIPT_FILENAME")
         .or_else(|| value(params, b"PATH_TRANSLATED"))

@@ -39,8 +39,8 @@ const LAST_CALLS: Duration = Duration::from_millis(500);
 const VARIABLES: Duration = Duration::from_secs(60);
 
 /// A worker that is ready to serve.
-pub(crate) struct Worker<'a> {
-    pub(crate) pool: &'a Pool,
+pub(crate) struct Worker {
+    pub(crate) pool: Pool,
     pub(crate) engine: Engine,
     pub(crate) watch: Watch,
     pub(crate) slot: SlotWriter,
@@ -80,10 +80,10 @@ enum Then {
     Fail,
 }
 
-impl Worker<'_> {
+impl Worker {
     /// Serves until the worker is to end; returns its exit code.
-    pub(crate) fn serve(mut self) -> u8 {
-        let mut kept = Kept {
+    pub(crate) fn serve(mut self: Box<Self>) -> u8 {
+        let mut kept = Box::new(Kept {
             protocol: Protocol::new(Limits::default()),
             output: Output::default(),
             params: Params::new(),
@@ -91,7 +91,7 @@ impl Worker<'_> {
             settings: Settings::of(&self.engine),
             served: 0,
             meter: Meter::start(),
-        };
+        });
         if self.watches_queue() {
             self.own.board.note_first_look(clock::monotonic());
         }

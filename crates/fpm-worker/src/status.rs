@@ -85,6 +85,7 @@ pub(crate) fn page(pool: &Pool, uri: Option<&[u8]>) -> Option<Page> {
 }
 
 /// Makes the answer for a page.
+#[inline(never)]
 pub(crate) fn answer_page<'a>(
     page: Page,
     pool: &Pool,

@@ -2,6 +2,9 @@
 //!
 //! A worker runs foreign code as another user. It must not be able to speak for the zygote, to take connections or watch the
 //! statistics of other pools, or to find their configuration (passwords in `env[…]`) in its memory.
+//!
+//! PHP runs above the frames of this file for the worker's whole life, and every page of the stack that a worker writes to is one
+//! more for each worker. So what is large is boxed, and built in functions that have returned before PHP runs.
 
 use std::ffi::CString;
 use std::io::PipeWriter;
@@ -19,6 +22,7 @@ use fpm_worker::environment::Account;
 use fpm_worker::log::Log;
 use fpm_worker::status::Reported;
 use nix::unistd::{Gid, Uid};
+use sapi::Engine;
 
 use crate::start::Stage;
 
@@ -33,48 +37,59 @@ struct Share {
 
 /// Lives the life of the worker that `spawn` orders, in the process that was forked for it; returns its exit code.
 pub(crate) fn live(
-    stage: Stage,
+    stage: Box<Stage>,
     spawn: Spawn,
     first_words: PipeWriter,
     title: Option<&mut ProcessTitle>,
 ) -> u8 {
+    // The zygote has asked `has_pool` before it forked. There may be no memory.
+    let Some((assignment, engine)) = assign(stage, spawn, first_words) else {
+        return fpm_worker::exit::SOFTWARE;
+    };
+    birth::live(assignment, engine, title)
+}
+
+/// Puts together what the worker takes; the rest is dropped.
+#[inline(never)]
+fn assign(
+    stage: Box<Stage>,
+    spawn: Spawn,
+    first_words: PipeWriter,
+) -> Option<(Box<Assignment>, Engine)> {
+    let stage = *stage;
     let log = log(&stage.parameters);
     let log_format = stage.parameters.config.global.log_format;
     let generation = stage.parameters.generation.0;
     let index = usize::try_from(spawn.pool.0).unwrap_or(usize::MAX);
-    let (engine, master) = (stage.engine, stage.master);
     let share = share(index, stage.parameters, &stage.board, stage.listeners);
     // The file has the areas of all pools.
     drop(stage.board);
-    let Some(share) = share else {
-        // The zygote has asked `has_pool` before it forked. There may be no memory.
-        return fpm_worker::exit::SOFTWARE;
-    };
+    let share = share?;
     let runs_as = match (stage.became, share.start.run_as.as_ref()) {
         (Some(shared), _) => RunsAs::Zygote(shared),
         (None, Some(run_as)) => RunsAs::Other(identity(run_as)),
         (None, None) => RunsAs::Same,
     };
-    let assignment = Assignment {
-        pool: &share.pool,
+    let assignment = Box::new(Assignment {
+        account: account(&share.start),
+        pool: share.pool,
         board: share.board,
         slot: spawn.slot.0,
         generation,
         listener: share.listener,
         access_log: spawn.access_log,
         reported: share.reported,
-        master,
+        master: stage.master,
         control: spawn.control,
         output: spawn
             .output
             .map(|Output { stdout, stderr }| birth::Output { stdout, stderr }),
         runs_as,
-        account: account(&share.start),
         log,
         log_format,
         first_words,
-    };
-    birth::live(assignment, engine, title)
+    });
+    Some((assignment, stage.engine))
 }
 
 /// Tells whether a worker of this pool can be made.

@@ -1,4 +1,7 @@
 //! The zygote's process: its event loop and what it does about each event.
+//!
+//! Workers go on above these frames: what is large is boxed, and what is done before the first fork has functions of its own, which
+//! are not inlined (`worker.rs` says why).
 
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::OwnedFd;
@@ -47,7 +50,7 @@ struct Zygote {
     /// The other end, for the workers.
     for_workers: PipeWriter,
     listener: Listener,
-    stage: Stage,
+    stage: Box<Stage>,
     /// `None` where the kernel does not tell where the title is.
     title: Option<ProcessTitle>,
 }
@@ -73,7 +76,7 @@ pub fn run(channel: OwnedFd) -> Result<(), ZygoteError> {
 }
 
 /// Forks a worker. In the child, whose process ends in here, nothing is left in `place`.
-fn fork_worker(place: &mut Option<Zygote>, spawn: Spawn) {
+fn fork_worker(place: &mut Option<Box<Zygote>>, spawn: Spawn) {
     let (worker, pool) = (spawn.worker, spawn.pool);
     let known = place
         .as_ref()
@@ -111,7 +114,8 @@ fn fork_worker(place: &mut Option<Zygote>, spawn: Spawn) {
 }
 
 impl Zygote {
-    fn start(mut channel: ZygoteEnd) -> Result<Zygote, ZygoteError> {
+    #[inline(never)]
+    fn start(mut channel: ZygoteEnd) -> Result<Box<Zygote>, ZygoteError> {
         // A terminal's signals come here too; what they mean is the master's to say.
         let signals: SignalSet = [
             Signal::CHLD,
@@ -133,10 +137,10 @@ impl Zygote {
         }
         let (first_words, for_workers) = io::pipe().map_err(ZygoteError::call("pipe()"))?;
         set_nonblocking(&first_words).map_err(ZygoteError::call("fcntl()"))?;
-        let stage = start::start(start, &mut channel)?;
+        let stage = Box::new(start::start(start, &mut channel)?);
         events.add(&channel, Interest::Both, Source::Channel)?;
         events.add(&first_words, Interest::Readable, Source::FirstWords)?;
-        Ok(Zygote {
+        Ok(Box::new(Zygote {
             channel,
             events,
             readable: true,
@@ -148,7 +152,7 @@ impl Zygote {
             listener: Listener::default(),
             stage,
             title,
-        })
+        }))
     }
 
     /// Goes about everything else until there is a worker to fork; `None` when there is nothing left to do.
@@ -216,7 +220,8 @@ impl Zygote {
 
     /// Passes on what workers say that cannot begin their work.
     fn hear(&mut self) {
-        let mut buffer = [0; 4096];
+        // On the stack that all workers go on with: not more than a line or two.
+        let mut buffer = [0; 256];
         while let Ok(count @ 1..) = self.first_words.read(&mut buffer) {
             for (level, text) in self.listener.hear(&buffer[..count]) {
                 self.log(level, text);
@@ -252,7 +257,7 @@ impl Zygote {
     }
 
     /// Turns the forked child into a worker.
-    fn become_worker(self, spawn: Spawn) -> u8 {
+    fn become_worker(self: Box<Self>, spawn: Spawn) -> u8 {
         // In this order: the worker's own things stay, channel and events go at once.
         let Zygote {
             stage,
@@ -262,7 +267,7 @@ impl Zygote {
             events,
             first_words,
             ..
-        } = self;
+        } = *self;
         drop((channel, events, first_words));
         worker::live(stage, spawn, for_workers, title.as_mut())
     }

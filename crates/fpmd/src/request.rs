@@ -53,6 +53,7 @@ Exit code: 0 when the answer is complete and its status is below 400.
 ";
 
 /// Runs the command; `arguments` are those after `request`. Returns the exit code, see the help text.
+#[inline(never)]
 pub(crate) fn run(arguments: &[OsString]) -> u8 {
     let options = match options::parse(arguments) {
         Ok(Asked::Page(options)) => options,

@@ -47,6 +47,9 @@ fn as_zygote() -> u8 {
 }
 
 /// Does what php-fpm's command line means.
+///
+/// Not inlined: PHP has no use for its frame.
+#[inline(never)]
 fn as_php_fpm(arguments: &[OsString]) -> u8 {
     let log = Log::to_stderr();
     let subscriber = tracing_subscriber::registry().with(log.clone());

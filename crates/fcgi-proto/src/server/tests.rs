@@ -25,9 +25,16 @@ fn connection(limits: Limits, bytes: &[u8]) -> Connection {
     connection
 }
 
-fn feed(connection: &mut Connection, bytes: &[u8]) {
-    connection.space()[..bytes.len()].copy_from_slice(bytes);
-    connection.filled(bytes.len());
+/// Reads all of `bytes`, which the buffer must be large enough for.
+fn feed(connection: &mut Connection, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let space = connection.space();
+        let (now, rest) = bytes.split_at(space.len().min(bytes.len()));
+        space[..now.len()].copy_from_slice(now);
+        assert!(!now.is_empty(), "the buffer is full");
+        connection.filled(now.len());
+        bytes = rest;
+    }
 }
 
 #[test]

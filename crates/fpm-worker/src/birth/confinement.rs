@@ -42,7 +42,7 @@ pub(super) fn confine(
         && let Err(error) = process::make_dumpable()
     {
         let text = with_errno("failed to prctl(PR_SET_DUMPABLE)", &error);
-        words.say(LogLevel::Error, &said_of(pool, &text));
+        words.say(LogLevel::Error, &said_of(pool.name.as_bstr(), &text));
     }
     match &pool.apparmor_hat {
         Some(hat) => apparmor::change_hat(hat.as_bstr()),
@@ -61,7 +61,10 @@ fn set_limits(pool: &Pool, words: &mut FirstWords) {
                 "failed to set {directive} for this pool. Please check your system limits or decrease {directive}. \
                  setrlimit({resource}, {value})"
             );
-            words.say(LogLevel::Error, &said_of(pool, &with_errno(&text, &error)));
+            words.say(
+                LogLevel::Error,
+                &said_of(pool.name.as_bstr(), &with_errno(&text, &error)),
+            );
         }
     };
     attempt(
@@ -93,7 +96,10 @@ fn change_directories(
     match &pool.chdir {
         Some(directory) => identity::change_directory(path(directory.as_bstr()))?,
         None if root.is_some() && identity::change_directory(Path::new("/")).is_err() => {
-            words.say(LogLevel::Warning, &said_of(pool, "failed to chdir(/)"));
+            words.say(
+                LogLevel::Warning,
+                &said_of(pool.name.as_bstr(), "failed to chdir(/)"),
+            );
         }
         None => {}
     }

@@ -50,7 +50,7 @@ impl Files for PhpFiles<'_> {
     }
 }
 
-impl Worker<'_> {
+impl Worker {
     /// Answers the request that has arrived on `client`.
     ///
     /// It has begun to arrive at `begun` (monotonic).
@@ -182,7 +182,7 @@ impl Worker<'_> {
         let info = request_info(params, &pairs, target, &php_self);
         let reaction = reaction(
             info.method.map(CStr::to_bytes),
-            status::page(self.pool, info.request_uri.map(CStr::to_bytes)),
+            status::page(&self.pool, info.request_uri.map(CStr::to_bytes)),
             arrived.late,
             target.script.as_ref().map(|script| script.to_bytes()),
             &self.pool.security_limit_extensions,
@@ -216,7 +216,7 @@ impl Worker<'_> {
             Reaction::Page(page) => {
                 // The page shows its own worker at work.
                 exchange.making_answer();
-                answer = status::answer_page(*page, self.pool, &self.reported, &info);
+                answer = status::answer_page(*page, &self.pool, &self.reported, &info);
                 Action::Answer {
                     status: 200,
                     headers: &answer.headers,
