@@ -16,6 +16,9 @@ use super::{Census, Decision, Look, Notice, Step};
 /// Connections that somebody should take are looked at again after this time; while all wait for workers that are being
 /// forked, then after twice that, and so on.
 const FIRST_LOOK: Duration = Duration::from_millis(10);
+/// A pool is short of workers when somebody waits at so many looks in a row, each twice as long after the one before. At a
+/// single look a worker may just be about to become idle.
+const FULL_LOOKS: u32 = 4;
 /// Never later than this.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
@@ -25,6 +28,8 @@ pub(super) struct Ondemand {
     idle_timeout: Duration,
     /// Connections waited at the last look: the delay that was asked for, and how many requests had been accepted then.
     waited: Option<(Duration, u64)>,
+    /// In how many looks that were asked for somebody waited in vain because the pool is full.
+    full: u32,
 }
 
 impl Ondemand {
@@ -32,6 +37,7 @@ impl Ondemand {
         Ondemand {
             idle_timeout: Duration::from_secs(u64::from(pool.pm_process_idle_timeout)),
             waited: None,
+            full: 0,
         }
     }
 
@@ -57,6 +63,7 @@ impl Ondemand {
     ) -> Decision {
         let before = self.waited.take();
         if waiting == 0 {
+            self.full = 0;
             return Decision::default();
         }
         let stuck = look == Look::Again
@@ -67,11 +74,9 @@ impl Ondemand {
         let takers = census.starting + if stuck { 0 } else { census.idle };
         let unserved = waiting.saturating_sub(takers);
         if unserved > 0 && room == 0 {
-            return Decision {
-                notice: Some(Notice::MaxChildrenOndemand { max_children }),
-                ..Decision::default()
-            };
+            return self.when_full(look, census.accepted, max_children);
         }
+        self.full = 0;
         let (delay, accepted) = match (look, before) {
             (Look::Again, Some((delay, accepted)))
                 if unserved == 0 && accepted == census.accepted =>
@@ -90,6 +95,25 @@ impl Ondemand {
             },
             notice: None,
             look_again: Some(delay),
+        }
+    }
+
+    /// Somebody waits and no worker may be forked: whoever is ready first takes it.
+    fn when_full(&mut self, look: Look, accepted: u64, max_children: u32) -> Decision {
+        if look == Look::Again && self.full < FULL_LOOKS {
+            self.full += 1;
+        }
+        if self.full == FULL_LOOKS {
+            return Decision {
+                notice: Some(Notice::MaxChildrenOndemand { max_children }),
+                ..Decision::default()
+            };
+        }
+        let delay = FIRST_LOOK * 2_u32.pow(self.full);
+        self.waited = Some((delay, accepted));
+        Decision {
+            look_again: Some(delay),
+            ..Decision::default()
         }
     }
 }

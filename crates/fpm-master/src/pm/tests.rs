@@ -174,8 +174,10 @@ fn the_pool_of_a_status_address_never_complains() {
     (pool.pm, pool.pm_max_children) = (Pm::Ondemand, 2);
     pool.status_of = Some(PoolIndex(0));
     let mut manager = ProcessManager::new(&pool);
-    let decision = manager.on_queue(&census(2, 0), 1, Look::Arrival);
-    assert_eq!(decision, Decision::default());
+    for _ in 0..10 {
+        let decision = manager.on_queue(&census(2, 0), 1, Look::Again);
+        assert_eq!((decision.step, decision.notice), (Step::Keep, None));
+    }
 }
 
 #[test]
@@ -217,8 +219,13 @@ fn ondemand_looks_again_until_nobody_waits() {
         assert_eq!(decision.step, Step::Keep);
         assert_eq!(decision.look_again, delay.map(Duration::from_millis));
     }
-    let full = manager.on_queue(&census(5, 0), 1, Look::Again);
-    assert_eq!(full.look_again, None, "whoever is ready first takes it");
+    let mut full = || manager.on_queue(&census(5, 0), 1, Look::Again).look_again;
+    let delays = [Some(20), Some(40), Some(80), None].map(|delay| delay.map(Duration::from_millis));
+    assert_eq!(
+        [(); 4].map(|()| full()),
+        delays,
+        "whoever is ready first takes it"
+    );
 }
 
 #[test]
@@ -240,14 +247,13 @@ fn ondemand_does_not_count_on_idle_workers_that_take_nothing() {
 fn ondemand_reports_saturation_once_until_it_could_fork_again() {
     let mut manager = ondemand(2);
     let full = Some(Notice::MaxChildrenOndemand { max_children: 2 });
-    let notices: Vec<_> = [2, 2, 1, 2]
-        .map(|running| {
-            manager
-                .on_queue(&census(running, 0), 1, Look::Arrival)
-                .notice
-        })
-        .to_vec();
-    assert_eq!(notices, [full, None, None, full]);
+    let mut look = |running, look| manager.on_queue(&census(running, 0), 1, look).notice;
+    for (running, expected) in [(2, full), (2, None), (1, None), (2, full)] {
+        // A worker may just be about to become idle.
+        assert_eq!(look(running, Look::Arrival), None);
+        let later = [(); 4].map(|()| look(running, Look::Again));
+        assert_eq!(later, [None, None, None, expected], "{running} running");
+    }
     // The original complains of this too.
     let mut manager = ondemand(2);
     let decision = manager.on_queue(&census(2, 1), 1, Look::Arrival);

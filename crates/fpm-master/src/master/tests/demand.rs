@@ -33,6 +33,7 @@ fn an_ondemand_pool_forks_when_a_connection_waits() {
         assert_eq!(stage.alive(), expected);
         stage.pass(Duration::from_millis(2));
     }
+    stage.pass(Duration::from_millis(200));
     let warning = "WARNING [pool www] server reached max_children setting (2), consider raising it";
     assert_eq!(stage.lines().matches(warning).count(), 1);
     assert!(
