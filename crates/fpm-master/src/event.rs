@@ -63,6 +63,8 @@ pub(crate) enum Timer {
     Restart(GroupId),
     /// The zygote should have ended by now.
     Overdue(ZygoteId),
+    /// The next look at the workers of pools with `request_terminate_timeout`.
+    TimeLimits,
     /// While a reload replaces workers: look how far they are.
     Turnover,
     /// The next measure against workers of a retiring generation that have not left.

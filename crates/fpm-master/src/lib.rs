@@ -39,6 +39,7 @@ mod slow_log;
 mod state;
 pub mod store;
 mod systemd;
+mod time_limit;
 mod turnover;
 mod world;
 

@@ -19,7 +19,7 @@ use fpm_os::clock;
 use fpm_os::process::kill;
 use fpm_os::signal::Signal;
 use fpm_os::{listener, notification};
-use fpm_scoreboard::{PoolBoard, SlotState, Stage};
+use fpm_scoreboard::{PoolBoard, SlotSnapshot, SlotState, Stage};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
@@ -253,6 +253,17 @@ impl<P: Program> World for Live<P> {
     fn count_max_children_reached(&mut self, pool: PoolId) {
         if let Some(board) = board(&self.generations, pool) {
             board.count_max_children_reached();
+        }
+    }
+
+    fn slot(&self, worker: WorkerId) -> Option<SlotSnapshot> {
+        let pipes = self.workers.get(&worker)?;
+        board(&self.generations, pipes.pool)?.snapshot(pipes.slot.0)
+    }
+
+    fn count_timed_out_request(&mut self, pool: PoolId) {
+        if let Some(board) = board(&self.generations, pool) {
+            board.count_timed_out_request();
         }
     }
 

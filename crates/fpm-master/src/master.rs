@@ -40,6 +40,7 @@ mod status;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod time_limits;
 mod words;
 mod workers;
 mod zygotes;
@@ -57,6 +58,7 @@ pub(crate) struct Master<W> {
     reload: Reload,
     orders: Orders,
     reports: Reports,
+    time_limits: time_limits::Looks,
     outcome: Option<Outcome>,
     last_zygote: u64,
     /// Whether `process.max` stood in the way of a worker and that was reported.
@@ -100,6 +102,7 @@ impl<W: World> Master<W> {
             reload: Reload::default(),
             orders: Orders::default(),
             reports: Reports::new(&config.global),
+            time_limits: time_limits::Looks::default(),
             outcome: None,
             last_zygote: 0,
             full_reported: false,
@@ -185,6 +188,7 @@ impl<W: World> Master<W> {
             Timer::Restart(group) => self.start_zygote(now, group),
             Timer::Overdue(zygote) => self.on_overdue(zygote),
             Timer::Unclaimed => self.clear_up(now),
+            Timer::TimeLimits => self.check_time_limits(now),
             Timer::Turnover => self.proceed(now),
             Timer::Patience(generation) => self.on_impatience(now, generation),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bstr::{BStr, ByteSlice};
 use fpm_channel::underway::Underway;
+use fpm_scoreboard::SlotSnapshot;
 
 /// A request that takes too long.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,17 @@ pub(crate) struct Overrun<'a> {
     query: &'a BStr,
     /// How long it has taken so far.
     taken: Duration,
+    /// Too long for what.
+    limit: Limit,
+}
+
+/// A limit that a request can exceed.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    /// `request_slowlog_timeout`.
+    SlowLog,
+    /// `request_terminate_timeout`.
+    Terminate,
 }
 
 impl<'a> Overrun<'a> {
@@ -28,6 +40,19 @@ impl<'a> Overrun<'a> {
             uri: request.uri.as_bstr(),
             query: request.query.as_bstr(),
             taken: request.taken,
+            limit: Limit::SlowLog,
+        }
+    }
+
+    /// Describes what a worker shows of a request that has taken longer than it may.
+    pub(crate) fn timed_out(seen: &'a SlotSnapshot, taken: Duration) -> Overrun<'a> {
+        Overrun {
+            script: seen.script.as_bstr(),
+            method: seen.method.as_bstr(),
+            uri: seen.uri.as_bstr(),
+            query: seen.query.as_bstr(),
+            taken,
+            limit: Limit::Terminate,
         }
     }
 }
@@ -35,9 +60,13 @@ impl<'a> Overrun<'a> {
 impl fmt::Display for Overrun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.query.is_empty() { "" } else { "?" };
+        let [verdict, consequence] = match self.limit {
+            Limit::SlowLog => ["executing too slow", "logging"],
+            Limit::Terminate => ["execution timed out", "terminating"],
+        };
         write!(
             f,
-            "script '{}' (request: \"{} {}{mark}{}\") executing too slow ({}.{:06} sec), logging",
+            "script '{}' (request: \"{} {}{mark}{}\") {verdict} ({}.{:06} sec), {consequence}",
             Purified(self.script),
             self.method,
             self.uri,

@@ -9,6 +9,7 @@ use fpm_conf::{Global, Pool, PoolIndex};
 use crate::backoff::Backoff;
 use crate::group::GroupId;
 use crate::pm::{Looks, ProcessManager};
+use crate::time_limit::TimeLimit;
 
 /// Wait this long after the first worker that died before it could serve; the wait doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -38,6 +39,8 @@ pub(crate) struct PoolAtWork {
     pub(crate) manager: ProcessManager,
     /// When the queue of its socket is looked at.
     pub(crate) looks: Looks,
+    /// How long its requests may take.
+    pub(crate) time_limit: Option<TimeLimit>,
     /// Births that were asked for and wait in the group's queue.
     pub(crate) queued: u32,
     /// Workers dying before they serve.
@@ -85,6 +88,7 @@ impl PoolAtWork {
             group,
             manager: ProcessManager::new(pool),
             looks: Looks::default(),
+            time_limit: TimeLimit::of(pool),
             queued: 0,
             target: 0,
             births: Births {

@@ -10,6 +10,7 @@ use fpm_channel::{Generation, SlotIndex, WorkerId};
 use fpm_conf::{Changes, Config};
 use fpm_control::{Answer, PoolStatus, Status, WorkerStatus};
 use fpm_os::signal::Signal;
+use fpm_scoreboard::SlotSnapshot;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
@@ -83,6 +84,12 @@ pub(crate) trait World {
 
     /// Counts for the status page that a pool wanted more workers than `pm.max_children`.
     fn count_max_children_reached(&mut self, pool: PoolId);
+
+    /// Reads all that a worker shows of itself; `None` when it shows nothing yet, or any more.
+    fn slot(&self, worker: WorkerId) -> Option<SlotSnapshot>;
+
+    /// Counts a request of a pool that took longer than `request_terminate_timeout`.
+    fn count_timed_out_request(&mut self, pool: PoolId);
 
     /// Counts a slow request of a pool and writes to the pool's slow log what it was doing.
     ///

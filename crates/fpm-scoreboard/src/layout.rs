@@ -1,13 +1,13 @@
 //! Where everything is, in words of eight bytes.
 //!
 //! ```text
-//! header (16 words) · busy bits (one per slot, rounded up to 8 words) · slot · slot · …
+//! header (24 words) · busy bits (one per slot, rounded up to 8 words) · slot · slot · …
 //! slot: control (8 words) · state A (18) · state B (18) · texts (118) · padding
 //! ```
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0005;
+pub(crate) const VERSION: u64 = 0x6670_6d64_0000_0006;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {
@@ -42,8 +42,10 @@ pub(crate) mod header {
     pub(crate) const QUEUE_EMPTY: usize = 13;
     /// As [`ACCEPTED`] of requests refused because they had waited too long.
     pub(crate) const OVERDUE: usize = 14;
+    /// Requests that took longer than `request_terminate_timeout`.
+    pub(crate) const TIMED_OUT: usize = 15;
     /// Length of the header.
-    pub(crate) const LEN: usize = 16;
+    pub(crate) const LEN: usize = 24;
 }
 
 /// Words of a slot's control part, outside of the two copies.

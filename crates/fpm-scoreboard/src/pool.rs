@@ -43,6 +43,8 @@ pub struct Counters {
     pub max_children_reached: u64,
     /// Requests that took longer than `request_slowlog_timeout`.
     pub slow_requests: u64,
+    /// Requests that took longer than `request_terminate_timeout`, and whose workers were ended therefore.
+    pub timed_out: u64,
     /// Most connections that waited at once.
     pub max_listen_queue: u64,
     /// Highest memory peak of a request, in bytes.
@@ -89,6 +91,7 @@ impl PoolBoard {
             (header::MAX_ACTIVE, counters.max_active),
             (header::MAX_CHILDREN_REACHED, counters.max_children_reached),
             (header::SLOW_REQUESTS, counters.slow_requests),
+            (header::TIMED_OUT, counters.timed_out),
             (header::MAX_LISTEN_QUEUE, counters.max_listen_queue),
             (header::MEMORY_PEAK, counters.memory_peak),
         ] {
@@ -217,6 +220,7 @@ impl PoolBoard {
                 max_active: header(header::MAX_ACTIVE),
                 max_children_reached: header(header::MAX_CHILDREN_REACHED),
                 slow_requests: header(header::SLOW_REQUESTS),
+                timed_out: header(header::TIMED_OUT),
                 max_listen_queue: header(header::MAX_LISTEN_QUEUE),
             },
             listen_queue: ListenQueue {
@@ -239,6 +243,7 @@ impl PoolBoard {
             (header::OVERDUE, counted.overdue),
             (header::MAX_CHILDREN_REACHED, counted.max_children_reached),
             (header::SLOW_REQUESTS, counted.slow_requests),
+            (header::TIMED_OUT, counted.timed_out),
         ] {
             self.header(word).fetch_add(count, Relaxed);
         }
@@ -305,6 +310,11 @@ impl PoolBoard {
         self.header(header::SLOW_REQUESTS).fetch_add(1, Relaxed);
     }
 
+    /// Counts a request that took longer than `request_terminate_timeout`. For the master.
+    pub fn count_timed_out_request(&self) {
+        self.header(header::TIMED_OUT).fetch_add(1, Relaxed);
+    }
+
     /// Returns the words of a slot.
     pub(crate) fn slot(&self, slot: u32) -> Slot<'_> {
         assert!(slot < self.slots, "slot {slot} of {}", self.slots);
@@ -362,6 +372,7 @@ impl Counters {
             overdue: since(self.overdue, before.overdue),
             max_children_reached: since(self.max_children_reached, before.max_children_reached),
             slow_requests: since(self.slow_requests, before.slow_requests),
+            timed_out: since(self.timed_out, before.timed_out),
             ..*self
         }
     }
@@ -375,6 +386,7 @@ impl Counters {
         self.overdue += counted.overdue;
         self.max_children_reached += counted.max_children_reached;
         self.slow_requests += counted.slow_requests;
+        self.timed_out += counted.timed_out;
         self.max_active = self.max_active.max(counted.max_active);
         self.max_listen_queue = self.max_listen_queue.max(counted.max_listen_queue);
         self.memory_peak = self.memory_peak.max(counted.memory_peak);

@@ -20,6 +20,7 @@ mod proof;
 mod recycling;
 mod reloads;
 mod stops;
+mod time_limits;
 mod turbulence;
 mod zygote_death;
 

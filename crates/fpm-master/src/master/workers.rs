@@ -150,6 +150,7 @@ impl<W: World> Master<W> {
             at_work.forks.succeeded();
         }
         self.catch_up(id);
+        self.limit_time(now, pool);
         self.replace_orphans(pool);
         self.pump(now, group);
     }

@@ -86,6 +86,7 @@ fn totals_become_fields() {
             max_active: 2,
             max_children_reached: 3,
             slow_requests: 4,
+            timed_out: 0,
             max_listen_queue: 5,
             memory_peak: 6,
         },

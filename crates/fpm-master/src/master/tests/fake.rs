@@ -13,6 +13,7 @@ use fpm_control::{Answer, PoolStatus, State, Status, WorkerStatus};
 use fpm_os::error::OsError;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
+use fpm_scoreboard::SlotSnapshot;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use tracing::field::{Field, Visit};
@@ -42,6 +43,7 @@ pub(super) struct FakeWorld {
     alive: BTreeSet<WorkerId>,
     pub(super) activities: BTreeMap<WorkerId, Activity>,
     pub(super) default_activity: Activity,
+    pub(super) slots: BTreeMap<WorkerId, SlotSnapshot>,
     /// Connections in the queue of every pool.
     pub(super) waiting: u32,
     pub(super) accepted: u64,
@@ -146,6 +148,17 @@ impl World for FakeWorld {
             .get(&worker)
             .copied()
             .unwrap_or(self.default_activity)
+    }
+
+    fn slot(&self, worker: WorkerId) -> Option<SlotSnapshot> {
+        self.slots.get(&worker).cloned()
+    }
+
+    fn count_timed_out_request(&mut self, pool: PoolId) {
+        self.calls.push(format!(
+            "count a timed out request of pool {}",
+            pool.index.0
+        ));
     }
 
     fn log_slow_request(
@@ -294,6 +307,7 @@ impl Stage {
             alive: BTreeSet::new(),
             activities: BTreeMap::new(),
             default_activity: Activity::Idle { since: now },
+            slots: BTreeMap::new(),
             waiting: 0,
             accepted: 0,
             fates: BTreeMap::new(),

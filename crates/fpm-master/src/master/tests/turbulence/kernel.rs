@@ -10,6 +10,7 @@ use fpm_conf::{Changes, Config, PoolIndex};
 use fpm_control::{Answer, PoolStatus, Request, Status, WorkerStatus};
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
+use fpm_scoreboard::SlotSnapshot;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
@@ -492,6 +493,12 @@ impl World for Kernel {
     }
 
     fn count_max_children_reached(&mut self, _pool: PoolId) {}
+
+    fn slot(&self, _: WorkerId) -> Option<SlotSnapshot> {
+        None
+    }
+
+    fn count_timed_out_request(&mut self, _: PoolId) {}
 
     fn log_slow_request(&mut self, _: PoolId, _: Pid, _: &Trace) -> Result<(), MasterError> {
         Ok(())
