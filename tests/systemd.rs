@@ -6,6 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use anyhow::Context;
 use fpmd_tests::{Daemon, Fpm, PATIENCE, Process, Result, Site, Under, under};
 use nix::sys::signal::Signal;
+use nix::time::{ClockId, clock_gettime};
 
 /// The service manager's end.
 struct Manager {
@@ -60,6 +61,12 @@ fn ready(fpm: &Fpm) -> String {
         "READY=1\nSTATUS=Ready to handle connections\nMAINPID={}",
         fpm.process().pid()
     )
+}
+
+/// The kernel's monotonic clock.
+fn now_in_microseconds() -> Result<i64> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    Ok(now.tv_sec() * 1_000_000 + now.tv_nsec() / 1_000)
 }
 
 #[test]
@@ -174,6 +181,48 @@ fn stop_is_told_by_fpmd() -> Result {
     match under()? {
         Under::Fpmd => assert_eq!(manager.next()?, "STOPPING=1\nSTATUS=Finishing ..."),
         Under::Original => assert!(manager.next().is_err()),
+    }
+    Ok(())
+}
+
+#[test]
+fn reload_is_told_from_its_begin_to_its_end() -> Result {
+    let manager = Manager::at_a_path()?;
+    let fpm = manager.daemon().start()?;
+    assert_eq!(manager.next()?, ready(&fpm));
+    fpm.reload()?;
+    if under()? == Under::Fpmd {
+        let told = manager.next()?;
+        let begun = told
+            .strip_prefix("RELOADING=1\nMONOTONIC_USEC=")
+            .and_then(|rest| rest.strip_suffix("\nSTATUS=Reloading in progress ..."))
+            .with_context(|| told.clone())?;
+        // What systemd compares with the moment at which it asked.
+        assert!(begun.parse::<i64>()? <= now_in_microseconds()?, "{told}");
+    }
+    assert_eq!(manager.next()?, ready(&fpm));
+    Ok(())
+}
+
+#[test]
+fn failed_reload_is_told_and_the_daemon_is_ready_all_the_same() -> Result {
+    let manager = Manager::at_a_path()?;
+    let mut fpm = manager.daemon().start()?;
+    assert_eq!(manager.next()?, ready(&fpm));
+    fpm.edit("pm = static", "pm = sttic")?;
+    match under()? {
+        Under::Fpmd => {
+            fpm.reload_in_vain()?;
+            assert!(manager.next()?.starts_with("RELOADING=1\n"));
+            assert_eq!(
+                manager.next()?,
+                "READY=1\nSTATUS=reload failed, generation 1 goes on"
+            );
+        }
+        Under::Original => {
+            fpm.signal(Signal::SIGUSR2)?;
+            assert_eq!(fpm.wait()?.code(), Some(78));
+        }
     }
     Ok(())
 }
