@@ -1,7 +1,7 @@
 //! The error log: where lines go, and the tracing layer that brings them there.
 //!
-//! Rule: one line is one write, and none is waited for. Before the daemon is launched lines also go to stderr, so that whoever
-//! starts it sees them; from then on stderr is the log file itself.
+//! Rule: one line is one write, and none is waited for while the daemon runs. Before it is launched lines also go to stderr, so that
+//! whoever starts it sees them all; from then on stderr is the log file itself.
 //!
 //! Original: sapi/fpm/fpm/zlog.c, fpm_log.c, fpm_stdio.c
 
@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bstr::{BStr, BString, ByteSlice};
 use fpm_conf::{ErrorLog, Global, LogFormat, LogLevel};
@@ -31,6 +32,9 @@ use outlet::{Backlog, Outlet};
 use syslog::Syslog;
 
 use crate::cli::Stderr;
+
+/// How long the end of the daemon waits for its log.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// The error log. Clones are the same log.
 #[derive(Clone, Debug)]
@@ -221,6 +225,15 @@ impl Log {
         self.lock().flush()
     }
 
+    /// Has the log take what waits, for a moment at the most: this process ends.
+    pub(crate) fn finish(&self) {
+        let mut inner = self.lock();
+        if let Some(outlet) = inner.outlet() {
+            outlet.drain(Some(LAST_MOMENT));
+        }
+        inner.flush();
+    }
+
     fn write_line(&self, level: LogLevel, text: &BStr, place: Place<'_>) {
         let mut inner = self.lock();
         if level < inner.level {
@@ -265,6 +278,7 @@ impl Inner {
         }
         if let (Some(copy), Some(stderr)) = (copy, &mut self.stderr) {
             stderr.write(copy);
+            stderr.drain(None);
         }
         self.report_lost();
     }
@@ -273,6 +287,11 @@ impl Inner {
     fn put(&mut self, line: Vec<u8>) {
         if let Some(outlet) = self.outlet() {
             outlet.write(line);
+        }
+        if let (Phase::Starting, Sink::Stderr, Some(stderr)) =
+            (self.phase, &self.sink, &mut self.stderr)
+        {
+            stderr.drain(None);
         }
     }
 

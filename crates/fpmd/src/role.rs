@@ -62,7 +62,11 @@ fn as_php_fpm(arguments: &[OsString]) -> u8 {
         Command::Version(options) => php::print(&options, Engine::print_version),
         Command::Modules(options) => php::print(&options, Engine::print_modules),
         Command::Information(options) => php::print(&options, Engine::print_info),
-        Command::Serve(options) => serve::run(&options, &log),
+        Command::Serve(options) => {
+            let code = serve::run(&options, &log);
+            log.finish();
+            code
+        }
     }
 }
 

@@ -1,14 +1,18 @@
 //! Writing log lines without waiting for whoever takes them.
 //!
 //! Rule: lines that are not taken are kept up to a bound and tried again; beyond it they are counted, and the count is told
-//! when lines are taken again. Nothing is lost silently, and nobody waits.
+//! when lines are taken again. Nothing is lost silently, and nobody waits but before the daemon runs and at its end
+//! ([`Outlet::drain`]).
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use fpm_master::program;
+use fpm_os::clock;
+use fpm_os::poll::{self, Interest, Waited};
 use fpm_os::sink::Sink;
 use nix::errno::Errno;
 
@@ -39,6 +43,9 @@ impl Backlog {
         write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
     ) {
         self.flush(write);
+        if line.is_empty() {
+            return;
+        }
         // However long it is: half a line is none.
         if self.size <= ROOM {
             self.size += line.len();
@@ -122,6 +129,25 @@ impl Outlet {
         self.backlog.flush(&mut |bytes| sink.write(bytes));
     }
 
+    /// Writes what waits and waits itself until all is taken, but no longer than `limit`, and not for what takes nothing at all:
+    /// a full disk, a pipe without a reader.
+    pub(super) fn drain(&mut self, limit: Option<Duration>) {
+        let begun = clock::monotonic();
+        let mut before = usize::MAX;
+        loop {
+            self.flush();
+            let waiting = self.backlog.size;
+            if waiting == 0 || waiting == before {
+                return;
+            }
+            before = waiting;
+            let left = limit.map(|limit| limit.saturating_sub(clock::monotonic() - begun));
+            let Ok(Waited::Ready) = poll::wait(&self.sink, Interest::Writable, left) else {
+                return;
+            };
+        }
+    }
+
     pub(super) fn backlog(&mut self) -> &mut Backlog {
         &mut self.backlog
     }
@@ -140,6 +166,10 @@ impl AsFd for Outlet {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+    use std::thread;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -195,6 +225,45 @@ mod tests {
         }
         assert_eq!(backlog.give_up().take_lost(), Some(2));
         assert_eq!(backlog.take_lost(), None);
+    }
+
+    #[test]
+    fn all_is_written_when_there_is_time() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let reading = thread::spawn(move || {
+            let (mut read, mut part) = (0, [0; 1000]);
+            while let Ok(count @ 1..) = reader.read(&mut part) {
+                read += count;
+            }
+            read
+        });
+        let mut outlet = Outlet::new(File::from(OwnedFd::from(writer)), Backlog::default());
+        for _ in 0..1000 {
+            outlet.write(vec![b'x'; 999]);
+            outlet.write(Vec::new());
+        }
+        outlet.drain(None);
+        assert_eq!(outlet.backlog.state().waiting, 0);
+        drop(outlet);
+        assert_eq!(reading.join().unwrap(), 999_000);
+    }
+
+    #[test]
+    fn what_takes_nothing_is_not_waited_for() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        for file in [full, File::from(OwnedFd::from(writer))] {
+            let mut outlet = Outlet::new(file, Backlog::default());
+            outlet.write(b"x".to_vec());
+            outlet.drain(None);
+            assert_eq!(outlet.backlog.state().waiting, 1);
+        }
+        let (_reader, writer) = io::pipe().unwrap();
+        let mut outlet = Outlet::new(File::from(OwnedFd::from(writer)), Backlog::default());
+        outlet.write(vec![b'x'; 100_000]);
+        outlet.drain(Some(Duration::from_millis(1)));
+        assert!(outlet.backlog.state().waiting > 0);
     }
 
     #[test]
