@@ -1,9 +1,7 @@
 //! The numbers of the status page: right under load, and right when workers are killed.
 
-use std::process::Command;
-
 use anyhow::{Context, bail, ensure};
-use fpmd_tests::{Address, Connection, Daemon, Fpm, Gate, Load, Result, Under, under};
+use fpmd_tests::{Address, Connection, Daemon, Fpm, Gate, Load, Process, Result, Under, under};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -122,10 +120,7 @@ fn worker_killed_at_any_stage_leaves_no_wrong_number() -> Result {
         };
         accepted = number(&is_there, "accepted conn")?;
         let pid = number(&is_there["processes"][0], "pid")?;
-        let killed = Command::new("kill")
-            .args(["-KILL", &pid.to_string()])
-            .status()?;
-        assert!(killed.success());
+        Process::of(pid.try_into()?)?.signal(Signal::SIGKILL)?;
         // Its successor.
         status_when(&fpm, |status| {
             is_idle(status) && status["processes"][0]["pid"] != pid

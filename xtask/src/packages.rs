@@ -75,7 +75,7 @@ pub(crate) const TESTS: Group = Group {
 /// For php-src's own tests, where they do not skip for want of a tool.
 pub(crate) const PHPT: Group = Group {
     what_for: "php-src's tests",
-    packages: &["acl", "iproute2", "patchelf", "util-linux"],
+    packages: &["acl", "iproute2", "lsof", "patchelf", "util-linux"],
 };
 
 /// For measurements.
