@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use fpmd_tests::{Address, Connection, Daemon, Refusal, Result, Site, SmallDisk};
+use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 
 #[track_caller]
@@ -195,5 +196,26 @@ fn port_in_two_spellings_is_one_socket_for_two_pools() -> Result {
     connection.send(&fpm.request("/t.php"))?;
     let answer = connection.answer()?.text();
     assert!(["served www", "served b"].contains(&&*answer), "{answer}");
+    Ok(())
+}
+
+#[test]
+fn pid_file_that_cannot_be_removed_is_told() -> Result {
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let disk = SmallDisk::new()?;
+    let pid = disk.path().join("pid");
+    let mut fpm = Daemon::echo()
+        .global(&format!("pid = {}", pid.display()))
+        .start()?;
+    disk.protect()?;
+    fpm.signal(Signal::SIGTERM)?;
+    assert_eq!(fpm.wait()?.code(), Some(0));
+    let expected = format!(
+        "ERROR: Unable to remove the PID file ({}).: Read-only file system (30)",
+        pid.display()
+    );
+    fpm.log().wait_for(&expected)?;
     Ok(())
 }
