@@ -79,6 +79,20 @@ impl Pair {
     }
 }
 
+/// The differences that nobody has declared.
+pub(super) fn undeclared<'p>(
+    series: Series,
+    pairs: &'p [Pair],
+    deviations: &'p [Deviation],
+) -> impl Iterator<Item = &'p Pair> {
+    let is_declared = move |pair: &Pair| {
+        let mut known = deviations.iter();
+        known.any(|known| known.test == pair.test && known.is_about(series))
+    };
+    let differences = pairs.iter().filter(|pair| pair.differs());
+    differences.filter(move |pair| !is_declared(pair))
+}
+
 /// Says what is not as declared.
 pub(super) fn judge(
     series: Series,
@@ -86,18 +100,9 @@ pub(super) fn judge(
     deviations: &[Deviation],
     scope: Scope,
 ) -> Vec<String> {
-    let mut complaints = Vec::new();
-    for pair in pairs.iter().filter(|pair| pair.differs()) {
-        if !deviations
-            .iter()
-            .any(|known| known.test == pair.test && known.is_about(series))
-        {
-            complaints.push(format!(
-                "{} as {}: differs, undeclared",
-                pair.test, pair.who
-            ));
-        }
-    }
+    let mut complaints: Vec<String> = undeclared(series, pairs, deviations)
+        .map(|pair| format!("{} as {}: differs, undeclared", pair.test, pair.who))
+        .collect();
     for known in deviations.iter().filter(|known| known.is_about(series)) {
         let mut runs = pairs
             .iter()
