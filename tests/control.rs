@@ -432,3 +432,29 @@ fn nothing_new_appears_unless_asked_for() -> Result {
     }
     Ok(())
 }
+
+#[test]
+fn bash_completes_commands_and_their_options() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let program = Subject::from_environment()?.program().display().to_string();
+    let script = format!("{program} completions bash");
+    let complete = |words: &str, last: &str| -> Result<String> {
+        let ask = format!(
+            "source <({script}); COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _fpmd fpmd {last} ''; echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = std::process::Command::new("bash")
+            .args(["-c", &ask])
+            .output()?;
+        Ok(done(&output)?.1)
+    };
+    let commands = complete("fpmd re", "re")?;
+    for command in ["reload", "reopen", "resume", "request"] {
+        assert!(commands.contains(command), "{commands}");
+    }
+    let options = complete("fpmd reload --d", "--d")?;
+    assert_eq!(options.trim(), "--dry-run");
+    Ok(())
+}

@@ -18,7 +18,7 @@ use lexopt::Parser;
 mod tests;
 mod text;
 
-pub(crate) use text::{program, usage};
+pub(crate) use text::{OPTIONS, program, usage};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]

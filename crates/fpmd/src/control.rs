@@ -13,6 +13,7 @@ mod arguments;
 mod changes;
 mod conversation;
 mod failure;
+mod generated;
 mod place;
 mod status;
 mod table;
@@ -52,10 +53,13 @@ pub(crate) fn run(arguments: &[OsString]) -> u8 {
 }
 
 fn perform(arguments: &Arguments) -> Result<(), Failure> {
-    let place = arguments.command.place();
-    let path = place::find(place)?;
-    let call = || Conversation::begin(&path, place.limit());
+    let call = || {
+        let place = arguments.command.place().ok_or(Failure::Unexpected)?;
+        Conversation::begin(&place::find(place)?, place.limit())
+    };
     match &arguments.command {
+        Command::Completions { shell } => print(&generated::completions(*shell)),
+        Command::Man { command } => print(&generated::manual(command.as_deref())?),
         Command::Status(options) => status(call, options),
         Command::Reload(options) => reload(&mut call()?, options),
         Command::Reopen(_) => order(&mut call()?, &Request::Reopen),

@@ -133,6 +133,8 @@ pub(super) const RESTRICTED: &[(&str, &[&str])] = &[
     ("bindgen", &["php-sys"]),
     ("cc", &["php-sys"]),
     ("clap", &["fpmd"]),
+    ("clap_complete", &["fpmd"]),
+    ("clap_mangen", &["fpmd"]),
     ("libc", &["fpm-os", "php-sys", "sapi"]),
     ("mio", &["fpm-events"]),
     ("serde_ini", &["fpm-conf"]),

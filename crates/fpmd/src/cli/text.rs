@@ -7,7 +7,7 @@ use std::fmt::Write;
 use bstr::{BStr, ByteSlice};
 
 /// The options with what they do; a name that ends in the second column gets its text on the next line.
-const OPTIONS: &[(&str, &str)] = &[
+pub(crate) const OPTIONS: &[(&str, &str)] = &[
     (
         "-c, --php-ini <path>|<file>",
         "php.ini to read, or the directory to look for it in",

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 /// What the exit codes mean, below every help text.
 const EXIT_CODES: &str = "\
@@ -60,6 +61,16 @@ pub(super) enum Command {
     /// It can be raised to four times what the configuration says, but only up to 512 in this way.
     #[command(after_help = EXIT_CODES)]
     Set(Set),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or that of a command
+    Man {
+        /// The command
+        command: Option<String>,
+    },
 }
 
 /// Where the daemon is, and how long to wait for it.
@@ -161,18 +172,21 @@ impl Command {
             Command::Drain(_) => "drain",
             Command::Resume(_) => "resume",
             Command::Set(_) => "set",
+            Command::Completions { .. } => "completions",
+            Command::Man { .. } => "man",
         }
     }
 
-    /// Returns which daemon is meant.
-    pub(super) fn place(&self) -> &Place {
-        match self {
+    /// Returns which daemon is meant, if one is.
+    pub(super) fn place(&self) -> Option<&Place> {
+        Some(match self {
+            Command::Completions { .. } | Command::Man { .. } => return None,
             Command::Status(options) => &options.place,
             Command::Reload(options) => &options.place,
             Command::Reopen(place) | Command::Stop(place) | Command::Quit(place) => place,
             Command::Drain(options) | Command::Resume(options) => &options.place,
             Command::Set(options) => &options.place,
-        }
+        })
     }
 }
 
@@ -219,6 +233,7 @@ mod tests {
             let operands = match &*name {
                 "drain" | "resume" => " www",
                 "set" => " www pm.max_children=5",
+                "completions" => " bash",
                 _ => "",
             };
             let arguments = parsed(&format!("fpmd {name}{operands}")).unwrap();

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use fpm_control::{Answer, ControlError};
 
+use crate::exit;
+
 /// The daemon could not do it.
 const REFUSED: u8 = 1;
 /// No daemon takes orders there.
@@ -55,6 +57,9 @@ pub(super) enum Failure {
     /// The limit was reached.
     #[error("no answer in time; the daemon may still do it")]
     TooLate,
+    /// There is no such command to tell of.
+    #[error("there is no command {0}")]
+    NoSuchCommand(String),
     /// Standard output does not take the answer.
     #[error("cannot write the answer: {0}")]
     Output(#[source] io::Error),
@@ -77,6 +82,7 @@ impl Failure {
                 NOT_REACHED
             }
             Failure::HungUp(_) | Failure::Language(_) | Failure::Unexpected => NOT_UNDERSTOOD,
+            Failure::NoSuchCommand(_) => exit::USAGE,
             Failure::TooLate => TOO_LATE,
             Failure::Output(_) => LOCAL_FAILURE,
         }
