@@ -54,13 +54,16 @@ impl MasterEnd {
     /// When no socket can be made.
     pub fn create() -> Result<(MasterEnd, OwnedFd), ChannelError> {
         let (ours, theirs) = seqpacket::pair()?;
-        Ok((
-            MasterEnd {
-                link: Link::new(ours),
-                buffer: vec![0; MAX_PACKET].into(),
-            },
-            theirs,
-        ))
+        Ok((MasterEnd::adopt(ours), theirs))
+    }
+
+    /// Takes over the socket of an end that was given up: its master goes on as another program.
+    #[must_use]
+    pub fn adopt(socket: OwnedFd) -> MasterEnd {
+        MasterEnd {
+            link: Link::new(socket),
+            buffer: vec![0; MAX_PACKET].into(),
+        }
     }
 
     /// Sends a message, or queues it when the kernel has no room (see [`MasterEnd::flush`]). The descriptors in

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod dismissal;
 mod end;
 mod error;
 mod link;
@@ -15,6 +16,7 @@ pub mod underway;
 mod wire;
 pub mod worker;
 
+pub use dismissal::dismiss;
 pub use end::{MasterEnd, Next, ZygoteEnd};
 pub use error::ChannelError;
 pub use link::Flushed;
@@ -22,3 +24,4 @@ pub use message::{
     FromZygote, Generation, Login, Output, Parameters, PhpOptions, PoolStart, RunAs, SlotIndex,
     Spawn, Start, ToZygote, WorkerId,
 };
+pub use wire::{RELEASE, VERSION};

@@ -11,7 +11,7 @@ use crate::error::ChannelError;
 use crate::message::{SlotIndex, WorkerId};
 
 /// Version of all messages; the first byte of every packet.
-pub(crate) const VERSION: u8 = 6;
+pub const VERSION: u8 = 6;
 
 /// Largest packet, in bytes. Well below the kernel's send buffer, so that a packet never waits for room alone.
 pub(crate) const MAX_PACKET: usize = 65_536;
@@ -20,7 +20,7 @@ pub(crate) const MAX_PACKET: usize = 65_536;
 pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
 
 /// The release of this build, named in `Start` because the configuration's layout follows the release.
-pub(crate) const RELEASE: &str = env!("CARGO_PKG_VERSION");
+pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
 /// `ToZygote` without its descriptors, which travel beside it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

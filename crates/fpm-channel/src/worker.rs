@@ -41,6 +41,15 @@ pub enum FromWorker {
     Stack(Option<Underway>),
 }
 
+/// What can wait to be sent to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// [`ToWorker::Look`].
+    Look,
+    /// [`ToWorker::AccessLog`].
+    AccessLog,
+}
+
 /// `ToWorker` without its descriptors, which travel beside it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Order {
@@ -84,8 +93,22 @@ impl MasterEnd {
     /// What socketpair(2) answers.
     pub fn create() -> io::Result<(MasterEnd, OwnedFd)> {
         let (socket, theirs) = seqpacket::pair()?;
+        Ok((MasterEnd::adopt(socket), theirs))
+    }
+
+    /// Takes over the socket of an end that was given up: its master goes on as another program.
+    #[must_use]
+    pub fn adopt(socket: OwnedFd) -> MasterEnd {
         let unsent = Unsent::default();
-        Ok((MasterEnd { socket, unsent }, theirs))
+        MasterEnd { socket, unsent }
+    }
+
+    /// Returns the kinds of messages that wait to be sent.
+    #[must_use]
+    pub fn unsent(&self) -> Vec<Kind> {
+        let look = self.unsent.look.then_some(Kind::Look);
+        let access_log = self.unsent.access_log.as_ref().map(|_| Kind::AccessLog);
+        look.into_iter().chain(access_log).collect()
     }
 
     /// Sends a message, or keeps it for [`MasterEnd::flush`] when the kernel has no room.

@@ -7,6 +7,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use fpm_conf::{Config, PoolIndex};
 use fpm_os::sink;
 
 use crate::error::MasterError;
+use crate::upgrade::state;
 
 /// Names of standard error. It is copied, for it may be a socket (journald's), which cannot be opened.
 const STDERR: [&[u8]; 3] = [b"/dev/stderr", b"/dev/fd/2", b"/proc/self/fd/2"];
@@ -55,6 +57,32 @@ impl AccessLogs {
         });
         let of_pool: Result<_, MasterError> = logs.collect();
         Ok(AccessLogs { of_pool: of_pool? })
+    }
+
+    /// Describes the logs for another program.
+    pub(crate) fn describe(&self) -> Vec<Option<state::AccessLog>> {
+        let logs = self.of_pool.iter();
+        let described = logs.map(|log| {
+            log.as_ref().map(|log| state::AccessLog {
+                path: log.path.clone(),
+                descriptor: log.file.as_raw_fd(),
+            })
+        });
+        described.collect()
+    }
+
+    /// Returns the open files.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.of_pool.iter().flatten().map(|log| log.file.as_fd())
+    }
+
+    /// Makes logs of what another program had open: the path and the file of each pool that keeps one.
+    pub(crate) fn adopted(logs: Vec<Option<(BString, Arc<File>)>>) -> AccessLogs {
+        let logs = logs.into_iter();
+        let of_pool = logs.map(|log| log.map(|(path, file)| AccessLog { path, file }));
+        AccessLogs {
+            of_pool: of_pool.collect(),
+        }
     }
 
     /// Returns the log of a pool that keeps one.

@@ -4,6 +4,8 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_stdio.c (`fpm_stdio_child_said`), zlog.c (`zlog_stream_*`)
 
+use serde::{Deserialize, Serialize};
+
 use crate::program::{Ending, Stream, Words};
 
 /// What a worker of the original writes to its standard error after each request; ends a line as `\n` does.
@@ -17,7 +19,7 @@ const REQUEST_MARKER: &[u8] = b"\0freq:";
 const LONGEST_NAME: usize = 128;
 
 /// Whether workers say which request they serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Requests {
     /// They do.
     Named,
@@ -39,7 +41,7 @@ enum Marker {
 }
 
 /// What one worker has said and not finished.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Capture {
     /// The stream that the text came from.
     stream: Stream,
@@ -54,7 +56,7 @@ pub(crate) struct Capture {
 }
 
 /// How much a worker has said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Heard {
     /// Nothing yet.
     Nothing,

@@ -46,6 +46,12 @@ impl ControlSocket {
         let socket = unix::listen(&path, MODE, BACKLOG)?;
         Ok(Rc::new(ControlSocket { path, socket }))
     }
+
+    /// Takes over one that another program has opened at `path`.
+    pub(crate) fn adopted(path: &BString, socket: OwnedFd) -> Rc<ControlSocket> {
+        let path = PathBuf::from(OsStr::from_bytes(path));
+        Rc::new(ControlSocket { path, socket })
+    }
 }
 
 impl AsFd for ControlSocket {

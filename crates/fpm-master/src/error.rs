@@ -3,6 +3,7 @@
 //! Rule: texts that the original has are the original's.
 
 use std::io;
+use std::path::PathBuf;
 
 use bstr::BString;
 use fpm_channel::ChannelError;
@@ -121,6 +122,14 @@ pub enum MasterError {
     Zygote {
         /// Why.
         source: OsError,
+    },
+    /// Another program could not take the place of this one.
+    #[error("cannot hand over to {}: {reason}", program.display())]
+    HandOver {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// What goes on around the master failed when it was about to serve.
     #[error("{text}")]

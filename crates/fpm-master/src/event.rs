@@ -8,9 +8,11 @@ use fpm_channel::{FromZygote, Generation, WorkerId};
 use fpm_control::Request;
 use fpm_os::signal::Signal;
 use fpm_os::wait::Exit;
+use serde::{Deserialize, Serialize};
 
 use crate::group::GroupId;
 use crate::pool::PoolId;
+use crate::upgrade::examination::Refusal;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +34,14 @@ pub(crate) enum Event {
     Reaped(Exit),
     /// A timer that was armed is due.
     Due(Timer),
+    /// The program on disk was examined: whether it can take the place of this one.
+    Examined(Result<(), Refusal>),
     /// A connection arrived at the socket of a pool that wants to know ([`crate::world::World::connections_wanted`]).
     Connection(PoolId),
 }
 
 /// A zygote, unique for the life of the master.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct ZygoteId(pub(crate) u64);
 
 /// A command that is connected to the control socket, unique for the life of the master.
@@ -69,6 +73,8 @@ pub(crate) enum Timer {
     Turnover,
     /// The next measure against workers of a retiring generation that have not left.
     Patience(Generation),
+    /// Another program takes the place of this one.
+    HandOver,
     /// Workers of which it is not known whether they were born before their zygote died.
     Unclaimed,
 }

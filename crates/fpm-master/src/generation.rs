@@ -6,6 +6,7 @@ use std::time::Duration;
 use bstr::{BStr, BString, ByteSlice};
 use fpm_conf::{Config, PoolIndex};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 use crate::event::ZygoteId;
@@ -44,7 +45,7 @@ pub(crate) struct Generation {
 }
 
 /// What a generation is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Standing {
     /// It is being made, and is to serve if it can.
     Coming,
@@ -87,7 +88,7 @@ pub(crate) struct Zygote {
 }
 
 /// The life of a zygote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
     /// PHP is starting.
     Starting,

@@ -33,6 +33,20 @@ impl Generations {
         }
     }
 
+    /// Sets up the generations of another program, oldest first.
+    pub(crate) fn recall(
+        all: Vec<Generation>,
+        serving: fpm_channel::Generation,
+        last: fpm_channel::Generation,
+    ) -> Generations {
+        Generations { all, serving, last }
+    }
+
+    /// Returns the number given last.
+    pub(crate) fn last(&self) -> fpm_channel::Generation {
+        self.last
+    }
+
     /// Gives a number to a generation that may come.
     pub(crate) fn number(&mut self) -> fpm_channel::Generation {
         self.last.0 += 1;

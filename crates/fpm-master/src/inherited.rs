@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use bstr::BString;
 use fpm_conf::Config;
 use fpm_os::error::OsError;
+use fpm_os::handover;
 use fpm_os::listener::inherited::{BoundTo, take};
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -77,6 +78,23 @@ impl Inherited {
         for offer in said.offers {
             if inherited.take_one(offer).is_break() {
                 break;
+            }
+        }
+        inherited
+    }
+
+    /// Takes all listening sockets that this process was executed with.
+    pub(crate) fn find() -> Inherited {
+        let mut inherited = Inherited::default();
+        for number in handover::untaken().unwrap_or_default() {
+            if let Ok(taken) = take(number) {
+                inherited.sockets.push(Socket {
+                    socket: taken.socket,
+                    number,
+                    bound_to: taken.bound_to,
+                    name: BString::default(),
+                    origin: Origin::Predecessor,
+                });
             }
         }
         inherited

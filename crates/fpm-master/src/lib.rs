@@ -41,6 +41,7 @@ pub mod store;
 mod systemd;
 mod time_limit;
 mod turnover;
+pub mod upgrade;
 mod world;
 
 pub use live::trial::try_php;

@@ -23,12 +23,15 @@ use fpm_conf::{Config, ListenAddress, Pool};
 use fpm_os::error::OsError;
 use fpm_os::listener::inherited::BoundTo;
 use fpm_os::listener::{inet, shut_down, unix};
+use serde::{Deserialize, Serialize};
 
 use crate::acl::SocketAcl;
 use crate::error::MasterError;
 use crate::inherited::{Claimed, Inherited, Origin};
 use crate::owner::SocketOwner;
 use crate::store::Store;
+
+pub(crate) mod handover;
 
 /// All addresses of IPv6, and as a rule those of IPv4 too.
 const ANY_V6: &str = "::";
@@ -54,8 +57,8 @@ struct Listener {
 }
 
 /// Who looks after a socket and its file when the daemon has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Keeper {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Keeper {
     /// Nobody; the file goes.
     Nobody,
     /// The unit that has made it.

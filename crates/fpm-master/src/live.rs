@@ -31,14 +31,20 @@ use crate::group::GroupId;
 use crate::pool::PoolId;
 use crate::program::{Options, Program, Stream};
 use crate::systemd::Load;
-use crate::world::{Activity, Audience, Birth, Fate, World};
+use crate::upgrade::examination::Refusal;
+use crate::upgrade::heritage::Whole;
+use crate::upgrade::state::Decided;
+use crate::world::{Activity, Audience, Birth, Examination, Fate, World};
 
 mod callers;
 mod control;
+mod examination;
 mod generations;
+mod handover;
 mod inputs;
 mod outlet;
 mod pipes;
+mod remains;
 mod restraint;
 mod setup;
 mod status;
@@ -46,11 +52,14 @@ pub(crate) mod trial;
 mod zygote;
 
 use callers::Callers;
+use examination::Identity;
 use outlet::Outputs;
-use pipes::{Caught, Pipes};
+use pipes::Caught;
+pub(crate) use pipes::Pipes;
+pub(crate) use remains::Remains;
 use restraint::Restraint;
 pub(crate) use setup::Setup;
-use zygote::LiveZygote;
+pub(crate) use zygote::LiveZygote;
 
 /// Everything of the master that is not a decision.
 #[derive(Debug)]
@@ -75,6 +84,14 @@ pub(crate) struct Live<P> {
     restraint: Restraint,
     /// Outputs with something to read that the log has no room for yet.
     held: HashSet<(WorkerId, Stream)>,
+    /// The file of the program that runs, as it was at the start.
+    running: Option<Identity>,
+    /// The program on disk that is being examined.
+    examination: Option<examination::Examination>,
+    /// The file of the one that has passed.
+    examined: Option<Identity>,
+    /// What a program before has left.
+    remains: Remains,
 }
 
 /// Who has something to tell.
@@ -98,6 +115,10 @@ pub(crate) enum Token {
     Caller(CallerId),
     /// A command has had its time.
     SlowCaller(CallerId),
+    /// The program that is being examined. As a timer: it should be further by now.
+    Examination,
+    /// One of those that a program before has left.
+    Remains(usize),
     /// A timer of the master.
     Timer(Timer),
 }
@@ -105,6 +126,14 @@ pub(crate) enum Token {
 impl<P: Program> World for Live<P> {
     fn prepare(&mut self, next: Generation) -> Result<Config, MasterError> {
         self.set_up(next)
+    }
+
+    fn examine(&mut self) -> Result<Examination, Refusal> {
+        self.begin_examination()
+    }
+
+    fn hand_over(&mut self, decided: Decided) -> MasterError {
+        self.become_other(decided)
     }
 
     fn succeed(&mut self, next: Generation) {
@@ -311,6 +340,7 @@ impl<P: Program> World for Live<P> {
             self.watch_outputs(*worker, pipes);
         }
         self.workers = workers;
+        self.dismiss_remains();
     }
 
     fn notify(&mut self, state: &str) -> io::Result<Audience> {
@@ -381,6 +411,7 @@ impl<P: Program> Live<P> {
     ) -> Live<P> {
         Live {
             program,
+            running: Identity::of(&options.executable),
             options,
             generations: BTreeMap::from([(Generation(1), first)]),
             serving: Generation(1),
@@ -395,11 +426,47 @@ impl<P: Program> Live<P> {
             log_timer: None,
             restraint: Restraint::default(),
             held: HashSet::new(),
+            examination: None,
+            examined: None,
+            remains: Remains::default(),
         }
+    }
+
+    /// Goes on with all that another program had.
+    pub(crate) fn adopted(
+        program: P,
+        options: Options,
+        whole: Whole,
+        events: EventLoop<Token>,
+    ) -> Live<P> {
+        let mut live = Live {
+            program,
+            running: Identity::of(&options.executable),
+            options,
+            serving: whole.decided.serving,
+            generations: whole.generations,
+            open_files: whole.open_files,
+            events,
+            timers: HashMap::new(),
+            zygotes: whole.zygotes,
+            workers: HashMap::new(),
+            outputs: Outputs::Heard,
+            callers: Callers::default(),
+            started: whole.started,
+            log_timer: None,
+            restraint: Restraint::default(),
+            held: HashSet::new(),
+            examination: None,
+            examined: None,
+            remains: Remains::default(),
+        };
+        live.watch_all(whole.workers);
+        live
     }
 
     /// Ends in order: removes the files of the sockets that nobody keeps.
     pub(crate) fn close(&self) {
+        self.end_examination();
         if let Some(setup) = self.generations.get(&self.serving) {
             setup.listeners.leave();
         }

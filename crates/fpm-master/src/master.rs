@@ -41,6 +41,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod time_limits;
+mod upgrade;
 mod words;
 mod workers;
 mod zygotes;
@@ -129,6 +130,7 @@ impl<W: World> Master<W> {
             Event::CallerGone(caller) => self.orders.forget(caller),
             Event::Reaped(exit) => self.on_reaped(now, exit),
             Event::Due(timer) => self.on_due(now, timer),
+            Event::Examined(verdict) => self.on_examined(now, verdict),
             Event::Connection(pool) => self.on_connection(now, pool),
         }
     }
@@ -187,6 +189,7 @@ impl<W: World> Master<W> {
             Timer::Fork(group) => self.fork_again(now, group),
             Timer::Restart(group) => self.start_zygote(now, group),
             Timer::Overdue(zygote) => self.on_overdue(zygote),
+            Timer::HandOver => self.hand_over(now),
             Timer::Unclaimed => self.clear_up(now),
             Timer::TimeLimits => self.check_time_limits(now),
             Timer::Turnover => self.proceed(now),

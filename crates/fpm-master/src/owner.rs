@@ -11,6 +11,7 @@ use fpm_channel::{Login, RunAs};
 use fpm_conf::Pool;
 use fpm_os::account::{self, User};
 use nix::unistd::{Gid, Uid};
+use serde::{Deserialize, Serialize};
 
 use crate::error::MasterError;
 use crate::program::Starter;
@@ -25,7 +26,7 @@ pub(crate) struct SocketOwner {
 }
 
 /// Whom the workers of a pool run as.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PoolOwner {
     /// Whom they become; `None` when they stay who the master is.
     pub(crate) run_as: Option<RunAs>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bstr::BString;
 use fpm_channel::{Generation, SlotIndex, WorkerId};
 use fpm_conf::{Global, Pool, PoolIndex};
+use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 use crate::group::GroupId;
@@ -20,7 +21,7 @@ const ELASTIC: u32 = 512;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// A pool of any generation. Pools of two generations that go by the same name are two pools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct PoolId {
     /// The generation.
     pub(crate) generation: Generation,
@@ -59,7 +60,7 @@ pub(crate) struct PoolAtWork {
 }
 
 /// Whether a pool has workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Service {
     /// As its process manager wants.
     Open,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use fpm_channel::{Generation, PhpOptions};
 use fpm_conf::{Config, Pool};
 use nix::unistd::{Pid, Uid};
+use serde::{Deserialize, Serialize};
 
 use crate::error::MasterError;
 use crate::store::Store;
@@ -18,6 +19,8 @@ use crate::store::Store;
 pub struct Options {
     /// Absolute path of the executable that zygotes are started from.
     pub executable: PathBuf,
+    /// The command line, beginning with the program's name: for another program that takes the place of this one.
+    pub arguments: Vec<OsString>,
     /// How PHP is to be started.
     pub php: PhpOptions,
     /// Who started the master.
@@ -111,7 +114,7 @@ pub struct Words<'a> {
 }
 
 /// One of a worker's two outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stream {
     /// Its standard output.
     Stdout,

@@ -29,6 +29,8 @@ pub(crate) enum Phase {
     None,
     /// It waits for an earlier generation to end.
     Held,
+    /// The program on disk is another one: it is being examined, and begins anew if it is good.
+    Examining,
     /// PHP is starting in the zygotes of this generation.
     Launching {
         /// The generation that is to serve.
@@ -66,7 +68,7 @@ impl Reload {
     pub(crate) fn next(self) -> Option<Generation> {
         match self.phase {
             Phase::Launching { next, .. } | Phase::Proving { next } => Some(next),
-            Phase::None | Phase::Held | Phase::Replacing => None,
+            Phase::None | Phase::Held | Phase::Examining | Phase::Replacing => None,
         }
     }
 
@@ -85,7 +87,10 @@ impl Reload {
                 self.again = true;
                 Answer::Supersede
             }
-            Phase::Launching { .. } | Phase::Proving { .. } | Phase::Replacing => {
+            Phase::Examining
+            | Phase::Launching { .. }
+            | Phase::Proving { .. }
+            | Phase::Replacing => {
                 self.again = true;
                 Answer::Later
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fpm_channel::{SlotIndex, WorkerId};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
 use crate::event::ZygoteId;
 use crate::pool::PoolId;
@@ -31,7 +32,7 @@ pub(crate) struct Worker {
 }
 
 /// Why a worker is forked; decides how loudly its start is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reason {
     /// The process manager wants it.
     Demand,
@@ -40,7 +41,7 @@ pub(crate) enum Reason {
 }
 
 /// Why a worker was told to leave, or leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Leaving {
     /// The process manager has no use for it: it gets no replacement.
     Retired,
@@ -61,6 +62,26 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
+    /// Makes the roster of another program.
+    pub(crate) fn recall(
+        workers: impl Iterator<Item = (WorkerId, Worker)>,
+        last_id: u64,
+    ) -> Roster {
+        let workers: BTreeMap<_, _> = workers.collect();
+        let known = workers.iter();
+        let by_pid = known.filter_map(|(id, worker)| Some((worker.pid?, *id)));
+        Roster {
+            by_pid: by_pid.collect(),
+            workers,
+            last_id,
+        }
+    }
+
+    /// Returns the number of the name that was given last.
+    pub(crate) fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
     /// Takes in a worker and names it.
     pub(crate) fn add(&mut self, worker: Worker) -> WorkerId {
         self.last_id += 1;

@@ -15,9 +15,10 @@ use crate::descriptors::make_room;
 use crate::error::MasterError;
 use crate::inherited::Inherited;
 use crate::listeners::Listeners;
-use crate::live::{Live, Setup, Token};
+use crate::live::{Live, Remains, Setup, Token};
 use crate::master::{Master, Outcome};
 use crate::program::{Options, Program};
+use crate::upgrade::heritage::{Left, Whole};
 
 /// What the master wants to be told.
 const SIGNALS: [Signal; 8] = [
@@ -38,6 +39,15 @@ pub struct Prepared {
     setup: Setup,
     open_files: Option<u64>,
     events: EventLoop<Token>,
+    remains: Remains,
+}
+
+/// A master that goes on with what another program had.
+#[derive(Debug)]
+pub struct Adopted {
+    options: Options,
+    whole: Whole,
+    events: EventLoop<Token>,
 }
 
 impl Prepared {
@@ -50,10 +60,7 @@ impl Prepared {
         options: Options,
         inherited: Inherited,
     ) -> Result<Prepared, MasterError> {
-        // Workers whose zygote dies are to be ours.
-        become_subreaper().map_err(MasterError::Process)?;
-        set_disposition(Signal::PIPE, Disposition::Ignore).map_err(MasterError::Process)?;
-        let events = EventLoop::create(&SIGNALS.into_iter().collect::<SignalSet>())?;
+        let events = become_master()?;
         let open_files = make_room(&config);
         let listeners = Listeners::inherit(&config, inherited, options.store.as_ref());
         let setup = Setup::new(config, &options, &[listeners], None)?;
@@ -63,6 +70,33 @@ impl Prepared {
             setup,
             open_files,
             events,
+            remains: Remains::default(),
+        })
+    }
+
+    /// Sets up the process and the first generation, with the sockets that the program before has left.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`].
+    pub fn succeeding(
+        config: Config,
+        options: Options,
+        left: Left,
+    ) -> Result<Prepared, MasterError> {
+        left.announce();
+        let events = become_master()?;
+        // What was raised by the program before is not what children are to have.
+        let open_files = left.open_files.or(make_room(&config));
+        let known = left.sockets.all();
+        let found = Listeners::inherit(&config, left.found, options.store.as_ref());
+        let setup = Setup::new(config, &options, &[known.clone(), found], None)?;
+        known.remove_files(std::slice::from_ref(&setup.listeners));
+        Ok(Prepared {
+            options,
+            setup,
+            open_files,
+            events,
+            remains: left.remains,
         })
     }
 
@@ -76,15 +110,66 @@ impl Prepared {
             setup,
             open_files,
             events,
+            remains,
         } = self;
         let config = setup.config.clone();
-        let live = Live::new(program, options, setup, open_files, events);
+        let mut live = Live::new(program, options, setup, open_files, events);
+        live.keep_remains(remains);
         let mut master = Master::new(&config, live);
         master.start(clock::monotonic());
         let outcome = work(&mut master);
         master.world().close();
         outcome
     }
+}
+
+impl Adopted {
+    /// Sets up the process.
+    ///
+    /// # Errors
+    /// When the kernel is short of what a master needs.
+    pub fn new(options: Options, whole: Whole) -> Result<Adopted, MasterError> {
+        Ok(Adopted {
+            options,
+            whole,
+            events: become_master()?,
+        })
+    }
+
+    /// Goes on, begins with a reload, and runs until a signal ends it.
+    ///
+    /// # Errors
+    /// When the kernel refuses to wait.
+    pub fn run(self, program: impl Program) -> Result<(), MasterError> {
+        let Adopted {
+            options,
+            whole,
+            events,
+        } = self;
+        let decided = whole.decided.clone();
+        let configs: Vec<_> = whole
+            .generations
+            .values()
+            .map(|setup| setup.config.clone())
+            .collect();
+        let configs: Vec<_> = configs.iter().collect();
+        let live = Live::adopted(program, options, whole, events);
+        let mut master = Master::adopted(&decided, &configs, live);
+        master.resume(clock::monotonic(), &decided);
+        let outcome = work(&mut master);
+        master.world().close();
+        outcome
+    }
+}
+
+/// Makes this process what a master is; the signals that it listens to are blocked from here on.
+fn become_master() -> Result<EventLoop<Token>, MasterError> {
+    // Workers whose zygote dies are to be ours.
+    become_subreaper().map_err(MasterError::Process)?;
+    set_disposition(Signal::PIPE, Disposition::Ignore).map_err(MasterError::Process)?;
+    Ok(EventLoop::create(
+        &SIGNALS.into_iter().collect::<SignalSet>(),
+    )?)
 }
 
 fn work<P: Program>(master: &mut Master<Live<P>>) -> Result<(), MasterError> {

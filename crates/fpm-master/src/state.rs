@@ -10,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use fpm_os::signal::Signal;
+use serde::{Deserialize, Serialize};
 
 /// What the master is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) enum Transition {
 }
 
 /// What is done to the workers that are left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Measure {
     /// They are asked to leave when their request is done.
     Drain,
@@ -43,7 +44,7 @@ pub(crate) enum Measure {
 }
 
 /// How far the stop has gone. Each state starts its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Escalation {
     last: Option<Measure>,
 }

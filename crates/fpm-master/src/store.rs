@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use bstr::BStr;
 use fpm_os::listener::inherited::BoundTo;
 use fpm_os::notification::{send, send_with};
+use serde::{Deserialize, Serialize};
 
 /// The variable by which systemd (254 and newer, or the unit itself) says how many descriptors it keeps.
 pub const CAPACITY: &str = "FDSTORE";
@@ -22,7 +23,7 @@ const PREFIX: &str = "listen=";
 const LONGEST_NAME: usize = 255;
 
 /// A service manager that keeps descriptors.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Store {
     notify_socket: OsString,
 }

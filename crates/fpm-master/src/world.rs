@@ -20,6 +20,8 @@ use crate::event::{CallerId, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
 use crate::systemd::Load;
+use crate::upgrade::examination::Refusal;
+use crate::upgrade::state::Decided;
 
 /// What the master can do to the world outside its memory.
 pub(crate) trait World {
@@ -29,6 +31,15 @@ pub(crate) trait World {
     /// # Errors
     /// When the configuration cannot be used; nothing has changed.
     fn prepare(&mut self, next: Generation) -> Result<Config, MasterError>;
+
+    /// Begins to examine the program on disk if it is another one than that which runs.
+    ///
+    /// # Errors
+    /// When it cannot be executed.
+    fn examine(&mut self) -> Result<Examination, Refusal>;
+
+    /// Lets the program that was examined take the place of this one. Returns only when that fails; nothing has changed then.
+    fn hand_over(&mut self, decided: Decided) -> MasterError;
 
     /// Puts the surroundings of a generation in force: log and pid file. Connections are reported for its pools only, from now
     /// on.
@@ -152,6 +163,15 @@ pub(crate) trait World {
 
     /// Opens the access logs again under their names and gives them to the workers. One that cannot be opened stays in use.
     fn reopen_access_logs(&mut self) -> Reopened;
+}
+
+/// Whether the program on disk is being examined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Examination {
+    /// No: it is the one that runs.
+    Unneeded,
+    /// Yes; [`crate::event::Event::Examined`] follows.
+    Begun,
 }
 
 /// Whether there is a service manager that wants to be told.

@@ -17,6 +17,7 @@ pub mod error;
 pub mod exec;
 pub mod fork;
 pub mod futex;
+pub mod handover;
 pub mod identity;
 pub mod limits;
 pub mod listener;

@@ -82,6 +82,12 @@ pub fn inherited() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(INHERITED) })
 }
 
+/// Tells whether a descriptor is a socket of this kind.
+#[must_use]
+pub fn is_one(descriptor: impl AsFd) -> bool {
+    getsockopt(&descriptor, sockopt::SockType) == Ok(SockType::SeqPacket)
+}
+
 /// Sends one message with descriptors. A peer that is gone is EPIPE, never SIGPIPE.
 ///
 /// # Errors

@@ -22,6 +22,7 @@ mod writer;
 
 pub use board::Board;
 pub use error::ScoreboardError;
+pub use layout::VERSION;
 pub use pool::{Counters, ListenQueue, PoolBoard, Totals};
 pub use slot::{SlotSnapshot, SlotState};
 pub use stage::Stage;

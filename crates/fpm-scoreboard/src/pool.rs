@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use fpm_os::shared::Mapping;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ScoreboardError;
 use crate::layout::{self, SLOT_LEN, control, header, state};
@@ -27,7 +28,7 @@ pub struct PoolBoard {
 }
 
 /// What a pool has counted since its start; it survives workers and, when the master carries it over, reloads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// When the pool was started first, since 1970, in whole seconds.
     pub started: Duration,

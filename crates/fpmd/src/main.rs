@@ -24,6 +24,7 @@ mod pid_file;
 mod request;
 mod role;
 mod serve;
+mod upgrade;
 mod vocabulary;
 
 fn main() -> ExitCode {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use bstr::BStr;
+use fpm_master::upgrade::{EXAMINED, TAKES_OVER};
 use fpm_os::seqpacket;
 use fpm_zygote::ZygoteError;
 use sapi::Engine;
@@ -12,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::cli::{self, Asked, Command};
 use crate::log::Log;
-use crate::{control, exit, php, request, serve};
+use crate::{control, exit, php, request, serve, upgrade};
 
 /// Runs the role that the command line asks for and returns the exit code. `arguments` begin with the program's name.
 pub(crate) fn run(arguments: &[OsString]) -> u8 {
@@ -20,6 +21,8 @@ pub(crate) fn run(arguments: &[OsString]) -> u8 {
         Some(b"zygote") => as_zygote(),
         Some(b"request") => request::run(&arguments[2..]),
         Some(name) if control::is_command(name) => control::run(arguments),
+        Some(first) if first == EXAMINED.as_bytes() => upgrade::examined(arguments),
+        Some(first) if first == TAKES_OVER.as_bytes() => upgrade::take_over(arguments),
         _ => as_php_fpm(arguments),
     }
 }
@@ -51,9 +54,7 @@ fn as_zygote() -> u8 {
 /// Not inlined: PHP has no use for its frame.
 #[inline(never)]
 fn as_php_fpm(arguments: &[OsString]) -> u8 {
-    let log = Log::to_stderr();
-    let subscriber = tracing_subscriber::registry().with(log.clone());
-    tracing::subscriber::set_global_default(subscriber).expect("nothing has set one before");
+    let log = begin_log();
     match cli::parse(arguments.iter().cloned()) {
         Command::Usage(asked) => {
             let argv0 = arguments.first().map_or(&b""[..], |argv0| argv0.as_bytes());
@@ -63,11 +64,19 @@ fn as_php_fpm(arguments: &[OsString]) -> u8 {
         Command::Modules(options) => php::print(&options, Engine::print_modules),
         Command::Information(options) => php::print(&options, Engine::print_info),
         Command::Serve(options) => {
-            let code = serve::run(&options, &log);
+            let code = serve::run(&options, arguments, &log);
             log.finish();
             code
         }
     }
+}
+
+/// Begins to log: to stderr, until the configuration says something else.
+pub(crate) fn begin_log() -> Log {
+    let log = Log::to_stderr();
+    let subscriber = tracing_subscriber::registry().with(log.clone());
+    tracing::subscriber::set_global_default(subscriber).expect("nothing has set one before");
+    log
 }
 
 fn usage(argv0: &BStr, asked: Asked) -> u8 {

@@ -6,7 +6,7 @@
 //! Original: sapi/fpm/fpm/fpm.c (`fpm_init`), fpm_unix.c (`fpm_unix_init_main`)
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -16,8 +16,9 @@ use fpm_conf::{Config, LogFormat, Purpose, Report};
 use fpm_master::error::MasterError;
 use fpm_master::inherited::Inherited;
 use fpm_master::program::{self, Starter};
-use fpm_master::run::Prepared;
+use fpm_master::run::{Adopted, Prepared};
 use fpm_master::store::{CAPACITY, Store};
+use fpm_master::upgrade::{Extent, Heritage};
 use fpm_os::environment;
 use fpm_os::error::described;
 use fpm_os::process::start_session;
@@ -40,7 +41,7 @@ use crate::{executable, exit};
 const TELL_ALL: [&str; 3] = ["display_startup_errors=0", "log_errors=1", "error_log="];
 
 /// Serves, or tests the configuration; returns the exit code.
-pub(crate) fn run(options: &Options, log: &Log) -> u8 {
+pub(crate) fn run(options: &Options, arguments: &[OsString], log: &Log) -> u8 {
     if let Err(error) = silence() {
         tracing::error!(
             "failed to init stdio: open(\"/dev/null\"): {}",
@@ -64,22 +65,9 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
     if !set_limits(&config) {
         return given_up(exit::CONFIG);
     }
-    // To be found out before the working directory or the title change.
-    let executable = match executable::path(OsStr::from_bytes(&options.php.argv0)) {
-        Ok(executable) => executable,
-        Err(error) => {
-            tracing::error!("failed to find the executable: {}", cause(&error));
-            return given_up(exit::CONFIG);
-        }
-    };
-    let notify_socket = env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
-    let around = program::Options {
-        executable,
-        php: options.php.clone(),
-        starter: starter(options.root),
-        stderr: stderr(&config),
-        store: Store::new(notify_socket.clone(), env::var_os(CAPACITY)),
-        notify_socket,
+    let capacity = env::var_os(CAPACITY);
+    let Some(around) = around(options, arguments, capacity, stderr(&config)) else {
+        return given_up(exit::CONFIG);
     };
     // Systemd gives them to this process, which in the background is not the one that serves.
     let inherited = Inherited::take(|variable| env::var_os(variable));
@@ -98,6 +86,73 @@ pub(crate) fn run(options: &Options, log: &Log) -> u8 {
             tracing::error!("failed to daemonize: {error}");
             given_up(exit::CONFIG)
         })
+}
+
+/// Goes on in the place of another program; returns the exit code.
+pub(crate) fn take_over(
+    options: &Options,
+    arguments: &[OsString],
+    heritage: Heritage,
+    log: &Log,
+) -> u8 {
+    let capacity = heritage.stores.then(|| OsString::from("1"));
+    let Some(around) = around(options, arguments, capacity, heritage.stderr.clone()) else {
+        return given_up(exit::CONFIG);
+    };
+    let loaded = heritage.config().map_or_else(
+        || load(options).map(|loaded| (loaded.config, loaded.report.level)),
+        |config| Ok((config.clone(), config.global.log_level)),
+    );
+    let (config, level) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            report_to(log, error.report(), options);
+            return given_up(exit::CONFIG);
+        }
+    };
+    log.set_level(level);
+    let destination = Destination::of(&config.global, options.stderr);
+    let opened = log.open(&config.global, destination);
+    if let Err(error) = opened.and_then(|()| log.launched()) {
+        tracing::error!("failed to open error_log: {}", cause(&error));
+    }
+    set_title(&config);
+    let mut daemon = Daemon::new(&config, options.clone(), log.clone(), None);
+    let outcome = match heritage.extent {
+        Extent::Whole(whole) => {
+            Adopted::new(around, *whole).and_then(|adopted| adopted.run(&mut daemon))
+        }
+        Extent::Sockets(left) => Prepared::succeeding(config, around, *left)
+            .and_then(|prepared| prepared.run(&mut daemon)),
+    };
+    ended(&mut daemon, outcome)
+}
+
+/// Puts together what the master cannot know.
+fn around(
+    options: &Options,
+    arguments: &[OsString],
+    capacity: Option<OsString>,
+    stderr: Option<Arc<File>>,
+) -> Option<program::Options> {
+    // To be found out before the working directory or the title change.
+    let executable = match executable::path(OsStr::from_bytes(&options.php.argv0)) {
+        Ok(executable) => executable,
+        Err(error) => {
+            tracing::error!("failed to find the executable: {}", cause(&error));
+            return None;
+        }
+    };
+    let notify_socket = env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
+    Some(program::Options {
+        executable,
+        arguments: arguments.to_vec(),
+        php: options.php.clone(),
+        starter: starter(options.root),
+        stderr,
+        store: Store::new(notify_socket.clone(), capacity),
+        notify_socket,
+    })
 }
 
 /// Starts PHP as a start would and ends it; returns the exit code.
@@ -136,7 +191,14 @@ fn work(
         daemon.failed();
         return given_up(exit::CONFIG);
     }
-    match Prepared::new(config, around, inherited).and_then(|prepared| prepared.run(&mut daemon)) {
+    let prepared = Prepared::new(config, around, inherited);
+    let outcome = prepared.and_then(|prepared| prepared.run(&mut daemon));
+    ended(&mut daemon, outcome)
+}
+
+/// Cleans up after the daemon; returns its exit code.
+fn ended(daemon: &mut Daemon, outcome: Result<(), MasterError>) -> u8 {
+    match outcome {
         Ok(()) => {
             daemon.ended();
             exit::OK

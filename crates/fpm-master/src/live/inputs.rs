@@ -43,7 +43,7 @@ impl<P: Program> Live<P> {
                 }
                 fpm_events::Event::Writable(Token::Channel(zygote)) => {
                     if let Some(zygote) = self.zygotes.get_mut(&zygote) {
-                        zygote.flush();
+                        let _ = zygote.flush();
                     }
                 }
                 fpm_events::Event::Readable(Token::Listener(pool)) => {
@@ -61,6 +61,9 @@ impl<P: Program> Live<P> {
                     self.flush_control(worker);
                     self.on_control(worker, happened);
                 }
+                fpm_events::Event::Readable(Token::Examination) => self.hear_examined(),
+                fpm_events::Event::Timer(Token::Examination) => self.hurry_examined(),
+                fpm_events::Event::Readable(Token::Remains(number)) => self.on_remain(number),
                 fpm_events::Event::Timer(Token::Log) => self.log_timer = None,
                 fpm_events::Event::Timer(Token::SlowCaller(caller)) => {
                     self.on_slow_caller(caller, happened);
@@ -85,6 +88,10 @@ impl<P: Program> Live<P> {
         loop {
             match reap() {
                 Ok(Some(exit)) => {
+                    if let Some(verdict) = self.examination_ended(&exit) {
+                        happened.push_back(Event::Examined(verdict));
+                        continue;
+                    }
                     if let Some(zygote) = self.zygote_of(&exit) {
                         self.on_channel(zygote, happened);
                     }
@@ -139,7 +146,9 @@ impl<P: Program> Live<P> {
             | Token::Caller(_)
             | Token::SlowCaller(_)
             | Token::Log
+            | Token::Examination
             | Token::Listener(_)
+            | Token::Remains(_)
             | Token::Timer(_) => {}
         }
     }

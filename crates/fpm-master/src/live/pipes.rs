@@ -12,11 +12,12 @@ use fpm_os::descriptor::set_nonblocking;
 use crate::capture::{Capture, Requests};
 use crate::pool::PoolId;
 use crate::program::Stream;
+use crate::upgrade::state::WorkerEnds;
 use crate::world::Birth;
 
 /// The master's ends, and whose they are.
 #[derive(Debug)]
-pub(super) struct Pipes {
+pub(crate) struct Pipes {
     pub(super) pool: PoolId,
     pub(super) slot: SlotIndex,
     pub(super) control: MasterEnd,
@@ -27,7 +28,7 @@ pub(super) struct Pipes {
 
 /// The worker's ends.
 #[derive(Debug)]
-pub(super) struct WorkerEnds {
+pub(super) struct Theirs {
     pub(super) control: OwnedFd,
     /// Standard output and standard error.
     pub(super) output: Option<[PipeWriter; 2]>,
@@ -55,7 +56,7 @@ pub(super) enum Chunk {
 
 impl Pipes {
     /// Creates the socket and the pipes of a worker.
-    pub(super) fn create(birth: Birth, caught: Caught) -> io::Result<(Pipes, WorkerEnds)> {
+    pub(super) fn create(birth: Birth, caught: Caught) -> io::Result<(Pipes, Theirs)> {
         let (control, theirs) = MasterEnd::create()?;
         let mut pipes = Pipes {
             pool: birth.pool,
@@ -75,11 +76,29 @@ impl Pipes {
         }
         Ok((
             pipes,
-            WorkerEnds {
+            Theirs {
                 control: theirs,
                 output,
             },
         ))
+    }
+
+    /// Takes over what another program had of a worker.
+    pub(crate) fn adopted(
+        ends: &WorkerEnds,
+        control: MasterEnd,
+        outputs: Vec<(Stream, OwnedFd)>,
+    ) -> Pipes {
+        Pipes {
+            pool: ends.pool,
+            slot: ends.slot,
+            control,
+            outputs: outputs
+                .into_iter()
+                .map(|(stream, pipe)| (stream, pipe.into()))
+                .collect(),
+            capture: ends.said.clone(),
+        }
     }
 
     /// Returns the pipes that have something to read.

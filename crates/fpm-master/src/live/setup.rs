@@ -23,6 +23,8 @@ use crate::pool::slots;
 use crate::program::Options;
 use crate::slow_log::{self, Heading};
 
+mod handover;
+
 /// Everything of a generation that is neither a decision nor a process.
 #[derive(Debug)]
 pub(crate) struct Setup {

@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 use std::io::{self, PipeReader};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use fpm_channel::{
-    FromZygote, Generation, MasterEnd, Next, Parameters, PoolStart, Start, ToZygote,
+    Flushed, FromZygote, Generation, MasterEnd, Next, Parameters, PoolStart, Start, ToZygote,
 };
 use fpm_os::descriptor::set_nonblocking;
 use fpm_os::exec::spawn;
@@ -25,7 +25,7 @@ const PADDING: &str = "                                                         
 
 /// A zygote.
 #[derive(Debug)]
-pub(super) struct LiveZygote {
+pub(crate) struct LiveZygote {
     pub(super) pid: Pid,
     channel: MasterEnd,
     stderr: PipeReader,
@@ -65,6 +65,15 @@ impl LiveZygote {
         })
     }
 
+    /// Takes over one that another program has started.
+    pub(crate) fn adopted(pid: i32, channel: OwnedFd, stderr: OwnedFd) -> LiveZygote {
+        LiveZygote {
+            pid: Pid::from_raw(pid),
+            channel: MasterEnd::adopt(channel),
+            stderr: stderr.into(),
+        }
+    }
+
     pub(super) fn channel(&self) -> BorrowedFd<'_> {
         self.channel.as_fd()
     }
@@ -82,10 +91,12 @@ impl LiveZygote {
     }
 
     /// Sends what had no room.
-    pub(super) fn flush(&mut self) {
-        if let Err(error) = self.channel.flush() {
+    pub(super) fn flush(&mut self) -> Flushed {
+        self.channel.flush().unwrap_or_else(|error| {
+            // One that is gone takes nothing any more.
             tracing::debug!("zygote {}: {error}", self.pid);
-        }
+            Flushed::All
+        })
     }
 
     /// Takes the next message. One that makes no sense ends the conversation.

@@ -58,8 +58,11 @@ impl<W: World> Master<W> {
             self.hurry_oldest(now);
             return;
         }
-        let next = self.generations.number();
         self.orders.reload_begins();
+        if self.examine(now) {
+            return;
+        }
+        let next = self.generations.number();
         tracing::info!("reloading: generation {}", next.0);
         match self.world.prepare(next) {
             Ok(config) => {
@@ -114,7 +117,7 @@ impl<W: World> Master<W> {
             Phase::Proving { next } if self.is_proven(next, now) => self.succeed(now, next),
             Phase::Replacing => self.replace(now),
             Phase::Proving { .. } => self.world.arm(Timer::Turnover, now + TICK),
-            Phase::None | Phase::Held | Phase::Launching { .. } => {}
+            Phase::None | Phase::Held | Phase::Examining | Phase::Launching { .. } => {}
         }
     }
 
@@ -182,7 +185,7 @@ impl<W: World> Master<W> {
         self.reload_is_over(now);
     }
 
-    fn reload_failed(&mut self, now: Duration, cause: Failure) {
+    pub(super) fn reload_failed(&mut self, now: Duration, cause: Failure) {
         let serving = self.generations.serving();
         let goes_on = match serving.standing {
             Standing::Retiring => "",

@@ -22,6 +22,7 @@ mod reloads;
 mod stops;
 mod time_limits;
 mod turbulence;
+mod upgrade;
 mod zygote_death;
 
 use fake::Stage;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{SockType, SockaddrLike, SockaddrStorage, getsockname, getsockopt, sockopt};
+use serde::{Deserialize, Serialize};
 
 use crate::descriptor::set_nonblocking;
 use crate::error::OsError;
@@ -28,7 +29,7 @@ pub struct InheritedListener {
 }
 
 /// Where a socket listens. As text it is what php-fpm writes: a path, or an address and a port without brackets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BoundTo {
     /// At a file.
     File(PathBuf),

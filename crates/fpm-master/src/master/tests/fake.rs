@@ -26,7 +26,9 @@ use crate::group::GroupId;
 use crate::master::{Master, Outcome};
 use crate::pool::PoolId;
 use crate::systemd::Load;
-use crate::world::{Activity, Audience, Birth, Fate, World};
+use crate::upgrade::examination::Refusal;
+use crate::upgrade::state::Decided;
+use crate::world::{Activity, Audience, Birth, Examination, Fate, World};
 
 /// Process of worker n is n, of zygote n 1000 + n.
 fn zygote_pid(zygote: u64) -> Pid {
@@ -60,6 +62,9 @@ pub(super) struct FakeWorld {
     pub(super) load: Load,
     /// What a reload finds; `None` is a configuration that cannot be used.
     pub(super) next: Option<Config>,
+    pub(super) examination: Result<Examination, Refusal>,
+    /// What was handed over.
+    pub(super) decided: Option<Decided>,
 }
 
 impl World for FakeWorld {
@@ -81,6 +86,19 @@ impl World for FakeWorld {
         self.next
             .clone()
             .ok_or(MasterError::Configuration { reasons })
+    }
+
+    fn examine(&mut self) -> Result<Examination, Refusal> {
+        self.examination.clone()
+    }
+
+    fn hand_over(&mut self, decided: Decided) -> MasterError {
+        self.calls.push("hand over".to_owned());
+        self.decided = Some(decided);
+        MasterError::HandOver {
+            program: "/fpmd".into(),
+            reason: "no".to_owned(),
+        }
     }
 
     fn succeed(&mut self, next: Generation) {
@@ -320,12 +338,25 @@ impl Stage {
             audience: Some(Audience::Nobody),
             load: Load::default(),
             next: Some(config.clone()),
+            examination: Ok(Examination::Unneeded),
+            decided: None,
         };
         Stage {
             master: Master::new(config, world),
             now,
             log: Log::default(),
         }
+    }
+
+    /// Another program takes the place of this one, in the same world.
+    pub(super) fn hand_over(self, config: &Config) -> Stage {
+        let Stage { master, now, log } = self;
+        let mut world = master.world;
+        let decided = world.decided.take().expect("something was handed over");
+        world.calls.clear();
+        let mut master = Master::adopted(&decided, &[config], world);
+        tracing::subscriber::with_default(log.clone(), || master.resume(now, &decided));
+        Stage { master, now, log }
     }
 
     pub(super) fn world(&mut self) -> &mut FakeWorld {

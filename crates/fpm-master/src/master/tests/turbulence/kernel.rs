@@ -20,7 +20,9 @@ use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
 use crate::systemd::Load;
-use crate::world::{Activity, Audience, Birth, Fate, World};
+use crate::upgrade::examination::Refusal;
+use crate::upgrade::state::Decided;
+use crate::world::{Activity, Audience, Birth, Examination, Fate, World};
 
 use super::config;
 
@@ -333,6 +335,14 @@ impl World for Kernel {
         let config = config.ok_or(MasterError::Configuration { reasons })?;
         self.configs.insert(next, config.clone());
         Ok(config)
+    }
+
+    fn examine(&mut self) -> Result<Examination, Refusal> {
+        Ok(Examination::Unneeded)
+    }
+
+    fn hand_over(&mut self, _decided: Decided) -> MasterError {
+        panic!("no other program was examined");
     }
 
     fn succeed(&mut self, next: Generation) {

@@ -1,0 +1,79 @@
+//! A generation's setup on its way into another program and out of it.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use fpm_channel::Generation;
+use fpm_conf::PoolIndex;
+use fpm_scoreboard::Board;
+
+use super::Setup;
+use crate::access_logs::AccessLogs;
+use crate::control::ControlSocket;
+use crate::error::MasterError;
+use crate::listeners::Listeners;
+use crate::listeners::handover::Sockets;
+use crate::upgrade::state::Setting;
+
+impl Setup {
+    /// Describes it; its sockets are taken into `sockets`.
+    pub(crate) fn describe(
+        &self,
+        (number, serving): (Generation, Generation),
+        sockets: &mut Sockets,
+    ) -> Setting {
+        // Whoever drops it removes its file: there is to be one owner.
+        let control = self.control.as_ref().filter(|_| number == serving);
+        Setting {
+            number,
+            config: self.config.clone(),
+            listeners: sockets.add(&self.listeners),
+            access_logs: self.access_logs.describe(),
+            control: control.map(|control| control.as_fd().as_raw_fd()),
+            board: self.board.as_fd().as_raw_fd(),
+            regions: self.regions.clone(),
+            handed_on: self.handed_on.clone(),
+            owners: self.owners.clone(),
+        }
+    }
+
+    /// Returns what is to be handed over of every generation beside the sockets.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        std::iter::once(self.board.as_fd()).chain(self.access_logs.descriptors())
+    }
+
+    /// Makes the setup that was described.
+    ///
+    /// # Errors
+    /// When the scoreboard is none.
+    pub(crate) fn adopted(
+        setting: Setting,
+        listeners: Listeners,
+        access_logs: AccessLogs,
+        board: OwnedFd,
+        control: Option<OwnedFd>,
+    ) -> Result<Setup, MasterError> {
+        let path = setting.config.global.control_listen.as_ref();
+        let control = path
+            .zip(control)
+            .map(|(path, socket)| ControlSocket::adopted(path, socket));
+        let board = Board::adopt(board)?;
+        let pools: Result<_, _> = setting
+            .regions
+            .iter()
+            .map(|area| board.map(*area))
+            .collect();
+        let names = setting.config.pools.iter().map(|pool| pool.name.clone());
+        Ok(Setup {
+            by_name: names.zip((0..).map(PoolIndex)).collect(),
+            listeners,
+            access_logs,
+            control,
+            pools: pools?,
+            board,
+            regions: setting.regions,
+            handed_on: setting.handed_on,
+            owners: setting.owners,
+            config: setting.config,
+        })
+    }
+}

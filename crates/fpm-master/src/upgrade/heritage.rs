@@ -1,0 +1,273 @@
+//! What this program was left by the one whose place it has taken.
+//!
+//! Rule: the listening sockets are never lost. Who understands everything goes on with it ([`Extent::Whole`]); who does not
+//! starts anew with the sockets, and lets the processes that are there go once its own serve ([`Extent::Sockets`]).
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fpm_channel::worker::{Kind, MasterEnd as WorkerEnd, ToWorker};
+use fpm_channel::{Generation, WorkerId};
+use fpm_conf::Config;
+use fpm_os::{handover, memfd};
+
+use super::state::{
+    Decided, Details, Estate, LONGEST, Setting, WorkerEnds, decode_details, decode_estate,
+};
+use crate::access_logs::AccessLogs;
+use crate::error::MasterError;
+use crate::event::ZygoteId;
+use crate::inherited::Inherited;
+use crate::listeners::handover::Sockets;
+use crate::live::{LiveZygote, Pipes, Remains, Setup};
+
+/// What there is.
+#[derive(Debug)]
+pub struct Heritage {
+    /// What was taken over.
+    pub extent: Extent,
+    /// Whether the service manager keeps sockets.
+    pub stores: bool,
+    /// What standard error was when the daemon was started.
+    pub stderr: Option<Arc<File>>,
+}
+
+/// How much was taken over.
+#[derive(Debug)]
+pub enum Extent {
+    /// All: generations, zygotes and workers go on.
+    Whole(Box<Whole>),
+    /// The listening sockets, and processes that this program does not understand.
+    Sockets(Box<Left>),
+}
+
+/// Everything of the program before.
+#[derive(Debug)]
+pub struct Whole {
+    pub(crate) decided: Decided,
+    pub(crate) open_files: Option<u64>,
+    pub(crate) started: Duration,
+    pub(crate) generations: BTreeMap<Generation, Setup>,
+    pub(crate) zygotes: BTreeMap<ZygoteId, LiveZygote>,
+    pub(crate) workers: HashMap<WorkerId, Pipes>,
+}
+
+/// Sockets of the program before.
+#[derive(Debug)]
+pub struct Left {
+    pub(crate) sockets: Sockets,
+    /// Those of which nothing is known but where they listen.
+    pub(crate) found: Inherited,
+    pub(crate) remains: Remains,
+    pub(crate) open_files: Option<u64>,
+    /// Why it is not more.
+    reason: String,
+}
+
+/// Descriptors by their numbers.
+#[derive(Default)]
+struct Descriptors {
+    own: BTreeMap<RawFd, OwnedFd>,
+    /// Those that may be used in several places.
+    files: BTreeMap<RawFd, Arc<File>>,
+}
+
+impl Heritage {
+    /// Takes over what the program before has described in the memory file with this number. To be called once, before this
+    /// process opens or starts anything that could inherit it.
+    #[must_use]
+    pub fn take(number: RawFd) -> Heritage {
+        let read = handover::take(number).and_then(|file| memfd::read_frozen(file, LONGEST));
+        let (estate, details) = match read {
+            Err(error) => (None, Err(error.to_string())),
+            Ok(bytes) => match decode_estate(&bytes) {
+                Err(error) => (None, Err(error.to_string())),
+                Ok((estate, rest)) => {
+                    let details = decode_details(&estate, rest);
+                    (Some(estate), details.map_err(|error| error.to_string()))
+                }
+            },
+        };
+        let mut sockets = Sockets::default();
+        let stores = estate.as_ref().is_some_and(|estate| estate.stores);
+        let open_files = estate.as_ref().and_then(|estate| estate.open_files);
+        let number = estate.as_ref().and_then(|estate| estate.stderr);
+        let stderr = number.and_then(|number| handover::take(number).ok());
+        let stderr = stderr.map(|stderr| Arc::new(File::from(stderr)));
+        let descriptors = Descriptors {
+            own: BTreeMap::new(),
+            files: number.zip(stderr.clone()).into_iter().collect(),
+        };
+        let taken = take_sockets(estate, &mut sockets);
+        let whole = details
+            .and_then(|details| taken.map(|()| details))
+            .map_err(|reason| (reason, Descriptors::default()))
+            .and_then(|details| Whole::new(details, &sockets, open_files, descriptors));
+        let extent = match whole {
+            Ok(whole) => Extent::Whole(Box::new(whole)),
+            Err((reason, descriptors)) => Extent::Sockets(Box::new(Left {
+                sockets,
+                found: Inherited::find(),
+                remains: Remains::gather(descriptors.own.into_values()),
+                reason,
+                open_files,
+            })),
+        };
+        Heritage {
+            extent,
+            stores,
+            stderr,
+        }
+    }
+
+    /// Returns the configuration that serves, if it is known.
+    #[must_use]
+    pub fn config(&self) -> Option<&Config> {
+        match &self.extent {
+            Extent::Whole(whole) => {
+                let serving = whole.generations.get(&whole.decided.serving);
+                serving.map(|setup| &setup.config)
+            }
+            Extent::Sockets(_) => None,
+        }
+    }
+}
+
+impl Left {
+    /// Says what could not be taken over.
+    pub(crate) fn announce(&self) {
+        tracing::warn!(
+            "starting anew with the sockets of the program before, whose children finish what they have: {}",
+            self.reason
+        );
+    }
+}
+
+/// Takes the sockets, as many as there are.
+fn take_sockets(estate: Option<Estate>, sockets: &mut Sockets) -> Result<(), String> {
+    let Some(estate) = estate else {
+        return Err("nothing is known".to_owned());
+    };
+    let mut taken = Ok(());
+    for socket in estate.sockets {
+        match handover::take(socket.descriptor) {
+            Ok(descriptor) => sockets.adopt(socket, descriptor),
+            Err(error) => taken = Err(format!("socket \"{}\": {error}", socket.address)),
+        }
+    }
+    taken
+}
+
+impl Whole {
+    /// Puts everything together.
+    ///
+    /// # Errors
+    /// Why that is not possible, and the descriptors that are left.
+    fn new(
+        details: Details,
+        sockets: &Sockets,
+        open_files: Option<u64>,
+        mut descriptors: Descriptors,
+    ) -> Result<Whole, (String, Descriptors)> {
+        if let Err(error) = descriptors.take_all(&details) {
+            return Err((error.to_string(), descriptors));
+        }
+        let mut generations = BTreeMap::new();
+        for setting in details.generations {
+            let number = setting.number;
+            match setup(setting, sockets, &mut descriptors) {
+                Ok(setup) => generations.insert(number, setup),
+                Err(error) => return Err((error.to_string(), descriptors)),
+            };
+        }
+        let zygotes = details.zygotes.into_iter().filter_map(|ends| {
+            let channel = descriptors.own.remove(&ends.channel)?;
+            let stderr = descriptors.own.remove(&ends.stderr)?;
+            Some((ends.id, LiveZygote::adopted(ends.pid, channel, stderr)))
+        });
+        let zygotes = zygotes.collect();
+        let workers = details.workers.into_iter().filter_map(|ends| {
+            let control = descriptors.own.remove(&ends.control)?;
+            let outputs = ends.outputs.iter();
+            let outputs = outputs
+                .filter_map(|(stream, number)| Some((*stream, descriptors.own.remove(number)?)));
+            let outputs = outputs.collect();
+            let log = generations
+                .get(&ends.pool.generation)
+                .and_then(|setup: &Setup| setup.access_logs.of(ends.pool.index));
+            let control = catch_up(WorkerEnd::adopt(control), &ends, log);
+            Some((ends.id, Pipes::adopted(&ends, control, outputs)))
+        });
+        let workers = workers.collect();
+        Ok(Whole {
+            decided: details.decided,
+            open_files,
+            started: details.started,
+            zygotes,
+            workers,
+            generations,
+        })
+    }
+}
+
+impl Descriptors {
+    /// Takes all that the details name.
+    fn take_all(&mut self, details: &Details) -> io::Result<()> {
+        let logs = details.generations.iter().flat_map(|g| &g.access_logs);
+        for log in logs.flatten() {
+            if let Entry::Vacant(place) = self.files.entry(log.descriptor) {
+                place.insert(Arc::new(handover::take(log.descriptor)?.into()));
+            }
+        }
+        let generations = details.generations.iter();
+        let generations = generations.flat_map(|g| g.control.into_iter().chain([g.board]));
+        let zygotes = details.zygotes.iter();
+        let zygotes = zygotes.flat_map(|ends| [ends.channel, ends.stderr]);
+        let workers = details.workers.iter().flat_map(|ends| {
+            let outputs = ends.outputs.iter().map(|(_, number)| *number);
+            std::iter::once(ends.control).chain(outputs)
+        });
+        for number in generations.chain(zygotes).chain(workers) {
+            self.own.insert(number, handover::take(number)?);
+        }
+        Ok(())
+    }
+}
+
+/// Tells a worker what it could not be told before.
+fn catch_up(mut control: WorkerEnd, ends: &WorkerEnds, log: Option<&Arc<File>>) -> WorkerEnd {
+    for kind in &ends.unsent {
+        // One that is gone is reported in another way.
+        let _ = match (kind, log) {
+            (Kind::Look, _) => control.send(ToWorker::Look),
+            (Kind::AccessLog, Some(log)) => control.send(ToWorker::AccessLog(Arc::clone(log))),
+            (Kind::AccessLog, None) => continue,
+        };
+    }
+    control
+}
+
+/// Makes a generation's setup.
+fn setup(
+    setting: Setting,
+    sockets: &Sockets,
+    descriptors: &mut Descriptors,
+) -> Result<Setup, MasterError> {
+    let gone = || MasterError::Process(io::ErrorKind::NotFound.into());
+    let board = descriptors.own.remove(&setting.board).ok_or_else(gone)?;
+    let control = setting.control;
+    let control = control.and_then(|number| descriptors.own.remove(&number));
+    let logs = setting.access_logs.iter().map(|log| {
+        let log = log.as_ref()?;
+        let file = descriptors.files.get(&log.descriptor)?;
+        Some((log.path.clone(), Arc::clone(file)))
+    });
+    let logs = AccessLogs::adopted(logs.collect());
+    let listeners = sockets.at(&setting.listeners);
+    Setup::adopted(setting, listeners, logs, board, control)
+}

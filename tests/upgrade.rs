@@ -1,0 +1,345 @@
+//! Another program on disk: a reload puts it in the place of the running master, which keeps its process id, its sockets and its
+//! workers, or refuses it and says why.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+
+use fpmd_tests::{Daemon, Fpm, Gate, Load, Nginx, Result, Subject, Under, under};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+/// How often a program is replaced under load.
+const UPGRADES: usize = 20;
+
+/// A place for programs, and the link by which one of them is called.
+struct Programs {
+    folder: TempDir,
+}
+
+impl Programs {
+    /// Two builds, as far as a daemon can tell.
+    fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let program = Subject::from_environment()?.program();
+        for name in ["one", "two"] {
+            fs::copy(program, folder.path().join(name))?;
+        }
+        let two = folder.path().join("two");
+        OpenOptions::new().append(true).open(two)?.write_all(b"2")?;
+        let programs = Self { folder };
+        programs.put("one")?;
+        Ok(programs)
+    }
+
+    fn called(&self) -> PathBuf {
+        self.folder.path().join("fpmd")
+    }
+
+    /// Has the link lead to another program.
+    fn put(&self, name: &str) -> Result {
+        let next = self.folder.path().join("next");
+        symlink(name, &next)?;
+        fs::rename(next, self.called())?;
+        Ok(())
+    }
+
+    /// Puts a script of the shell there.
+    fn put_script(&self, text: &str) -> Result {
+        let script = self.folder.path().join("script");
+        // Anew: the last one may still be running.
+        let _ = fs::remove_file(&script);
+        fs::write(&script, text)?;
+        fs::set_permissions(&script, Permissions::from_mode(0o755))?;
+        self.put("script")
+    }
+
+    fn start(&self, daemon: Daemon) -> Result<Fpm> {
+        let subject = Subject::from_environment()?.called(&self.called());
+        daemon.subject(&subject).start()
+    }
+}
+
+/// Reloads and waits until the other program serves with workers of its own.
+fn upgrade(fpm: &Fpm) -> Result {
+    let before = fpm.log().lines_with("ready to handle connections").len();
+    let taken = fpm.log().lines_with("taken over").len();
+    fpm.signal(Signal::SIGUSR2)?;
+    fpm.log().wait_for_nth("taken over: ", taken + 1)?;
+    fpm.log()
+        .wait_for_nth("ready to handle connections", before + 1)?;
+    Ok(())
+}
+
+/// The file that a process runs.
+fn program_of(pid: i32) -> Result<PathBuf> {
+    Ok(fs::read_link(format!("/proc/{pid}/exe"))?)
+}
+
+#[test]
+fn twenty_upgrades_lose_no_request() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    for daemon in [Daemon::echo(), Daemon::echo().tcp()] {
+        let programs = Programs::new()?;
+        let fpm = programs.start(daemon.workers(4).pool("catch_workers_output = yes"))?;
+        let master = fpm.process().pid();
+        let once = fpm.request("/t.php").post("text/plain", "body");
+        let load = Load::direct(&fpm, &once, "served -body").clients(6);
+        let ((), report) = load.during(|running| {
+            for (round, name) in (1..=UPGRADES).zip(["two", "one"].iter().cycle()) {
+                programs.put(name)?;
+                upgrade(&fpm)?;
+                assert!(program_of(master)?.ends_with(name), "round {round}");
+                running.wait_for_answers(20)?;
+            }
+            Ok(())
+        })?;
+        report.all_good()?;
+        assert_eq!(fpm.processes("php-fpm: master process")?[0].pid(), master);
+        assert_eq!(fpm.log().lines_with("ERROR"), [""; 0]);
+    }
+    Ok(())
+}
+
+#[test]
+fn kept_connections_and_those_of_nginx_outlive_an_upgrade() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let programs = Programs::new()?;
+    let fpm = programs.start(Daemon::echo().workers(8).pool("listen.mode = 0666"))?;
+    let nginx = Nginx::start(&fpm, "location ~ \\.php$ { {pass} }")?;
+    let kept = fpm.request("/t.php").keep_connection();
+    for load in [
+        Load::direct(&fpm, &kept, "served -").clients(2),
+        Load::through(&nginx, "/t.php", "served -").clients(4),
+    ] {
+        let ((), report) = load.during(|running| {
+            for name in ["two", "one", "two", "one"] {
+                programs.put(name)?;
+                upgrade(&fpm)?;
+                running.wait_for_answers(20)?;
+            }
+            Ok(())
+        })?;
+        report.all_good()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn request_that_runs_during_an_upgrade_ends_in_full() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let programs = Programs::new()?;
+    let fpm = programs.start(
+        Daemon::new()
+            .file(
+                "t.php",
+                "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';",
+            )
+            .file("quick.php", "<?php echo 'quick';")
+            .global("log_level = debug")
+            .workers(2),
+    )?;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+    connection.output_until("begun")?;
+    for name in ["two", "one"] {
+        programs.put(name)?;
+        upgrade(&fpm)?;
+        assert_eq!(fpm.get("/quick.php")?.text(), "quick");
+    }
+    gate.open()?;
+    assert_eq!(connection.answer()?.body, b"done");
+    // Its end is told to a master that has not started it, by a zygote that it has not started either.
+    fpm.log().wait_for("generation 1 has ended")?;
+    Ok(())
+}
+
+#[test]
+fn what_a_worker_says_across_an_upgrade_is_one_line() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let programs = Programs::new()?;
+    let fpm = programs.start(
+        Daemon::new()
+            .file(
+                "t.php",
+                "<?php $e = fopen('php://stderr', 'w'); fwrite($e, 'one half '); echo 'begun'; flush();
+                 fgets(fopen(__DIR__ . '/../var/gate', 'r')); fwrite($e, \"and the other\\n\");",
+            )
+            .workers(2)
+            .pool("catch_workers_output = yes"),
+    )?;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+    connection.output_until("begun")?;
+    programs.put("two")?;
+    upgrade(&fpm)?;
+    gate.open()?;
+    connection.answer()?;
+    fpm.log().wait_for("\"one half and the other\"")?;
+    Ok(())
+}
+
+#[test]
+fn program_that_is_no_good_is_refused_and_everything_goes_on() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let programs = Programs::new()?;
+    let fpm = programs.start(Daemon::echo().workers(2))?;
+    let worker = fpm.processes("php-fpm: pool www")?[0].pid();
+    let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(2);
+    let cases = [
+        ("no program at all\n", "Exec format error (8)"),
+        (
+            "#!/bin/sh\nexit 1\n",
+            "it exited with code 1 without a word",
+        ),
+        (
+            "#!/bin/sh\nexit 0\n",
+            "it exited with code 0 without a word",
+        ),
+        (
+            "#!/bin/sh\nkill -9 $$\n",
+            "it exited on signal 9 (SIGKILL) without a word",
+        ),
+        (
+            "#!/bin/sh\necho 'fpmd state 99' >&3\n",
+            "it reads state 99, the running program writes 1",
+        ),
+        (
+            "#!/bin/sh\necho 'fpmd state 1' >&3\necho 'this is why' >&2\nexit 78\n",
+            "it does not pass the test of the configuration and exited with code 78",
+        ),
+        (
+            "#!/bin/sh\nexec sleep 1000\n",
+            "it does not say within 5 seconds that it can take over from a running program",
+        ),
+    ];
+    let ((), report) = load.during(|running| {
+        for (round, (script, cause)) in (1..).zip(cases) {
+            programs.put_script(script)?;
+            fpm.signal(Signal::SIGUSR2)?;
+            let refused = "the program on disk is not put to work: ";
+            let line = fpm.log().wait_for_nth(refused, round)?;
+            assert!(line.ends_with(cause), "{line}");
+            fpm.log()
+                .wait_for_nth("reload failed, generation 1 goes on", round)?;
+            running.wait_for_answers(20)?;
+        }
+        Ok(())
+    })?;
+    report.all_good()?;
+    fpm.log().wait_for("this is why")?;
+    let workers = fpm.processes("php-fpm: pool www")?;
+    assert!(workers.iter().any(|process| process.pid() == worker));
+    assert!(program_of(fpm.process().pid())?.ends_with("one"));
+    // A good one follows.
+    programs.put("two")?;
+    upgrade(&fpm)?;
+    assert_eq!(fpm.get("/t.php")?.text(), "served -");
+    Ok(())
+}
+
+#[test]
+fn configuration_that_fails_the_test_keeps_the_program() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let programs = Programs::new()?;
+    let fpm = programs.start(Daemon::echo())?;
+    let file = fpm.site().path("fpm.conf");
+    let good = fs::read_to_string(&file)?;
+    fs::write(&file, format!("{good}\nno_such_directive = 1\n"))?;
+    programs.put("two")?;
+    fpm.signal(Signal::SIGUSR2)?;
+    fpm.log().wait_for("unknown entry 'no_such_directive'")?;
+    fpm.log()
+        .wait_for("it does not pass the test of the configuration and exited with code 78")?;
+    assert_eq!(fpm.get("/t.php")?.text(), "served -");
+    fs::write(&file, good)?;
+    upgrade(&fpm)?;
+    assert!(program_of(fpm.process().pid())?.ends_with("two"));
+    Ok(())
+}
+
+/// A program that takes over a state after it has been changed: `{edit}` does so to the bytes `state`.
+const STRANGER: &str = "#!/usr/bin/env python3
+import fcntl, os, sys
+program, args = '{program}', sys.argv
+if args[1] == '--take-over':
+    number = int(args[2])
+    state = os.pread(number, os.fstat(number).st_size, 0)
+    {edit}
+    other = os.memfd_create('state', os.MFD_ALLOW_SEALING)
+    os.write(other, state)
+    fcntl.fcntl(other, 1033, 15)
+    os.set_inheritable(other, True)
+    os.close(number)
+    args[2] = str(other)
+args[0] = program
+os.execv(program, args)
+";
+
+#[test]
+fn program_that_does_not_understand_the_processes_takes_the_sockets_and_lets_them_finish() -> Result
+{
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    for (edit, cause) in [
+        (
+            "state = state.replace(b'\"release\":\"', b'\"release\":\"0.0.0-', 1)",
+            "it comes from another release, 0.0.0-",
+        ),
+        ("state = b'rubbish\\n'", "it is no state of a master"),
+        ("state = state[:len(state) // 2]", "EOF while parsing"),
+    ] {
+        let programs = Programs::new()?;
+        let fpm = programs.start(
+            Daemon::echo()
+                .file(
+                    "long.php",
+                    "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';",
+                )
+                .workers(4),
+        )?;
+        let gate = Gate::new(fpm.site(), "gate")?;
+        let mut long = fpm.begin(&fpm.request("/long.php"))?;
+        long.output_until("begun")?;
+        let old = fpm.processes("php-fpm: ")?;
+        let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(4);
+        let program = programs.folder.path().join("two");
+        let script = STRANGER
+            .replace("{program}", &program.display().to_string())
+            .replace("{edit}", edit);
+        programs.put_script(&script)?;
+        let ((), report) = load.during(|running| {
+            fpm.signal(Signal::SIGUSR2)?;
+            let warning = "WARNING: starting anew with the sockets of the program before";
+            let line = fpm.log().wait_for(warning)?;
+            assert!(line.contains(cause), "{line}");
+            fpm.log()
+                .wait_for_nth("NOTICE: ready to handle connections", 2)?;
+            running.wait_for_answers(50)
+        })?;
+        report.all_good()?;
+        gate.open()?;
+        assert_eq!(long.answer()?.body, b"done");
+        for process in old {
+            if process.pid() != fpm.process().pid() {
+                process.wait_for_end()?;
+            }
+        }
+        assert_eq!(fpm.get("/t.php")?.text(), "served -");
+    }
+    Ok(())
+}
