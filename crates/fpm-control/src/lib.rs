@@ -9,11 +9,13 @@
 
 mod error;
 mod message;
+mod stack;
 mod status;
 mod wire;
 
 pub use error::ControlError;
 pub use message::{Answer, Detail, Failure, Request};
+pub use stack::{Doing, RequestStack, StackCall, WorkerStack};
 pub use status::{
     GenerationStatus, PoolStatus, Standing, State, Status, WorkerStage, WorkerStatus,
 };

@@ -7,6 +7,7 @@ use std::fmt;
 use fpm_conf::Changes;
 use serde::{Deserialize, Serialize};
 
+use crate::stack::WorkerStack;
 use crate::status::Status;
 
 /// From a command to the master.
@@ -33,6 +34,11 @@ pub enum Request {
     Resume {
         /// The pool.
         pool: String,
+    },
+    /// What are they doing?
+    Stack {
+        /// A pool, or the process id of a worker.
+        of: String,
     },
     /// Change a directive of a pool until the next reload.
     Set {
@@ -64,6 +70,8 @@ pub enum Answer {
     },
     /// To [`Request::Preview`].
     Changes(Changes),
+    /// To [`Request::Stack`].
+    Stacks(Vec<WorkerStack>),
     /// To the others: it is done.
     Done,
     /// To any request: it was not done.
@@ -97,6 +105,14 @@ pub enum Failure {
     /// There is no pool of this name.
     #[error("there is no pool {0}")]
     NoSuchPool(String),
+    /// There is nobody of this name or number.
+    #[error("there is no pool and no worker {0}")]
+    Nobody(String),
+    /// Workers of this pool have no watchdog.
+    #[error(
+        "workers of pool {0} cannot be asked: it has neither request_stack = yes nor request_slowlog_timeout"
+    )]
+    NotWatched(String),
     /// Workers came back before the last one had gone.
     #[error("the pool got workers again before the last one had gone")]
     Resumed,
@@ -123,7 +139,7 @@ impl Request {
     #[must_use]
     pub fn is_order(&self) -> bool {
         match self {
-            Request::Status(_) | Request::Preview => false,
+            Request::Status(_) | Request::Preview | Request::Stack { .. } => false,
             Request::Reload
             | Request::Reopen
             | Request::Stop
@@ -147,6 +163,7 @@ impl fmt::Display for Request {
             Request::Quit => f.write_str("quit"),
             Request::Drain { pool } => write!(f, "drain {pool}"),
             Request::Resume { pool } => write!(f, "resume {pool}"),
+            Request::Stack { of } => write!(f, "stack {of}"),
             Request::Set { pool, max_children } => {
                 write!(f, "set {pool} pm.max_children={max_children}")
             }

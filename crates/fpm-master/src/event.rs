@@ -67,6 +67,8 @@ pub(crate) enum Timer {
     Restart(GroupId),
     /// The zygote should have ended by now.
     Overdue(ZygoteId),
+    /// Commands have waited for workers long enough.
+    Stacks,
     /// The next look at the workers of pools with `request_terminate_timeout`.
     TimeLimits,
     /// While a reload replaces workers: look how far they are.

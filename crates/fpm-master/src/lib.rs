@@ -36,6 +36,7 @@ mod roster;
 pub mod run;
 mod settings;
 mod slow_log;
+mod stacks;
 mod state;
 pub mod store;
 mod systemd;

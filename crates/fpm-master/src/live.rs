@@ -290,6 +290,14 @@ impl<P: Program> World for Live<P> {
         board(&self.generations, pipes.pool)?.snapshot(pipes.slot.0)
     }
 
+    fn ask_for_stack(&self, worker: WorkerId) {
+        if let Some(pipes) = self.workers.get(&worker)
+            && let Some(board) = board(&self.generations, pipes.pool)
+        {
+            board.ask_for_stack(pipes.slot.0);
+        }
+    }
+
     fn count_timed_out_request(&mut self, pool: PoolId) {
         if let Some(board) = board(&self.generations, pool) {
             board.count_timed_out_request();

@@ -20,6 +20,7 @@ use crate::orders::Orders;
 use crate::reload::Reload;
 use crate::roster::Roster;
 use crate::settings::Settings;
+use crate::stacks::Inquiries;
 use crate::state::{Escalation, State};
 use crate::systemd::Reports;
 use crate::world::World;
@@ -36,6 +37,7 @@ mod reload;
 mod reopening;
 mod replacement;
 mod retirement;
+mod stacks;
 mod status;
 mod stop;
 #[cfg(test)]
@@ -60,6 +62,7 @@ pub(crate) struct Master<W> {
     orders: Orders,
     reports: Reports,
     time_limits: time_limits::Looks,
+    inquiries: Inquiries,
     outcome: Option<Outcome>,
     last_zygote: u64,
     /// Whether `process.max` stood in the way of a worker and that was reported.
@@ -104,6 +107,7 @@ impl<W: World> Master<W> {
             orders: Orders::default(),
             reports: Reports::new(&config.global),
             time_limits: time_limits::Looks::default(),
+            inquiries: Inquiries::default(),
             outcome: None,
             last_zygote: 0,
             full_reported: false,
@@ -127,7 +131,10 @@ impl<W: World> Master<W> {
             Event::HungUp(zygote) => self.on_hung_up(now, zygote),
             Event::WorkerSaid(worker, said) => self.on_worker_said(now, worker, &said),
             Event::Asked(caller, request) => self.on_asked(now, caller, &request),
-            Event::CallerGone(caller) => self.orders.forget(caller),
+            Event::CallerGone(caller) => {
+                self.orders.forget(caller);
+                self.inquiries.forget(caller);
+            }
             Event::Reaped(exit) => self.on_reaped(now, exit),
             Event::Due(timer) => self.on_due(now, timer),
             Event::Examined(verdict) => self.on_examined(now, verdict),
@@ -191,6 +198,7 @@ impl<W: World> Master<W> {
             Timer::Overdue(zygote) => self.on_overdue(zygote),
             Timer::HandOver => self.hand_over(now),
             Timer::Unclaimed => self.clear_up(now),
+            Timer::Stacks => self.end_inquiries(),
             Timer::TimeLimits => self.check_time_limits(now),
             Timer::Turnover => self.proceed(now),
             Timer::Patience(generation) => self.on_impatience(now, generation),

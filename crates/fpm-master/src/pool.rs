@@ -40,6 +40,8 @@ pub(crate) struct PoolAtWork {
     pub(crate) manager: ProcessManager,
     /// When the queue of its socket is looked at.
     pub(crate) looks: Looks,
+    /// Whether its workers can be asked which calls their scripts are in.
+    pub(crate) watched: bool,
     /// How long its requests may take.
     pub(crate) time_limit: Option<TimeLimit>,
     /// Births that were asked for and wait in the group's queue.
@@ -89,6 +91,7 @@ impl PoolAtWork {
             group,
             manager: ProcessManager::new(pool),
             looks: Looks::default(),
+            watched: pool.watches(),
             time_limit: TimeLimit::of(pool),
             queued: 0,
             target: 0,

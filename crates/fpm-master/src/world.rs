@@ -99,6 +99,9 @@ pub(crate) trait World {
     /// Reads all that a worker shows of itself; `None` when it shows nothing yet, or any more.
     fn slot(&self, worker: WorkerId) -> Option<SlotSnapshot>;
 
+    /// Asks a worker that has a watchdog what it is doing. It answers with [`FromWorker::Stack`](fpm_channel::worker::FromWorker).
+    fn ask_for_stack(&self, worker: WorkerId);
+
     /// Counts a request of a pool that took longer than `request_terminate_timeout`.
     fn count_timed_out_request(&mut self, pool: PoolId);
 

@@ -15,6 +15,7 @@ mod conversation;
 mod failure;
 mod generated;
 mod place;
+mod stack;
 mod status;
 mod table;
 mod watch;
@@ -73,6 +74,7 @@ fn perform(arguments: &Arguments) -> Result<(), Failure> {
             let pool = pool.clone();
             order(&mut call()?, &Request::Resume { pool })
         }
+        Command::Stack(options) => stack(&mut call()?, &options.of),
         Command::Set(options) => {
             let (pool, max_children) = (options.pool.clone(), options.max_children);
             order(&mut call()?, &Request::Set { pool, max_children })
@@ -129,6 +131,13 @@ fn reload(daemon: &mut Conversation, options: &Reload) -> Result<(), Failure> {
     }
     match daemon.ask(&Request::Reload)? {
         Answer::Reloaded { generation } => print(&format!("generation {generation} serves\n")),
+        other => Err(Failure::unexpected(other)),
+    }
+}
+
+fn stack(daemon: &mut Conversation, of: &str) -> Result<(), Failure> {
+    match daemon.ask(&Request::Stack { of: of.to_owned() })? {
+        Answer::Stacks(stacks) => print(&stack::text(&stacks)),
         other => Err(Failure::unexpected(other)),
     }
 }

@@ -56,6 +56,7 @@ impl<W: World> Master<W> {
                     Some(master.set_max_children(now, id, *max_children))
                 });
             }
+            Request::Stack { of } => self.inquire(now, caller, of),
             Request::Preview => {
                 let answer = match self.world.preview() {
                     Ok(changes) => Answer::Changes(changes),

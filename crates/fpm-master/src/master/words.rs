@@ -23,8 +23,7 @@ impl<W: World> Master<W> {
                 "[pool {pool}] child {pid} could not write {lines} line(s) of the access log"
             ),
             FromWorker::Spent => self.on_spent(now, id),
-            // Nobody asked.
-            FromWorker::Stack(_) => {}
+            FromWorker::Stack(underway) => self.on_stack(id, underway.as_ref()),
             FromWorker::Slow(request) => {
                 tracing::warn!("[pool {pool}] child {pid}, {}", Overrun::slow(request));
                 let written = self

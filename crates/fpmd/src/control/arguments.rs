@@ -56,6 +56,11 @@ pub(super) enum Command {
     /// Let a pool that was drained have workers again
     #[command(after_help = EXIT_CODES)]
     Resume(OnePool),
+    /// Show what a pool's workers, or one worker, are doing, down to the calls of their scripts
+    ///
+    /// Nobody is stopped or interrupted. The pool needs `request_stack = yes` or a slow log (`request_slowlog_timeout`).
+    #[command(after_help = EXIT_CODES)]
+    Stack(StackOptions),
     /// Change pm.max_children of a pool until the next reload
     ///
     /// It can be raised to four times what the configuration says, but only up to 512 in this way.
@@ -127,6 +132,16 @@ pub(super) struct OnePool {
     place: Place,
 }
 
+/// Options of `stack`.
+#[derive(Debug, Args)]
+pub(super) struct StackOptions {
+    /// The pool's name, or the worker's process id
+    #[arg(value_name = "POOL|PID")]
+    pub(super) of: String,
+    #[command(flatten)]
+    place: Place,
+}
+
 /// Options of `set`.
 #[derive(Debug, Args)]
 pub(super) struct Set {
@@ -171,6 +186,7 @@ impl Command {
             Command::Quit(_) => "quit",
             Command::Drain(_) => "drain",
             Command::Resume(_) => "resume",
+            Command::Stack(_) => "stack",
             Command::Set(_) => "set",
             Command::Completions { .. } => "completions",
             Command::Man { .. } => "man",
@@ -185,6 +201,7 @@ impl Command {
             Command::Reload(options) => &options.place,
             Command::Reopen(place) | Command::Stop(place) | Command::Quit(place) => place,
             Command::Drain(options) | Command::Resume(options) => &options.place,
+            Command::Stack(options) => &options.place,
             Command::Set(options) => &options.place,
         })
     }
@@ -231,7 +248,7 @@ mod tests {
     fn each_command_goes_by_its_name() {
         for name in names() {
             let operands = match &*name {
-                "drain" | "resume" => " www",
+                "drain" | "resume" | "stack" => " www",
                 "set" => " www pm.max_children=5",
                 "completions" => " bash",
                 _ => "",

@@ -172,6 +172,10 @@ impl World for FakeWorld {
         self.slots.get(&worker).cloned()
     }
 
+    fn ask_for_stack(&self, worker: WorkerId) {
+        assert!(self.alive.contains(&worker), "only who lives is asked");
+    }
+
     fn count_timed_out_request(&mut self, pool: PoolId) {
         self.calls.push(format!(
             "count a timed out request of pool {}",

@@ -508,6 +508,8 @@ impl World for Kernel {
         None
     }
 
+    fn ask_for_stack(&self, _: WorkerId) {}
+
     fn count_timed_out_request(&mut self, _: PoolId) {}
 
     fn log_slow_request(&mut self, _: PoolId, _: Pid, _: &Trace) -> Result<(), MasterError> {

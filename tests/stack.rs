@@ -1,0 +1,100 @@
+//! `fpmd stack`: what workers are doing at this moment, which only fpmd can tell.
+
+use fpmd_tests::control::{run, start};
+use fpmd_tests::{Daemon, Gate, Result};
+use nix::sys::signal::Signal;
+
+/// A daemon with two workers that can be asked, and a script that waits at a gate.
+fn daemon() -> Daemon {
+    Daemon::echo()
+        .workers(2)
+        .pool("request_stack = yes")
+        .other_pool("api", "pm.max_children = 1")
+        .file(
+            "wait.php",
+            "<?php\nfunction wait($gate) {\n echo 'begun'; flush();\n return fgets(fopen($gate, 'r'));\n}\n\
+             echo wait($_GET['gate']);",
+        )
+}
+
+#[test]
+fn workers_tell_what_they_are_doing_and_go_on() -> Result {
+    let Some(fpm) = start(daemon())? else {
+        return Ok(());
+    };
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let uri = format!("/wait.php?gate={}", gate.path().display());
+    let mut client = fpm.begin(&fpm.request(&uri))?;
+    client.output_until("begun")?;
+
+    let (code, of_pool, complaint) = run(&fpm, "stack www")?;
+    assert_eq!((code, &*complaint), (0, ""));
+    let script = fpm.site().root().join("wait.php").display().to_string();
+    let calls =
+        format!(" sec\nscript_filename = {script}\nfgets() {script}:4\nwait() {script}:6\n");
+    let request = format!(": GET {uri} since ");
+    assert!(
+        of_pool.contains(&calls) && of_pool.contains(&request),
+        "{of_pool}"
+    );
+    assert_eq!(of_pool.matches("[pool www] pid ").count(), 2, "{of_pool}");
+    assert_eq!(of_pool.matches(": idle\n").count(), 1, "{of_pool}");
+
+    for worker in fpm.processes("php-fpm: pool www")? {
+        let (code, of_worker, _) = run(&fpm, &format!("stack {}", worker.pid()))?;
+        assert_eq!(code, 0);
+        let heading = format!("[pool www] pid {}: ", worker.pid());
+        assert!(of_worker.starts_with(&heading), "{of_worker}");
+        let does = of_worker.contains(&calls);
+        assert_eq!(does, !of_worker.ends_with(": idle\n"), "{of_worker}");
+    }
+    gate.open()?;
+    assert_eq!(client.answer()?.text(), "\n", "the rest of it");
+    Ok(())
+}
+
+#[test]
+fn worker_that_is_stopped_keeps_nobody_waiting() -> Result {
+    let Some(fpm) = start(daemon())? else {
+        return Ok(());
+    };
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let uri = format!("/wait.php?gate={}", gate.path().display());
+    let mut client = fpm.begin(&fpm.request(&uri))?;
+    client.output_until("begun")?;
+    let workers = fpm.processes("php-fpm: pool www")?;
+    for worker in &workers {
+        worker.signal(Signal::SIGSTOP)?;
+    }
+    let (code, stacks, _) = run(&fpm, "stack www")?;
+    assert_eq!(code, 0);
+    assert_eq!(stacks.matches(": no answer\n").count(), 1, "{stacks}");
+    for worker in &workers {
+        worker.signal(Signal::SIGCONT)?;
+    }
+    gate.open()?;
+    client.answer()?;
+    Ok(())
+}
+
+#[test]
+fn who_cannot_be_asked_is_named() -> Result {
+    let Some(fpm) = start(daemon())? else {
+        return Ok(());
+    };
+    let api = fpm.processes("php-fpm: pool api")?[0].pid().to_string();
+    for (of, complaint) in [
+        (
+            "api",
+            "workers of pool api cannot be asked: it has neither request_stack = yes",
+        ),
+        (&api, "workers of pool api cannot be asked"),
+        ("nobody", "there is no pool and no worker nobody"),
+        ("1", "there is no pool and no worker 1"),
+    ] {
+        let (code, printed, said) = run(&fpm, &format!("stack {of}"))?;
+        assert_eq!((code, &*printed), (1, ""), "{of}");
+        assert!(said.contains(complaint), "{said}");
+    }
+    Ok(())
+}
