@@ -2,10 +2,14 @@
 //!
 //! What a configuration's text may get wrong is in config_corpus; here the daemon is really started.
 
+use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use fpmd_tests::{Address, Connection, Daemon, Refusal, Result, Site, SmallDisk};
+use fpmd_tests::{
+    Address, Connection, Daemon, Refusal, Result, Site, SmallDisk, Subject, Under, under,
+};
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 
@@ -218,4 +222,29 @@ fn pid_file_that_cannot_be_removed_is_told() -> Result {
     );
     fpm.log().wait_for(&expected)?;
     Ok(())
+}
+
+#[test]
+fn standard_streams_that_are_closed_keep_fpmd_from_nothing() -> Result {
+    let site = Site::new()?;
+    let subject = Subject::from_environment()?;
+    let script = site.path("fpmd-without-streams");
+    let text = format!(
+        "#!/bin/sh\nexec {} \"$@\" <&- >&- 2>&-\n",
+        subject.program().display()
+    );
+    fs::write(&script, text)?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    let subject = subject.called(&script);
+    if under()? == Under::Original {
+        let file = site.path("fpm.conf");
+        let pool = "user = www-data\nlisten = 9000\npm = static\npm.max_children = 1";
+        let text = format!("[global]\nerror_log = /dev/null\n[www]\n{pool}\n");
+        fs::write(&file, text)?;
+        let output = subject.run(&["-n", "-F", "-t", "-y", &file.to_string_lossy()])?;
+        assert_eq!(output.status.code(), Some(78));
+        return Ok(());
+    }
+    let fpm = Daemon::echo().subject(&subject).logging_to_file().start()?;
+    fpm.serves_on()
 }
