@@ -160,6 +160,22 @@ fn parent_that_waits_is_told_of_a_failure() -> Result {
 }
 
 #[test]
+fn both_say_at_level_debug_what_they_tell_each_other() -> Result {
+    let home = Home::new()?;
+    let parent = home.daemon().global("log_level = debug").start_in_vain()?;
+    drop(home.running()?);
+    let log = home.log()?;
+    for text in [
+        "The calling process is waiting for the master process to ping via fd=",
+        "Sending \"1\" (OK) to parent via fd=",
+        "I received a valid acknowledge from the master process, I can exit without error",
+    ] {
+        assert!(log.contains(text), "no {text} in {log}\n{}", parent.output);
+    }
+    Ok(())
+}
+
+#[test]
 fn mistake_in_the_configuration_is_found_before_the_background() -> Result {
     let home = Home::new()?;
     let parent = home.daemon().pool("nonsense = 1").start_in_vain()?;
