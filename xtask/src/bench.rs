@@ -29,6 +29,7 @@ mod machine;
 mod metric;
 mod nginx;
 mod pages;
+mod place;
 mod plot;
 mod procfs;
 mod side;
@@ -48,6 +49,7 @@ Measures fpmd beside the original php-fpm, both with opcache, and prints medians
   --quick            fewer and shorter runs: for a look, not for figures
   --json FILE        write every run's figures
   --plot FILE        write a chart (SVG)
+  --into FILE        put the results into a text, between <!-- bench --> and <!-- /bench -->
 
 Cases (default: all):
 ";
@@ -62,6 +64,7 @@ struct Options {
     effort: Effort,
     json: Option<PathBuf>,
     plot: Option<PathBuf>,
+    into: Option<PathBuf>,
     cases: Vec<String>,
 }
 
@@ -73,6 +76,11 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
     };
     // A name that is not in the list is better known before minutes of building.
     let cases = cases::select(&options.cases)?;
+    let into = options
+        .into
+        .as_deref()
+        .map(place::Place::find)
+        .transpose()?;
     packages::install(sh, &[&packages::FPMD, &packages::BENCH])?;
     let build = Request::plain(options.php).run(sh)?;
     let programs = Both {
@@ -83,9 +91,7 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
         },
     };
     let machine = Machine::look(sh, &build, &programs)?;
-    for line in machine.lines() {
-        println!("{line}");
-    }
+    println!("{}", machine.lines().join("\n"));
     if let Some(load) = machine::load()
         && load >= DISTURBED
     {
@@ -109,7 +115,15 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
         println!("{}", table::block(&finding));
         findings.push(finding);
     }
-    print!("{}", table::summary(&findings));
+    let summary = table::summary(&findings);
+    print!("{summary}");
+    if let Some(place) = into {
+        place.put(&table::section(
+            &machine.lines(),
+            &options.repeated(),
+            &summary,
+        ))?;
+    }
     if let Some(file) = &options.json {
         let report = json::report(&machine, options.effort, &findings);
         write(file, &serde_json::to_string_pretty(&report)?)?;
@@ -136,6 +150,19 @@ fn write(file: &PathBuf, text: &str) -> anyhow::Result<()> {
 }
 
 impl Options {
+    /// The command that repeats these measurements.
+    fn repeated(&self) -> String {
+        let mut words = vec!["cargo xtask bench".to_owned()];
+        if self.effort == Effort::QUICK {
+            words.push("--quick".to_owned());
+        }
+        if self.php != Wanted::Newest(SUPPORTED[0]) {
+            words.push(format!("--php {}", self.php));
+        }
+        words.extend(self.cases.iter().cloned());
+        words.join(" ")
+    }
+
     /// Reads the command's arguments; `None` when help is wanted.
     fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
         use lexopt::{Arg, ValueExt as _};
@@ -148,6 +175,7 @@ impl Options {
             effort: Effort::FULL,
             json: None,
             plot: None,
+            into: None,
             cases: Vec::new(),
         };
         while let Some(argument) = arguments.next()? {
@@ -156,6 +184,7 @@ impl Options {
                 Arg::Long("against") => options.against = Some(path(arguments.value()?)?),
                 Arg::Long("quick") => options.effort = Effort::QUICK,
                 Arg::Long("json") => options.json = Some(path(arguments.value()?)?),
+                Arg::Long("into") => options.into = Some(path(arguments.value()?)?),
                 Arg::Long("plot") => options.plot = Some(path(arguments.value()?)?),
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
                 Arg::Value(name) => options.cases.push(name.string()?),
@@ -183,6 +212,11 @@ mod tests {
         assert_eq!(options.effort, Effort::QUICK);
         assert_eq!(options.php, "8.4".parse().unwrap());
         assert_eq!(options.json, Some("/a".into()));
+        assert_eq!(
+            options.repeated(),
+            "cargo xtask bench --quick --php 8.4 hello json"
+        );
+        assert_eq!(parse(&[]).unwrap().unwrap().repeated(), "cargo xtask bench");
         assert!(parse(&["--fast"]).is_err());
         assert!(parse(&["--help"]).unwrap().is_none());
     }

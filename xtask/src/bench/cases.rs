@@ -135,7 +135,7 @@ pub(super) const CASES: &[Case] = &[
         name: "start",
         about: "start with two workers",
         work: Work::Start { workers: 2 },
-        targets: &[],
+        targets: &[target(Metric::FirstAnswer, Bound::RatioTo(1.0))],
     },
     Case {
         name: "spawn",
@@ -174,6 +174,7 @@ pub(super) const CASES: &[Case] = &[
 
 const POOLS: &[Target] = &[
     target(Metric::FirstAnswer, Bound::RatioTo(1.0)),
+    target(Metric::ReloadTime, Bound::RatioTo(1.0)),
     target(Metric::MasterResident, Bound::RatioTo(1.0)),
     // A thousandth of a processor is none.
     target(Metric::IdleCpu, Bound::ValueTo(60.0)),

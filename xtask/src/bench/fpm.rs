@@ -1,5 +1,6 @@
 //! A daemon that was started for a case.
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,9 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How often a daemon that starts is asked: starting takes some milliseconds.
 const INTERVAL: Duration = Duration::from_micros(500);
+
+/// What both log when a start or a reload is done.
+const READY: &str = "ready to handle connections";
 
 impl Fpm {
     /// Starts one of both programs. It need not be ready yet.
@@ -102,6 +106,20 @@ impl Fpm {
         // By their titles they can be told from now on.
         self.wait_for(|fpm| (fpm.tree().ok()?.workers.len() == count).then_some(()))?;
         Ok(time)
+    }
+
+    /// Lets it reload and waits until it says that it is ready again; returns how long that took.
+    ///
+    /// # Errors
+    /// When the daemon ends or takes too long.
+    pub(super) fn reload(&mut self, site: &Site) -> anyhow::Result<Duration> {
+        let log = site.log(self.side);
+        let times_ready = |_: &Fpm| Some(fs::read_to_string(&log).ok()?.matches(READY).count());
+        let (before, _) = self.wait_for(|fpm| times_ready(fpm).filter(|times| *times > 0))?;
+        let asked = Instant::now();
+        self.signal(nix::sys::signal::Signal::SIGUSR2)?;
+        self.wait_for(|fpm| times_ready(fpm).filter(|times| *times > before))?;
+        Ok(asked.elapsed())
     }
 
     /// Sends a signal to the master.

@@ -23,6 +23,8 @@ pub(super) enum Metric {
     FirstAnswer,
     /// From the start of the program until all its workers are there, in milliseconds.
     AllWorkers,
+    /// From a signal to reload until the daemon is ready again, in milliseconds.
+    ReloadTime,
     /// The first request to a pool that has no worker yet, in milliseconds.
     ColdPool,
     /// Proportional share of memory a worker, in KiB.
@@ -69,6 +71,7 @@ impl Metric {
             Self::WorkersUsed => "workers that had requests",
             Self::FirstAnswer => "start to first answer, ms",
             Self::AllWorkers => "start to all workers, ms",
+            Self::ReloadTime => "reload, ms",
             Self::ColdPool => "first request to a pool, ms",
             Self::WorkerPss => "PSS a worker, KiB",
             Self::WorkerPrivate => "private dirty a worker, KiB",

@@ -107,13 +107,17 @@ impl Site {
         self.root().join(format!("{side}.conf"))
     }
 
+    /// A daemon's error log.
+    pub(super) fn log(&self, side: Side) -> PathBuf {
+        self.root().join(format!("log/{side}.log"))
+    }
+
     /// Writes a daemon's configuration and returns where its pools will listen.
     ///
     /// # Errors
     /// When no port is free.
     pub(super) fn configure(&self, side: Side, pools: &Pools) -> anyhow::Result<Vec<Address>> {
-        let root = self.root().display();
-        let mut text = format!("[global]\nerror_log = {root}/log/{side}.log\n");
+        let mut text = format!("[global]\nerror_log = {}\n", self.log(side).display());
         let mut addresses = Vec::new();
         for number in 0..pools.count {
             let address = match pools.listen {

@@ -70,6 +70,14 @@ pub(super) fn summary(findings: &[Finding]) -> String {
     text
 }
 
+/// The results as a text shows them: on what, by which command, and the table.
+pub(super) fn section(machine: &[String], command: &str, summary: &str) -> String {
+    format!(
+        "```text\n$ {command}\n{}\n```\n\n{summary}",
+        machine.join("\n")
+    )
+}
+
 fn ratio(row: &Row) -> String {
     match row.comparison.ratio {
         Some(ratio) => format!("{ratio:.2}"),

@@ -41,7 +41,7 @@ impl Effort {
     pub(super) const FULL: Effort = Effort {
         pairs: 7,
         run: Duration::from_secs(1),
-        watch: Duration::from_secs(20),
+        watch: Duration::from_secs(10),
     };
 
     /// For a look.

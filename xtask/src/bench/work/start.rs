@@ -58,9 +58,11 @@ pub(super) fn measure_pools(bench: &Bench, case: &Case, count: u32) -> anyhow::R
             let idle = idle::processor_time(&fpm, bench.effort.watch)?;
             measured.add(side, [(Metric::IdleCpu, idle)]);
         }
+        let reload = fpm.reload(&site)?;
         fpm.stop()?;
         Ok([
             (Metric::FirstAnswer, first.as_secs_f64() * 1e3),
+            (Metric::ReloadTime, reload.as_secs_f64() * 1e3),
             (Metric::MasterResident, master as f64),
         ])
     })?;
