@@ -12,6 +12,7 @@
 #include "internal.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,8 +21,11 @@
 static int home = -1;
 /* Whether the process may be elsewhere. */
 static bool away;
-/* The folder where the process is, by its absolute name; "" when that is not known. */
-static char here[MAXPATHLEN];
+/* The folder where the process is, by its absolute name; NULL or "" when that is not known. Allocated as it is needed: an array for
+ * the longest of names would lie between variables that every worker writes to, and spread them over more pages. */
+static char *here;
+/* Its size. */
+static size_t here_size;
 /* When it went there, in seconds of the coarse monotonic clock. */
 static time_t since;
 
@@ -29,15 +33,22 @@ static time_t since;
 static zif_handler php_chdir;
 static zif_handler php_chroot;
 
+static void forget_here(void)
+{
+	if (here) {
+		here[0] = '\0';
+	}
+}
+
 static ZEND_FUNCTION(fpmd_chdir)
 {
-	here[0] = '\0';
+	forget_here();
 	php_chdir(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
 static ZEND_FUNCTION(fpmd_chroot)
 {
-	here[0] = '\0';
+	forget_here();
 	php_chroot(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
@@ -64,12 +75,12 @@ void fpmd_directory_after_fork(void)
 	}
 	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	away = false;
-	here[0] = '\0';
+	forget_here();
 }
 
 void fpmd_return_home(void)
 {
-	here[0] = '\0';
+	forget_here();
 	if (away && home >= 0 && fchdir(home) == 0) {
 		away = false;
 	}
@@ -86,12 +97,21 @@ void fpmd_directory_enter(const char *script)
 {
 	const char *slash = strrchr(script, '/');
 	size_t length = slash ? (size_t) (slash - script) : 0;
-	if (!slash || length >= sizeof(here)) {
+	if (!slash || length >= MAXPATHLEN) {
 		return;
 	}
 	if (length == 0) {
 		/* A script in the root. */
 		length = 1;
+	}
+	if (here_size <= length) {
+		char *larger = realloc(here, length + 1);
+		if (!larger) {
+			return;
+		}
+		here = larger;
+		here_size = length + 1;
+		here[0] = '\0';
 	}
 	time_t second = now();
 	if (second == since && strncmp(here, script, length) == 0 && here[length] == '\0') {

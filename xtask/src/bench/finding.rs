@@ -87,7 +87,11 @@ fn outcome(bound: Bound, comparison: &Comparison) -> Outcome {
     let (surely, perhaps) = match bound {
         Bound::RatioFrom(least) => (low >= least, high >= least),
         Bound::RatioTo(most) => (high <= most, low <= most),
-        Bound::ValueTo(most) => (comparison.ours <= most, comparison.ours <= most),
+        Bound::ValueTo(most) => {
+            // As exact as it is shown: a worker that looks for a client in vain is no call more a request.
+            let value = (comparison.ours * 10.0).round() / 10.0;
+            (value <= most, value <= most)
+        }
     };
     match (surely, perhaps) {
         (true, _) => Outcome::Reached,
