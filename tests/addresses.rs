@@ -147,7 +147,6 @@ fn neighbour_of_an_ipv6_address_in_the_list_is_kept_out_by_fpmd() -> Result {
     if !has_ipv6() {
         return Ok(());
     }
-    let port = free_port()?;
     for (list, allows) in [
         ("::1", [true, true]),
         ("127.0.0.1,::1", [true, true]),
@@ -159,6 +158,7 @@ fn neighbour_of_an_ipv6_address_in_the_list_is_kept_out_by_fpmd() -> Result {
         ("127.0.0.1, ::1", [false, false]),
         ("::1/128", [false, false]),
     ] {
+        let port = free_port()?;
         let fpm = daemon()
             .pool(&format!(
                 "listen = \"[::1]:{port}\"\nlisten.allowed_clients = {list}"
