@@ -66,8 +66,11 @@ fn fifty_reloads_cost_nobody_at_a_unix_socket_an_answer() -> Result {
     let fpm = daemon().workers(5).pool("listen.mode = 0666").start()?;
     let nginx = Nginx::start(
         &fpm,
-        "location /once { rewrite ^ /t.php break; {pass} }
-         location /kept { rewrite ^ /t.php break; {pass} fastcgi_keep_conn on; }",
+        &format!(
+            "location /once {{ rewrite ^ /t.php break; include /etc/nginx/fastcgi.conf; fastcgi_pass unix:{}; }}
+             location /kept {{ rewrite ^ /t.php break; {{pass}} fastcgi_keep_conn on; }}",
+            fpm.address()
+        ),
     )?;
     let once = fpm.request("/t.php");
     let kept = once.clone().keep_connection();

@@ -8,7 +8,7 @@ use std::process::Command;
 use fpmd_tests::{Daemon, Fpm, Load, Result, Under, find_tool, under};
 use nix::unistd::Uid;
 
-/// Reloads of each kind; there are ten kinds.
+/// Reloads of each kind; there are twelve kinds.
 const ROUNDS: usize = 5;
 
 /// What is changed for a reload and what the log says then.
@@ -46,7 +46,7 @@ const fn in_preload(to: &'static str, said: &'static str) -> Mistake {
     }
 }
 
-const MISTAKES: [Mistake; 11] = [
+const MISTAKES: [Mistake; 12] = [
     in_fpm_conf("pm = static", "pm = sttic", "invalid process manager"),
     in_fpm_conf(
         "; more",
@@ -73,6 +73,7 @@ const MISTAKES: [Mistake; 11] = [
         "[www]\nphp_admin_value[session.save_handler] = user",
         "the first child of generation",
     ),
+    in_php_ini("[ more", "php.ini: syntax error, unexpected"),
     in_php_ini(
         "opcache.preload = /no/such/file",
         "Failed opening required '/no/such/file'",

@@ -20,6 +20,7 @@ mod generation;
 mod generations;
 mod group;
 pub mod inherited;
+mod ini_mistake;
 mod journal;
 mod listeners;
 mod live;

@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bstr::BString;
 use fpm_channel::underway::Trace;
 use fpm_channel::worker::ToWorker;
 use fpm_channel::{Generation, Output, Spawn, ToZygote, WorkerId};
@@ -162,6 +163,11 @@ impl<P: Program> World for Live<P> {
         let pid = zygote.pid;
         self.zygotes.insert(id, zygote);
         Ok(pid)
+    }
+
+    fn ini_mistake(&mut self, id: ZygoteId) -> Option<BString> {
+        self.read_stderr(id);
+        self.zygotes.get(&id)?.ini_mistake().cloned()
     }
 
     fn spawn(&mut self, id: ZygoteId, birth: Birth) -> Result<(), Errno> {

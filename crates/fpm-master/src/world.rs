@@ -5,6 +5,7 @@
 use std::io;
 use std::time::Duration;
 
+use bstr::BString;
 use fpm_channel::underway::Trace;
 use fpm_channel::{Generation, SlotIndex, WorkerId};
 use fpm_conf::{Changes, Config};
@@ -45,7 +46,8 @@ pub(crate) trait World {
     /// on.
     fn succeed(&mut self, next: Generation);
 
-    /// Refuses connections at the sockets of a generation that the one that serves does not have, and removes their files.
+    /// Refuses connections at the sockets of a generation that the one that serves does not have, and removes their files. This
+    /// happens once; later there may be others of that name.
     fn close_sockets(&mut self, generation: Generation);
 
     /// Closes what belongs to a generation without processes; what it counted goes to its successor.
@@ -56,6 +58,9 @@ pub(crate) trait World {
     /// # Errors
     /// When the process cannot be started.
     fn start_zygote(&mut self, zygote: ZygoteId, group: GroupId) -> Result<Pid, MasterError>;
+
+    /// Returns what PHP did not understand in php.ini when it started in a zygote, which is up now.
+    fn ini_mistake(&mut self, zygote: ZygoteId) -> Option<BString>;
 
     /// Asks a zygote to fork a worker.
     ///

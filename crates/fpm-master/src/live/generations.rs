@@ -57,18 +57,20 @@ impl<P: Program> Live<P> {
 
     /// Closes the sockets of a generation that the one that serves does not have.
     pub(super) fn close_old_sockets(&mut self, generation: Generation) {
+        if generation == self.serving {
+            return;
+        }
         let serving = self.generations.get(&self.serving);
         let kept: Vec<_> = serving
             .map(|setup| setup.listeners.clone())
             .into_iter()
             .collect();
         if let Some(setup) = self.generations.get_mut(&generation) {
-            if generation != self.serving {
-                setup.control = None;
-            }
+            setup.control = None;
+            let listeners = std::mem::take(&mut setup.listeners);
             // Before: whoever binds the address anew may make a file of that name.
-            setup.listeners.remove_files(&kept);
-            setup.listeners.shut_down(&kept);
+            listeners.remove_files(&kept);
+            listeners.shut_down(&kept);
         }
     }
 

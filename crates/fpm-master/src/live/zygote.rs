@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use bstr::BString;
 use fpm_channel::{
     Flushed, FromZygote, Generation, MasterEnd, Next, Parameters, PoolStart, Start, ToZygote,
 };
@@ -15,6 +16,7 @@ use nix::unistd::Pid;
 use super::Setup;
 use super::pipes::{Chunk, read};
 use crate::error::MasterError;
+use crate::ini_mistake::ini_mistake;
 use crate::program::Options;
 
 /// The name of the role, as fpmd's command line knows it.
@@ -29,6 +31,8 @@ pub(crate) struct LiveZygote {
     pub(super) pid: Pid,
     channel: MasterEnd,
     stderr: PipeReader,
+    /// What PHP did not understand in php.ini.
+    ini_mistake: Option<BString>,
 }
 
 impl LiveZygote {
@@ -62,6 +66,7 @@ impl LiveZygote {
             pid,
             channel,
             stderr,
+            ini_mistake: None,
         })
     }
 
@@ -71,6 +76,7 @@ impl LiveZygote {
             pid: Pid::from_raw(pid),
             channel: MasterEnd::adopt(channel),
             stderr: stderr.into(),
+            ini_mistake: None,
         }
     }
 
@@ -109,7 +115,16 @@ impl LiveZygote {
 
     /// Reads what it has written to its standard error.
     pub(super) fn read_stderr(&mut self, buffer: &mut [u8]) -> Chunk {
-        read(&mut self.stderr, buffer)
+        let chunk = read(&mut self.stderr, buffer);
+        if let (Chunk::Bytes(count), None) = (&chunk, &self.ini_mistake) {
+            self.ini_mistake = ini_mistake(&buffer[..*count]).map(Into::into);
+        }
+        chunk
+    }
+
+    /// Returns what PHP did not understand in php.ini, as far as its standard error has been read.
+    pub(super) fn ini_mistake(&self) -> Option<&BString> {
+        self.ini_mistake.as_ref()
     }
 }
 

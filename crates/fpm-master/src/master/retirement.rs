@@ -122,6 +122,8 @@ impl<W: World> Master<W> {
         if zygotes.is_empty() && generation != self.generations.serving().number {
             tracing::debug!("generation {} has ended", generation.0);
             self.generations.remove(generation);
+            // It may have ended before the reload was over.
+            self.world.close_sockets(generation);
             self.world.retire(generation);
             self.go_on_if_held(now);
         }

@@ -85,7 +85,10 @@ impl<W: World> Master<W> {
         }
         if self.generations.get(group.generation).standing == Standing::Coming {
             tracing::debug!("zygote {pid} of generation {number} has started PHP {php_version}");
-            self.on_next_ready(now);
+            match self.world.ini_mistake(id) {
+                Some(mistake) => self.give_up(now, &format_args!("php.ini: {mistake}")),
+                None => self.on_next_ready(now),
+            }
             return;
         }
         tracing::info!("zygote {pid} of generation {number} started, PHP {php_version}");

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bstr::BString;
 use fpm_channel::underway::Trace;
 use fpm_channel::{FromZygote, Generation, WorkerId};
 use fpm_conf::{Changes, Config, PoolIndex};
@@ -53,6 +54,8 @@ pub(super) struct FakeWorld {
     pub(super) zygotes_fail: bool,
     pub(super) spawns_fail: bool,
     pub(super) launch_fails: bool,
+    /// What PHP says of php.ini.
+    pub(super) ini_mistake: Option<&'static str>,
     pub(super) reopen_fails: bool,
     pub(super) slow_log_fails: bool,
     /// The paths of access logs that cannot be opened; `None` when no pool keeps one.
@@ -236,6 +239,10 @@ impl World for FakeWorld {
         Ok(())
     }
 
+    fn ini_mistake(&mut self, _zygote: ZygoteId) -> Option<BString> {
+        self.ini_mistake.map(Into::into)
+    }
+
     fn hear_workers(&mut self) {
         self.calls.push("hear workers".to_owned());
     }
@@ -336,6 +343,7 @@ impl Stage {
             zygotes_fail: false,
             spawns_fail: false,
             launch_fails: false,
+            ini_mistake: None,
             reopen_fails: false,
             slow_log_fails: false,
             unopenable: None,

@@ -86,3 +86,22 @@ fn end_of_an_old_worker_does_not_send_the_ones_away_that_are_being_proven() {
     leaves(&mut stage, 1, 2);
     assert!(!stage.calls().contains("drain worker 5"));
 }
+
+#[test]
+fn php_ini_that_is_not_understood_is_no_reason_to_change_anything() {
+    let mut stage = serving(&www(1));
+    stage.world().ini_mistake = Some("syntax error, unexpected '(' in /etc/php.ini on line 7");
+    stage.signal(Signal::USR2);
+    stage.calls();
+    stage.lines();
+    stage.ready(2);
+    expect![[r#"
+        quit zygote 2
+        close sockets that only generation 2 has"#]]
+    .assert_eq(&stage.calls());
+    expect![[r#"
+        DEBUG zygote 1002 of generation 2 has started PHP 8.2.32
+        ERROR php.ini: syntax error, unexpected '(' in /etc/php.ini on line 7
+        ERROR reload failed, generation 1 goes on"#]]
+    .assert_eq(&stage.lines());
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
+use bstr::BString;
 use fpm_channel::underway::Trace;
 use fpm_channel::{FromZygote, Generation, SlotIndex, WorkerId};
 use fpm_conf::{Changes, Config, PoolIndex};
@@ -431,6 +432,10 @@ impl World for Kernel {
     }
 
     fn forget_zygote(&mut self, _zygote: ZygoteId) {}
+
+    fn ini_mistake(&mut self, _zygote: ZygoteId) -> Option<BString> {
+        None
+    }
 
     fn hear_workers(&mut self) {}
 
