@@ -1,4 +1,4 @@
-//! Starts that cannot succeed because of what lies on the disk: files nobody may read, disks that take nothing, addresses twice.
+//! Starts that the machine is against: disks that take nothing, folders in the place of files, addresses that are taken.
 //!
 //! What a configuration's text may get wrong is in config_corpus; here the daemon is really started.
 
@@ -28,27 +28,41 @@ fn check(refusal: &Refusal, expected: &str) {
     );
 }
 
-/// Where the daemon's files are, and the lines that put each of them on a disk.
-fn files_on(disk: &Path) -> [(&'static str, String, String); 4] {
+/// A line that names one of the daemon's files.
+struct FileLine {
+    /// Puts it where it belongs: [`Daemon::global`] or [`Daemon::pool`].
+    put: fn(Daemon, &str) -> Daemon,
+    line: String,
+    /// What is said when the file cannot be created.
+    complaint: String,
+}
+
+/// The lines that put the daemon's files on a disk: the pid file, then the logs.
+fn files_on(disk: &Path) -> [FileLine; 4] {
     let disk = disk.display();
+    let file = |put, line, complaint| FileLine {
+        put,
+        line,
+        complaint,
+    };
     [
-        (
-            "global",
-            format!("error_log = {disk}/error.log"),
-            format!("ERROR: failed to open error_log ({disk}/error.log)"),
-        ),
-        (
-            "global",
+        file(
+            Daemon::global,
             format!("pid = {disk}/pid"),
             format!("ERROR: Unable to create the PID file ({disk}/pid)."),
         ),
-        (
-            "pool",
+        file(
+            Daemon::global,
+            format!("error_log = {disk}/error.log"),
+            format!("ERROR: failed to open error_log ({disk}/error.log)"),
+        ),
+        file(
+            Daemon::pool,
             format!("access.log = {disk}/access.log"),
             format!("ERROR: failed to open access log ({disk}/access.log)"),
         ),
-        (
-            "pool",
+        file(
+            Daemon::pool,
             format!("request_slowlog_timeout = 1\nslowlog = {disk}/slow.log"),
             format!("ERROR: Unable to create or open slowlog({disk}/slow.log)"),
         ),
@@ -62,14 +76,10 @@ fn read_only_disk_takes_no_file_of_the_daemon() -> Result {
     }
     let disk = SmallDisk::new()?;
     disk.protect()?;
-    for (section, line, expected) in files_on(disk.path()) {
-        let daemon = match section {
-            "global" => Daemon::echo().global(&line),
-            _ => Daemon::echo().pool(&line),
-        };
+    for file in files_on(disk.path()) {
         check(
-            &daemon.start_in_vain()?,
-            &format!("{expected}: Read-only file system (30)"),
+            &(file.put)(Daemon::echo(), &file.line).start_in_vain()?,
+            &format!("{}: Read-only file system (30)", file.complaint),
         );
     }
     let socket = disk.path().join("s");
@@ -110,16 +120,10 @@ fn full_disk_for_the_logs_keeps_nobody_from_serving() -> Result {
     }
     let disk = SmallDisk::new()?;
     disk.fill()?;
-    let mut daemon = Daemon::echo();
-    for (section, line, _) in files_on(disk.path())
-        .into_iter()
-        .filter(|(_, line, _)| !line.starts_with("pid"))
-    {
-        daemon = match section {
-            "global" => daemon.global(&line),
-            _ => daemon.pool(&line),
-        };
-    }
+    let [_, logs @ ..] = files_on(disk.path());
+    let daemon = logs
+        .iter()
+        .fold(Daemon::echo(), |daemon, log| (log.put)(daemon, &log.line));
     let fpm = daemon.start()?;
     fpm.serves_on()
 }
