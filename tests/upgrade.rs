@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use fpmd_tests::{Daemon, Fpm, Gate, Load, Nginx, Result, Subject, Under, under};
+use fpmd_tests::{Daemon, Fpm, Gate, Load, Nginx, Result, Subject, Under, control, under};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -268,6 +268,31 @@ fn configuration_that_fails_the_test_keeps_the_program() -> Result {
     fs::write(&file, good)?;
     upgrade(&fpm)?;
     assert!(program_of(fpm.process().pid())?.ends_with("two"));
+    Ok(())
+}
+
+#[test]
+fn command_that_asks_for_a_reload_is_answered_by_the_other_program() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let programs = Programs::new()?;
+    let fpm = programs.start(Daemon::echo().global("control.listen = {dir}/control"))?;
+    programs.put("two")?;
+    let (code, text, complaint) = control::run(&fpm, "reload")?;
+    assert_eq!(
+        (code, text.as_str()),
+        (0, "generation 2 serves\n"),
+        "{complaint}"
+    );
+    assert!(program_of(fpm.process().pid())?.ends_with("two"));
+    let status = control::status(&fpm)?;
+    assert_eq!(status["pid"], fpm.process().pid());
+    programs.put_script("#!/bin/sh\nexit 1\n")?;
+    let (code, _, complaint) = control::run(&fpm, "reload")?;
+    assert_eq!(code, 1);
+    let cause = "the program on disk is not put to work: it cannot take over";
+    assert!(complaint.contains(cause), "{complaint}");
     Ok(())
 }
 

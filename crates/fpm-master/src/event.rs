@@ -45,7 +45,7 @@ pub(crate) enum Event {
 pub(crate) struct ZygoteId(pub(crate) u64);
 
 /// A command that is connected to the control socket, unique for the life of the master.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct CallerId(pub(crate) u64);
 
 /// What the master has timers for. Each value is one timer: arming it again moves it.

@@ -133,8 +133,8 @@ impl<P: Program> World for Live<P> {
         self.begin_examination()
     }
 
-    fn hand_over(&mut self, decided: Decided) -> MasterError {
-        self.become_other(decided)
+    fn hand_over(&mut self, decided: Decided, waiting: &[CallerId]) -> MasterError {
+        self.become_other(decided, waiting)
     }
 
     fn succeed(&mut self, next: Generation) {
@@ -475,6 +475,7 @@ impl<P: Program> Live<P> {
             remains: Remains::default(),
         };
         live.watch_all(whole.workers);
+        live.adopt_callers(whole.callers);
         live
     }
 

@@ -27,6 +27,11 @@ impl Orders {
         self.next.push(caller);
     }
 
+    /// Returns who waits for a reload.
+    pub(crate) fn waiting(&self) -> Vec<CallerId> {
+        [&self.current[..], &self.next].concat()
+    }
+
     /// A reload reads the configuration now.
     pub(crate) fn reload_begins(&mut self) {
         self.current.append(&mut self.next);

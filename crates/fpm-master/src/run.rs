@@ -147,6 +147,7 @@ impl Adopted {
             events,
         } = self;
         let decided = whole.decided.clone();
+        let waiting: Vec<_> = whole.callers.iter().map(|(caller, _)| *caller).collect();
         let configs: Vec<_> = whole
             .generations
             .values()
@@ -155,7 +156,7 @@ impl Adopted {
         let configs: Vec<_> = configs.iter().collect();
         let live = Live::adopted(program, options, whole, events);
         let mut master = Master::adopted(&decided, &configs, live);
-        master.resume(clock::monotonic(), &decided);
+        master.resume(clock::monotonic(), &decided, &waiting);
         let outcome = work(&mut master);
         master.world().close();
         outcome

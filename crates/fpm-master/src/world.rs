@@ -40,7 +40,8 @@ pub(crate) trait World {
     fn examine(&mut self) -> Result<Examination, Refusal>;
 
     /// Lets the program that was examined take the place of this one. Returns only when that fails; nothing has changed then.
-    fn hand_over(&mut self, decided: Decided) -> MasterError;
+    /// Commands that are `waiting` for a reload go on waiting.
+    fn hand_over(&mut self, decided: Decided, waiting: &[CallerId]) -> MasterError;
 
     /// Puts the surroundings of a generation in force: log and pid file. Connections are reported for its pools only, from now
     /// on.

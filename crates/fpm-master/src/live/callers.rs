@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -78,6 +79,29 @@ impl<P: Program> Live<P> {
         if let Some(socket) = socket {
             self.watch(&*socket, Interest::Readable, Token::Callers);
             self.callers.socket = Some(socket);
+        }
+    }
+
+    /// Goes on with the commands to which another program owes an answer. They have greeted that.
+    pub(super) fn adopt_callers(&mut self, callers: Vec<(CallerId, OwnedFd)>) {
+        for (id, socket) in callers {
+            let connection = Connection::adopt(socket);
+            let Ok(peer) = peer::of(&connection) else {
+                continue;
+            };
+            let mut inbox = Inbox::new(LONGEST_REQUEST);
+            inbox.feed(&greeting());
+            self.watch(&connection, Interest::Both, Token::Caller(id));
+            self.callers.last = self.callers.last.max(id.0);
+            let caller = Caller {
+                connection,
+                peer,
+                inbox,
+                unsent: VecDeque::new(),
+                owed: true,
+                patience: None,
+            };
+            self.callers.connected.insert(id, caller);
         }
     }
 
@@ -219,6 +243,23 @@ impl<P: Program> Live<P> {
                 happened.push_back(Event::CallerGone(id));
             }
         }
+    }
+}
+
+impl Callers {
+    /// Returns the connections of these commands, as far as they are there.
+    pub(super) fn descriptors(&self, of: &[CallerId]) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let known = of.iter().filter_map(|id| self.connected.get(id));
+        known.map(|caller| caller.connection.as_fd())
+    }
+
+    /// Describes the connections of these commands for another program.
+    pub(super) fn describe(&self, of: &[CallerId]) -> Vec<(CallerId, RawFd)> {
+        let known = of.iter().filter_map(|id| {
+            let caller = self.connected.get(id)?;
+            Some((*id, caller.connection.as_fd().as_raw_fd()))
+        });
+        known.collect()
     }
 }
 

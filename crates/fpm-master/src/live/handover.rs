@@ -16,6 +16,7 @@ use fpm_os::memfd;
 use super::examination::Identity;
 use super::{Live, Pipes, Setup, Token};
 use crate::error::MasterError;
+use crate::event::CallerId;
 use crate::listeners::handover::Sockets;
 use crate::program::Program;
 use crate::upgrade::TAKES_OVER;
@@ -27,8 +28,8 @@ use crate::upgrade::state::{
 
 impl<P: Program> Live<P> {
     /// Becomes the program that was examined; returns what went wrong.
-    pub(super) fn become_other(&mut self, decided: Decided) -> MasterError {
-        let reason = match self.try_to_become_other(decided) {
+    pub(super) fn become_other(&mut self, decided: Decided, waiting: &[CallerId]) -> MasterError {
+        let reason = match self.try_to_become_other(decided, waiting) {
             Ok(never) => match never {},
             Err(reason) => reason,
         };
@@ -38,7 +39,11 @@ impl<P: Program> Live<P> {
         }
     }
 
-    fn try_to_become_other(&mut self, decided: Decided) -> Result<Infallible, String> {
+    fn try_to_become_other(
+        &mut self,
+        decided: Decided,
+        waiting: &[CallerId],
+    ) -> Result<Infallible, String> {
         let program = &self.options.executable;
         if self.examined.is_none() || self.examined != Identity::of(program) {
             return Err(Refusal::Changed(program.clone()).to_string());
@@ -49,7 +54,7 @@ impl<P: Program> Live<P> {
             }
         }
         let mut sockets = Sockets::default();
-        let details = self.details(decided, &mut sockets);
+        let details = self.details(decided, waiting, &mut sockets);
         let estate = Estate {
             kin: Kin::ours(),
             stores: self.options.store.is_some(),
@@ -78,6 +83,7 @@ impl<P: Program> Live<P> {
             .chain(setups)
             .chain(zygotes)
             .chain(workers)
+            .chain(self.callers.descriptors(waiting))
             .collect();
         let number = file.as_raw_fd().to_string();
         let mut arguments = self.options.arguments.iter().map(AsRef::as_ref);
@@ -92,7 +98,7 @@ impl<P: Program> Live<P> {
         Err(replace_program(program, &arguments, &kept).to_string())
     }
 
-    fn details(&self, decided: Decided, sockets: &mut Sockets) -> Details {
+    fn details(&self, decided: Decided, waiting: &[CallerId], sockets: &mut Sockets) -> Details {
         let generations = decided.generations.iter().filter_map(|known| {
             let setup = self.generations.get(&known.number)?;
             Some(setup.describe((known.number, self.serving), sockets))
@@ -122,6 +128,7 @@ impl<P: Program> Live<P> {
             generations,
             zygotes: zygotes.collect(),
             workers: workers.collect(),
+            callers: self.callers.describe(waiting),
         }
     }
 }

@@ -10,7 +10,7 @@ use fpm_control::Failure;
 use nix::unistd::Pid;
 
 use super::{Master, Progress};
-use crate::event::Timer;
+use crate::event::{CallerId, Timer};
 use crate::generation::{Generation, Standing, Zygote};
 use crate::generations::Generations;
 use crate::pool::PoolAtWork;
@@ -53,7 +53,7 @@ impl<W: World> Master<W> {
             return;
         }
         let decided = self.decided();
-        let error = self.world.hand_over(decided);
+        let error = self.world.hand_over(decided, &self.orders.waiting());
         tracing::error!("{error}");
         self.reload_failed(now, Failure::Reload(error.to_string()));
     }
@@ -130,7 +130,11 @@ impl<W: World> Master<W> {
     }
 
     /// Takes up what the program before was about, then does what it was asked for: reload.
-    pub(crate) fn resume(&mut self, now: Duration, decided: &Decided) {
+    /// `waiting` are the commands that wait for that.
+    pub(crate) fn resume(&mut self, now: Duration, decided: &Decided, waiting: &[CallerId]) {
+        for caller in waiting {
+            self.orders.await_reload(*caller);
+        }
         tracing::info!(
             "taken over: generation {} and {} child(ren), pid {}",
             decided.serving.0,

@@ -21,7 +21,7 @@ use super::state::{
 };
 use crate::access_logs::AccessLogs;
 use crate::error::MasterError;
-use crate::event::ZygoteId;
+use crate::event::{CallerId, ZygoteId};
 use crate::inherited::Inherited;
 use crate::listeners::handover::Sockets;
 use crate::live::{LiveZygote, Pipes, Remains, Setup};
@@ -55,6 +55,8 @@ pub struct Whole {
     pub(crate) generations: BTreeMap<Generation, Setup>,
     pub(crate) zygotes: BTreeMap<ZygoteId, LiveZygote>,
     pub(crate) workers: HashMap<WorkerId, Pipes>,
+    /// The commands that wait for the reload.
+    pub(crate) callers: Vec<(CallerId, OwnedFd)>,
 }
 
 /// Sockets of the program before.
@@ -204,7 +206,11 @@ impl Whole {
             Some((ends.id, Pipes::adopted(&ends, control, outputs)))
         });
         let workers = workers.collect();
+        let callers = details.callers.into_iter();
+        let callers =
+            callers.filter_map(|(id, number)| Some((id, descriptors.own.remove(&number)?)));
         Ok(Whole {
+            callers: callers.collect(),
             decided: details.decided,
             open_files,
             started: details.started,
@@ -232,7 +238,8 @@ impl Descriptors {
             let outputs = ends.outputs.iter().map(|(_, number)| *number);
             std::iter::once(ends.control).chain(outputs)
         });
-        for number in generations.chain(zygotes).chain(workers) {
+        let callers = details.callers.iter().map(|(_, number)| *number);
+        for number in generations.chain(zygotes).chain(workers).chain(callers) {
             self.own.insert(number, handover::take(number)?);
         }
         Ok(())

@@ -18,7 +18,7 @@ use fpm_scoreboard::Counters;
 use serde::{Deserialize, Serialize};
 
 use crate::capture::Capture;
-use crate::event::ZygoteId;
+use crate::event::{CallerId, ZygoteId};
 use crate::generation::{Phase, Standing};
 use crate::listeners::Keeper;
 use crate::owner::PoolOwner;
@@ -64,6 +64,8 @@ pub(crate) struct Kin {
     release: String,
     /// Of the messages to zygotes and workers.
     messages: u8,
+    /// Of the messages to commands.
+    orders: u32,
     /// Of the scoreboard's layout.
     scoreboard: u64,
 }
@@ -87,6 +89,8 @@ pub(crate) struct Details {
     pub(crate) generations: Vec<Setting>,
     pub(crate) zygotes: Vec<ZygoteEnds>,
     pub(crate) workers: Vec<WorkerEnds>,
+    /// The connections of the commands that wait for the reload.
+    pub(crate) callers: Vec<(CallerId, RawFd)>,
 }
 
 /// What a generation has beside its processes.
@@ -217,6 +221,7 @@ impl Kin {
         Kin {
             release: RELEASE.to_owned(),
             messages: fpm_channel::VERSION,
+            orders: fpm_control::VERSION,
             scoreboard: fpm_scoreboard::VERSION,
         }
     }

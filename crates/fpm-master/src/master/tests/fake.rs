@@ -95,7 +95,7 @@ impl World for FakeWorld {
         self.examination.clone()
     }
 
-    fn hand_over(&mut self, decided: Decided) -> MasterError {
+    fn hand_over(&mut self, decided: Decided, _waiting: &[CallerId]) -> MasterError {
         self.calls.push("hand over".to_owned());
         self.decided = Some(decided);
         MasterError::HandOver {
@@ -367,7 +367,7 @@ impl Stage {
         let decided = world.decided.take().expect("something was handed over");
         world.calls.clear();
         let mut master = Master::adopted(&decided, &[config], world);
-        tracing::subscriber::with_default(log.clone(), || master.resume(now, &decided));
+        tracing::subscriber::with_default(log.clone(), || master.resume(now, &decided, &[]));
         Stage { master, now, log }
     }
 

@@ -116,6 +116,7 @@ pub(crate) fn state() -> State {
                 stderr: 14,
             }],
             workers: vec![ends(1, &[Kind::Look, Kind::AccessLog]), ends(2, &[])],
+            callers: vec![(CallerId(5), 30)],
         },
     }
 }

@@ -342,7 +342,7 @@ impl World for Kernel {
         Ok(Examination::Unneeded)
     }
 
-    fn hand_over(&mut self, _decided: Decided) -> MasterError {
+    fn hand_over(&mut self, _decided: Decided, _waiting: &[CallerId]) -> MasterError {
         panic!("no other program was examined");
     }
 
