@@ -1,7 +1,7 @@
 //! Logs that take nothing: nobody waits for them, and what is lost is counted.
 
 use std::fs::{self, OpenOptions};
-use std::io::Read;
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -77,6 +77,51 @@ fn logs_without_a_reader_keep_fpmd_from_nothing() -> Result {
     }
     let fpm = daemon.start()?;
     assert_eq!(fpm.get("/t.php")?.text(), "served -");
+    Ok(())
+}
+
+/// Writes to a pipe until it is full.
+fn fill(path: &Path) -> Result {
+    let mut pipe = OpenOptions::new()
+        .write(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().try_into()?)
+        .open(path)?;
+    loop {
+        match pipe.write(&[0; 4096]) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[test]
+fn slow_log_that_takes_nothing_stops_nothing_in_fpmd() -> Result {
+    let site = Site::new()?;
+    let pipe = Gate::new(&site, "slow.log")?;
+    if under()? == Under::Fpmd {
+        // The original's master would wait.
+        fill(pipe.path())?;
+    }
+    for (path, reason) in [
+        (pipe.path(), "Resource temporarily unavailable (11)"),
+        (Path::new("/dev/full"), "No space left on device (28)"),
+    ] {
+        let fpm = Daemon::echo()
+            .workers(2)
+            .file("slow.php", "<?php sleep(600);")
+            .pool("request_slowlog_timeout = 1s")
+            .pool(&format!("slowlog = {}", path.display()))
+            .start()?;
+        let _client = fpm.begin(&fpm.request("/slow.php"))?;
+        fpm.log().wait_for("executing too slow")?;
+        if under()? == Under::Fpmd {
+            let told = fpm.log().wait_for("ERROR: unable to open slowlog")?;
+            assert!(told.ends_with(reason), "{told}");
+        }
+        fpm.log().wait_for("finished trace of")?;
+        fpm.serves_on()?;
+    }
     Ok(())
 }
 

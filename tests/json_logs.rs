@@ -79,13 +79,13 @@ fn access_is_told_in_all_its_measures() -> Result {
         ("query", "a=1".into()),
         ("script", script.to_string_lossy().into()),
         ("status", 404.into()),
-        ("queue_wait", 0.0.into()),
-    ] as [(&str, Value); 13]
+    ] as [(&str, Value); 12]
     {
         assert_eq!(access[field], expected, "{field}: {line}");
     }
     let number = |field: &str| access[field].as_f64().with_context(|| line.clone());
     assert!((0.02..5.0).contains(&number("duration")?), "{line}");
+    assert!((0.0..5.0).contains(&number("queue_wait")?), "{line}");
     assert!(number("cpu_user")? + number("cpu_system")? < number("duration")?);
     assert!(number("memory")? >= 262_144.0, "{line}");
     let time = access["time"].as_str().context("no time")?;
@@ -173,6 +173,30 @@ fn what_a_script_says_belongs_to_its_request() -> Result {
             assert_eq!(said["stream"], "stderr");
             assert_eq!(said["level"], "warning");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn lines_tell_the_generation_that_served() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let fpm = daemon("error_log('said');").start()?;
+    fpm.get("/say.php")?;
+    fpm.reload()?;
+    fpm.get("/say.php")?;
+    fpm.log().wait_for_nth("PHP message: said", 2)?;
+    let all = fpm.log().text();
+    let said = objects(
+        all.lines()
+            .filter(|line| line.contains("PHP message: said")),
+    )?;
+    for (line, generation) in said.iter().zip([1, 2]) {
+        assert_eq!(line["generation"], generation, "{line}");
+    }
+    for (line, generation) in accesses(&fpm)?.iter().zip([1, 2]) {
+        assert_eq!(line["generation"], generation, "{line}");
     }
     Ok(())
 }

@@ -203,6 +203,44 @@ fn lines_of_fifty_workers_do_not_mix() -> Result {
 }
 
 #[test]
+fn long_lines_of_fifty_workers_do_not_mix() -> Result {
+    const LENGTH: usize = 200_000;
+    let fpm = daemon(&format!(
+        "err('x'); out('-'); err(str_repeat(chr(ord('a') + getmypid() % 26), {LENGTH})); err(\"\\nthe end\\n\");"
+    ))
+    .workers(50)
+    .global("log_limit = 1024")
+    .start()?;
+    let mut pending = Vec::new();
+    for _ in 0..50 {
+        pending.push(fpm.begin(&fpm.request("/t.php"))?);
+    }
+    for connection in &mut pending {
+        connection.answer()?;
+    }
+    fpm.log()
+        .wait_for_nth("said into stderr: \"the end\"", 50)?;
+    let lines = fpm.log().lines_with("said into stderr");
+    let mut said = 0;
+    for (pid, text) in lines.iter().filter_map(|line| piece(line)) {
+        let letter = char::from(b'a' + u8::try_from(pid.parse::<u32>()? % 26)?);
+        let long = text.trim_start_matches('x');
+        if text != "the end" {
+            assert!(long.chars().all(|said| said == letter), "{pid}: {text}");
+            said += text.len();
+        }
+    }
+    assert_eq!(said, 50 * (LENGTH + 1));
+    Ok(())
+}
+
+/// The worker and the text of a line of its standard error.
+fn piece(line: &str) -> Option<(&str, &str)> {
+    let (before, text) = line.split_once(" said into stderr: \"")?;
+    Some((before.rsplit(' ').next()?, text.strip_suffix('"')?))
+}
+
+#[test]
 fn last_words_of_a_worker_that_dies_are_logged_before_its_end() -> Result {
     let fpm = daemon("err('goodbye'); posix_kill(getmypid(), SIGKILL);").start()?;
     assert!(fpm.get("/t.php").is_err());

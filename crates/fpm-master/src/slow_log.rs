@@ -6,15 +6,14 @@
 //! Original: sapi/fpm/fpm/fpm_php_trace.c
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use bstr::{BStr, BString, ByteVec};
 use fpm_channel::underway::{End, Trace};
 use fpm_conf::LogLevel;
-use fpm_os::clock;
+use fpm_os::{clock, sink};
 use nix::unistd::Pid;
 
 /// Whose request it was, and when it was found to be slow.
@@ -63,17 +62,13 @@ pub(crate) fn entry(heading: Heading<'_>, trace: &Trace) -> BString {
     entry
 }
 
-/// Appends an entry to a log.
+/// Appends an entry to a log, without waiting for whoever reads it.
 ///
 /// # Errors
-/// When the file cannot be opened or written.
+/// When the file cannot be opened or written, or not now.
 pub(crate) fn append(path: &BStr, entry: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(OsStr::from_bytes(path))?;
     // One write: entries of other daemons that share the file stay whole.
-    file.write_all(entry)
+    sink::append(OsStr::from_bytes(path), entry)
 }
 
 #[cfg(test)]

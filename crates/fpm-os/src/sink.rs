@@ -79,12 +79,7 @@ impl AsFd for Sink {
 /// # Errors
 /// What open(2) answers.
 pub fn open(path: &OsStr) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits());
+    let mut options = options();
     match options.open(path) {
         // Having both its ends makes open(2) succeed (fifo(7)).
         Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
@@ -92,6 +87,19 @@ pub fn open(path: &OsStr) -> io::Result<File> {
         }
         other => other,
     }
+}
+
+/// Appends to a log that is opened for this alone, in one write.
+///
+/// # Errors
+/// What open(2) and write(2) answer instead of waiting (a named pipe that nobody reads or empties), and `WriteZero` when not all was
+/// taken.
+pub fn append(path: &OsStr, bytes: &[u8]) -> io::Result<()> {
+    let file = options().open(path)?;
+    if write(&file, bytes)? < bytes.len() {
+        return Err(io::ErrorKind::WriteZero.into());
+    }
+    Ok(())
 }
 
 /// Opens standard error once more. A pipe or a terminal then has a flag of its own not to make anybody wait, if it may be
@@ -107,6 +115,16 @@ pub fn open_stderr() -> io::Result<File> {
         return Ok(file);
     }
     Ok(copy)
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits());
+    options
 }
 
 fn way(file: &File) -> Way {
@@ -193,6 +211,25 @@ mod tests {
         let sink = Sink::new(open(path.as_os_str()).unwrap());
         assert_eq!(sink.way, Way::Write);
         assert!(fill(&sink) > 0);
+    }
+
+    #[test]
+    fn what_is_appended_once_is_taken_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        append(file.as_os_str(), b"a").unwrap();
+        append(file.as_os_str(), b"b").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "ab");
+        let path = folder.path().join("pipe");
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let error = append(path.as_os_str(), b"x").unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::ENXIO as i32));
+        let _reader = open(path.as_os_str()).unwrap();
+        append(path.as_os_str(), b"x").unwrap();
+        let error = append(path.as_os_str(), &[b'x'; 1 << 20]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+        let error = append(OsStr::new("/dev/full"), b"x").unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::ENOSPC as i32));
     }
 
     #[test]
