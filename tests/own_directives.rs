@@ -44,6 +44,8 @@ fn example_configuration_is_valid_and_shows_none_of_them() -> Result {
         "control.listen",
         "request_queue_timeout",
         "request_stack",
+        "pm.memory_reserve",
+        "max_children = auto",
     ] {
         assert!(!said.contains(name), "{said}");
     }
@@ -72,6 +74,7 @@ fn each_of_them_is_accepted_by_fpmd_alone() -> Result {
             "request_queue_timeout = 30s",
         ),
         (";request_stack = yes", "request_stack = yes"),
+        (";pm.memory_reserve = 1G", "pm.memory_reserve = 1073741824"),
     ] {
         let site = Site::new()?;
         let set = &line[1..];

@@ -255,3 +255,25 @@ fn all_pools_together_have_no_more_than_process_max() -> Result {
     assert_eq!(fpm.processes("php-fpm: pool")?.len(), 4);
     Ok(())
 }
+
+#[test]
+fn pool_of_no_fixed_size_is_made_as_large_as_the_memory_allows() -> Result {
+    let daemon = daemon("pm.max_children = auto 1-3\npm.memory_reserve = 10%");
+    if under()? == Under::Original {
+        let refusal = daemon.start_in_vain()?;
+        assert!(refusal.output.contains("pm.max_children"), "{refusal:?}");
+        return Ok(());
+    }
+    let fpm = daemon.start()?;
+    assert_eq!(status(&fpm, "total processes")?, 1);
+    // The page itself is a request, so there is something to measure.
+    let line = fpm
+        .log()
+        .wait_for("pm.max_children is 2 now, it was 1: (")?;
+    assert!(line.contains("NOTICE: [pool www] "), "{line}");
+    assert!(line.contains(" / 1 pool(s) / "), "{line}");
+    fpm.log()
+        .wait_for("pm.max_children is 3 now, it was 2: (")?;
+    while status(&fpm, "total processes")? < 3 {}
+    Ok(())
+}

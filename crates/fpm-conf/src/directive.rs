@@ -10,7 +10,7 @@ use bstr::{BStr, BString};
 use crate::draft::{DraftGlobal, DraftPool};
 use crate::options::Feature;
 use crate::value::{self, Reason};
-use crate::{LogFormat, LogLevel, Pm, Surge, TermMeans};
+use crate::{AutoChildren, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans};
 
 /// A row of the table, for a section of type `S`.
 pub(crate) struct Directive<S> {
@@ -34,6 +34,9 @@ pub(crate) enum Field<S> {
     /// [`value::boolean`], of a directive that php-fpm does not have.
     OwnBoolean(fn(&mut S) -> &mut Option<bool>),
     Surge(fn(&mut S) -> &mut Option<Surge>),
+    /// A number, or [`AutoChildren`].
+    Children(fn(&mut S) -> (&mut i32, &mut Option<AutoChildren>)),
+    Reserve(fn(&mut S) -> &mut Option<Reserve>),
     TermMeans(fn(&mut S) -> &mut Option<TermMeans>),
     LogFormat(fn(&mut S) -> &mut Option<LogFormat>),
 }
@@ -74,6 +77,16 @@ impl<S> Directive<S> {
             Field::OwnTime(field) => *field(section) = Some(value::time(text)?),
             Field::OwnBoolean(field) => *field(section) = Some(value::boolean(text)?),
             Field::Surge(field) => *field(section) = Some(Surge::parse(text)?),
+            Field::Children(field) => {
+                let auto = AutoChildren::parse(text)?;
+                let most = match auto {
+                    Some(auto) => i32::try_from(auto.ceiling).unwrap_or(i32::MAX),
+                    None => value::number(text)?,
+                };
+                let (children, bounds) = field(section);
+                (*children, *bounds) = (most, auto);
+            }
+            Field::Reserve(field) => *field(section) = Some(Reserve::parse(text)?),
             Field::TermMeans(field) => *field(section) = Some(TermMeans::parse(text)?),
             Field::LogFormat(field) => *field(section) = Some(LogFormat::parse(text)?),
         }
@@ -166,7 +179,11 @@ pub(crate) const POOL: &[Directive<DraftPool>] = &[
         Field::Boolean(|s| &mut s.process_dumpable),
     ),
     Directive::new("pm", Field::Pm(|s| &mut s.pm)),
-    Directive::new("pm.max_children", Field::Number(|s| &mut s.pm_max_children)),
+    // php-fpm knows no `auto`.
+    Directive::new(
+        "pm.max_children",
+        Field::Children(|s| (&mut s.pm_max_children, &mut s.pm_auto_children)),
+    ),
     Directive::new(
         "pm.start_servers",
         Field::Number(|s| &mut s.pm_start_servers),
@@ -240,4 +257,9 @@ pub(crate) const POOL: &[Directive<DraftPool>] = &[
     ),
     // php-fpm does not have this.
     Directive::new("request_stack", Field::OwnBoolean(|s| &mut s.request_stack)),
+    // php-fpm does not have this.
+    Directive::new(
+        "pm.memory_reserve",
+        Field::Reserve(|s| &mut s.pm_memory_reserve),
+    ),
 ];

@@ -7,7 +7,7 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::{LogFormat, LogLevel, Pm, Surge, TermMeans};
+use crate::{AutoChildren, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans};
 
 /// Stands for a `process.priority` that was not set.
 pub(crate) const NO_PRIORITY: i32 = 64;
@@ -156,6 +156,8 @@ pub(crate) struct DraftPool {
     pub(crate) php_admin_value: Vec<(BString, BString)>,
     pub(crate) request_queue_timeout: Option<i32>,
     pub(crate) request_stack: Option<bool>,
+    pub(crate) pm_auto_children: Option<AutoChildren>,
+    pub(crate) pm_memory_reserve: Option<Reserve>,
 }
 
 impl DraftPool {
@@ -211,6 +213,8 @@ impl DraftPool {
             php_admin_value: Vec::new(),
             request_queue_timeout: None,
             request_stack: None,
+            pm_auto_children: None,
+            pm_memory_reserve: None,
         }
     }
 }

@@ -133,7 +133,10 @@ fn pool(section: &DraftPool, options: &LoadOptions, lines: &mut Lines<'_>) {
     lines.priority(section.process_priority);
     lines.yes_no("process.dumpable", section.process_dumpable);
     lines.show("pm", section.pm.map_or("undefined", Pm::name));
-    lines.number("pm.max_children", section.pm_max_children);
+    match section.pm_auto_children {
+        Some(auto) => lines.show("pm.max_children", auto.shown()),
+        None => lines.number("pm.max_children", section.pm_max_children),
+    }
     lines.number("pm.start_servers", section.pm_start_servers);
     lines.number("pm.min_spare_servers", section.pm_min_spare_servers);
     lines.number("pm.max_spare_servers", section.pm_max_spare_servers);
@@ -182,6 +185,9 @@ fn pool(section: &DraftPool, options: &LoadOptions, lines: &mut Lines<'_>) {
     }
     if let Some(wanted) = section.request_stack {
         lines.yes_no("request_stack", wanted);
+    }
+    if let Some(reserve) = section.pm_memory_reserve {
+        lines.show("pm.memory_reserve", reserve.shown());
     }
     lines.line(" ");
 }

@@ -116,6 +116,8 @@ fn pool(draft: DraftPool) -> Pool {
         php_admin_value: applied(draft.php_admin_value),
         request_queue_timeout: count(draft.request_queue_timeout.unwrap_or_default()),
         request_stack: draft.request_stack.unwrap_or_default(),
+        pm_auto_children: draft.pm_auto_children,
+        pm_memory_reserve: draft.pm_memory_reserve.unwrap_or_default(),
     }
 }
 

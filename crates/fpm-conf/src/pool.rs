@@ -8,7 +8,7 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::ListenAddress;
+use crate::{AutoChildren, ListenAddress, Reserve};
 
 /// Holds one pool. Paths have their prefix already; an option that the file leaves empty is `None` unless noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +116,10 @@ pub struct Pool {
     pub request_queue_timeout: u32,
     /// `request_stack`: workers can be asked at any time which calls their scripts are in. Default no.
     pub request_stack: bool,
+    /// `pm.max_children = auto`: the bounds within which the daemon itself decides; the upper one is `pm_max_children`.
+    pub pm_auto_children: Option<AutoChildren>,
+    /// `pm.memory_reserve`: memory that is not for workers where the daemon decides how many there are. Default 20%.
+    pub pm_memory_reserve: Reserve,
 }
 
 impl Pool {
@@ -173,6 +177,8 @@ impl Pool {
             php_admin_value: Vec::new(),
             request_queue_timeout: 0,
             request_stack: false,
+            pm_auto_children: None,
+            pm_memory_reserve: Reserve::default(),
         }
     }
 

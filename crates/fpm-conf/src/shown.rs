@@ -100,7 +100,10 @@ const POOL: &[Row<Pool>] = &[
     ("process.priority", |s| s.process_priority.and_then(number)),
     ("process.dumpable", |s| yes_no(s.process_dumpable)),
     ("pm", |s| word(s.pm.name())),
-    ("pm.max_children", |s| number(s.pm_max_children)),
+    ("pm.max_children", |s| match s.pm_auto_children {
+        Some(auto) => Some(auto.shown()),
+        None => number(s.pm_max_children),
+    }),
     ("pm.start_servers", |s| number(s.pm_start_servers)),
     ("pm.min_spare_servers", |s| number(s.pm_min_spare_servers)),
     ("pm.max_spare_servers", |s| number(s.pm_max_spare_servers)),
@@ -146,6 +149,7 @@ const POOL: &[Row<Pool>] = &[
         seconds(s.request_queue_timeout)
     }),
     ("request_stack", |s| yes_no(s.request_stack)),
+    ("pm.memory_reserve", |s| Some(s.pm_memory_reserve.shown())),
 ];
 
 const LISTS: &[ListRow] = &[
@@ -217,7 +221,8 @@ mod tests {
         assert_eq!(known(GLOBAL), global);
 
         let mut pool = fields(&format!("{:#?}", Pool::new("www", "9000")));
-        for none in ["name", "status_of", "listen_raw"] {
+        // The last one is shown as `pm.max_children`.
+        for none in ["name", "status_of", "listen_raw", "pm_auto_children"] {
             assert!(pool.remove(none), "{none}");
         }
         let lists = LISTS.iter().map(|(name, _)| (*name).to_owned());

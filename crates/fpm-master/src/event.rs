@@ -71,6 +71,8 @@ pub(crate) enum Timer {
     Stacks,
     /// The next look at the workers of pools with `request_terminate_timeout`.
     TimeLimits,
+    /// The next look at the memory, for pools with `pm.max_children = auto`.
+    Size,
     /// While a reload replaces workers: look how far they are.
     Turnover,
     /// The next measure against workers of a retiring generation that have not left.

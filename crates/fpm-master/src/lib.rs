@@ -36,6 +36,7 @@ mod reload;
 mod roster;
 pub mod run;
 mod settings;
+mod sizing;
 mod slow_log;
 mod stacks;
 mod state;

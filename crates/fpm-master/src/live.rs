@@ -19,7 +19,7 @@ use fpm_events::{EventLoop, Interest, TimerId};
 use fpm_os::clock;
 use fpm_os::process::kill;
 use fpm_os::signal::Signal;
-use fpm_os::{listener, notification};
+use fpm_os::{listener, memory, notification};
 use fpm_scoreboard::{PoolBoard, SlotSnapshot, SlotState, Stage};
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -31,6 +31,7 @@ use crate::event::{CallerId, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
 use crate::program::{Options, Program, Stream};
+use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::heritage::Whole;
@@ -399,6 +400,19 @@ impl<P: Program> World for Live<P> {
 
     fn worker_status(&self, worker: WorkerId, now: Duration) -> Option<WorkerStatus> {
         self.status_of_worker(worker, now)
+    }
+
+    fn memory(&self) -> io::Result<Memory> {
+        Ok(Memory {
+            limit: memory::limit()?,
+            // A kernel that does not measure it is never short of it.
+            pressure: memory::pressure().unwrap_or(0.0),
+        })
+    }
+
+    fn takes(&self, worker: WorkerId) -> Option<u64> {
+        let state = self.state(worker).filter(|state| state.requests > 0)?;
+        memory::proportional_set_size(state.pid).ok()
     }
 
     fn reopen_log(&mut self) -> io::Result<()> {

@@ -37,6 +37,7 @@ mod reload;
 mod reopening;
 mod replacement;
 mod retirement;
+mod sizes;
 mod stacks;
 mod status;
 mod stop;
@@ -191,6 +192,7 @@ impl<W: World> Master<W> {
             Timer::Maintenance => self.maintain(now),
             Timer::Look(pool) => self.look_again(now, pool),
             Timer::Report => self.report(now),
+            Timer::Size => self.size_pools(now),
             Timer::Escalate => self.escalate(now),
             Timer::Revive(pool) => self.revive(now, pool),
             Timer::Fork(group) => self.fork_again(now, group),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::backoff::Backoff;
 use crate::group::GroupId;
 use crate::pm::{Looks, ProcessManager};
+use crate::sizing::Sizer;
 use crate::time_limit::TimeLimit;
 
 /// Wait this long after the first worker that died before it could serve; the wait doubles with each further one.
@@ -50,6 +51,8 @@ pub(crate) struct PoolAtWork {
     pub(crate) births: Births,
     /// How many workers it is to get as soon as those of earlier generations leave room; 0 when that is settled.
     pub(crate) target: u32,
+    /// Decides about `pm.max_children` where that is `auto`.
+    pub(crate) sizer: Option<Sizer>,
     /// Workers that take no client any more, have been replaced and are about to end.
     pub(crate) spent: u32,
     /// Whether it is to have no workers for the time being.
@@ -86,7 +89,9 @@ pub(crate) struct Births {
 impl PoolAtWork {
     /// Sets up a pool without workers.
     pub(crate) fn new(pool: &Pool, global: &Global, group: GroupId) -> PoolAtWork {
-        PoolAtWork {
+        let sizer = Sizer::new(pool);
+        let begin = sizer.as_ref().map(Sizer::floor);
+        let mut at_work = PoolAtWork {
             name: pool.name.clone(),
             group,
             manager: ProcessManager::new(pool),
@@ -107,7 +112,12 @@ impl PoolAtWork {
             capacity: capacity(pool, global),
             spares: spares(pool, pool.pm_max_children),
             slots: vec![None; slots(pool, global) as usize],
+            sizer,
+        };
+        if let Some(floor) = begin {
+            at_work.set_max_children(floor);
         }
+        at_work
     }
 
     /// Forgets the births that have not been asked for.

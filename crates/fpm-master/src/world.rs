@@ -20,6 +20,7 @@ use crate::error::MasterError;
 use crate::event::{CallerId, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
+use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
@@ -163,6 +164,15 @@ pub(crate) trait World {
 
     /// Tells what a worker does, if it has got so far as to say so itself.
     fn worker_status(&self, worker: WorkerId, now: Duration) -> Option<WorkerStatus>;
+
+    /// Returns how much memory there is for all, and whether it is short.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    fn memory(&self) -> io::Result<Memory>;
+
+    /// Returns what a worker takes of the memory, in bytes; `None` before it has served, or when the kernel does not say.
+    fn takes(&self, worker: WorkerId) -> Option<u64>;
 
     /// Opens the error log again under its name.
     ///

@@ -22,6 +22,7 @@ pub mod identity;
 pub mod limits;
 pub mod listener;
 pub mod memfd;
+pub mod memory;
 pub mod notification;
 pub mod peer;
 pub mod poll;

@@ -139,10 +139,19 @@ impl<W: World> Master<W> {
             return Answer::Failed(Failure::OutOfRange { most });
         }
         let at_work = self.generations.pool_mut(pool);
-        let before = at_work.max_children();
-        at_work.set_max_children(max_children);
-        let (name, group) = (&at_work.name, at_work.group);
+        let (name, before) = (&at_work.name, at_work.max_children());
         tracing::info!("[pool {name}] pm.max_children is {max_children} now, it was {before}");
+        // It holds, whatever the memory says.
+        at_work.sizer = None;
+        self.resize(now, pool, max_children);
+        Answer::Done
+    }
+
+    /// Lets a pool have another number of workers.
+    pub(super) fn resize(&mut self, now: Duration, pool: PoolId, max_children: u32) {
+        let at_work = self.generations.pool_mut(pool);
+        let (before, group) = (at_work.max_children(), at_work.group);
+        at_work.set_max_children(max_children);
         if max_children < before {
             self.cancel_births(pool);
             self.shrink(now, pool, max_children);
@@ -151,7 +160,6 @@ impl<W: World> Master<W> {
             self.fill(now, pool);
             self.pump(now, group);
         }
-        Answer::Done
     }
 
     /// Lets workers go until there are so many, those that have nothing to do first.

@@ -67,6 +67,7 @@ impl<W: World> Master<W> {
         match self.world.prepare(next) {
             Ok(config) => {
                 self.generations.add(next, &config);
+                self.inherit_sizes(next);
                 self.reload.enter(Phase::Launching { next, since: now });
                 for group in self.generations.get(next).group_ids() {
                     self.start_zygote(now, group);
@@ -152,6 +153,7 @@ impl<W: World> Master<W> {
             }
         }
         self.schedule_maintenance(now);
+        self.schedule_sizing(now);
         self.reload.enter(Phase::Replacing);
         self.replace(now);
     }

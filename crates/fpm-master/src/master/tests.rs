@@ -19,6 +19,7 @@ mod orders;
 mod proof;
 mod recycling;
 mod reloads;
+mod sizes;
 mod stops;
 mod time_limits;
 mod turbulence;

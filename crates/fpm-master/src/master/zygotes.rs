@@ -120,6 +120,7 @@ impl<W: World> Master<W> {
             self.want(now, pool, Reason::Demand, initial);
         }
         self.schedule_maintenance(now);
+        self.schedule_sizing(now);
         for group in self.generations.serving().group_ids() {
             self.pump(now, group);
         }

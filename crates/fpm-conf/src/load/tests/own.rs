@@ -4,12 +4,12 @@
 use expect_test::expect;
 
 use super::*;
-use crate::{LogFormat, Surge, TermMeans};
+use crate::{AutoChildren, LogFormat, Reserve, Surge, TermMeans};
 
 /// A file that sets all of them.
 const ALL: &str = "[global]\nreload.surge = 50%\nworker_shutdown_timeout = 2m\nshutdown_on_term = graceful\n\
-    log_format = json\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = 5\n\
-    request_queue_timeout = 30s\nrequest_stack = yes\naccess.log = /tmp/a\naccess.format = json\n";
+    log_format = json\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = auto 3-30\n\
+    pm.memory_reserve = 2G\nrequest_queue_timeout = 30s\nrequest_stack = yes\naccess.log = /tmp/a\naccess.format = json\n";
 
 fn dump(text: &str) -> String {
     let options = LoadOptions {
@@ -30,6 +30,13 @@ fn they_are_typed() {
     assert_eq!(socket, Some("/php/var/run/fpmd.control".into()));
     assert_eq!(config.pools[0].request_queue_timeout, 30);
     assert!(config.pools[0].request_stack);
+    let bounds = AutoChildren {
+        floor: 3,
+        ceiling: 30,
+    };
+    assert_eq!(config.pools[0].pm_auto_children, Some(bounds));
+    assert_eq!(config.pools[0].pm_max_children, 30);
+    assert_eq!(config.pools[0].pm_memory_reserve, Reserve::Bytes(2 << 30));
     assert_eq!(config.pools[0].access_format, Some("json".into()));
 }
 
@@ -43,6 +50,7 @@ fn who_does_not_set_them_gets_what_php_fpm_does() {
     assert_eq!(config.global.control_listen, None);
     assert_eq!(config.pools[0].request_queue_timeout, 0);
     assert!(!config.pools[0].request_stack);
+    assert_eq!(config.pools[0].pm_auto_children, None);
 }
 
 #[test]
@@ -56,6 +64,8 @@ fn a_dump_shows_those_that_the_file_sets() {
             "control.listen",
             "request_queue_timeout",
             "request_stack",
+            "max_children = auto",
+            "pm.memory_reserve",
         ];
         dump.lines()
             .filter(|line| names.iter().any(|name| line.contains(name)))
@@ -69,8 +79,10 @@ fn a_dump_shows_those_that_the_file_sets() {
         NOTICE: 	shutdown_on_term = graceful
         NOTICE: 	log_format = json
         NOTICE: 	control.listen = /php/var/run/fpmd.control
+        NOTICE: 	pm.max_children = auto 3-30
         NOTICE: 	request_queue_timeout = 30s
         NOTICE: 	request_stack = yes
+        NOTICE: 	pm.memory_reserve = 2147483648
     "#]]
     .assert_eq(&own(&dump(ALL)));
 }

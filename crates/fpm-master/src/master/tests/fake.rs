@@ -26,6 +26,7 @@ use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::master::{Master, Outcome};
 use crate::pool::PoolId;
+use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
@@ -63,6 +64,9 @@ pub(super) struct FakeWorld {
     /// What becomes of a notification.
     pub(super) audience: Option<Audience>,
     pub(super) load: Load,
+    pub(super) memory: Memory,
+    /// What workers take of it that have served, in bytes.
+    pub(super) sizes: BTreeMap<WorkerId, u64>,
     /// What a reload finds; `None` is a configuration that cannot be used.
     pub(super) next: Option<Config>,
     pub(super) examination: Result<Examination, Refusal>,
@@ -297,6 +301,14 @@ impl World for FakeWorld {
         None
     }
 
+    fn memory(&self) -> io::Result<Memory> {
+        Ok(self.memory)
+    }
+
+    fn takes(&self, worker: WorkerId) -> Option<u64> {
+        self.sizes.get(&worker).copied()
+    }
+
     fn reopen_log(&mut self) -> io::Result<()> {
         if self.reopen_fails {
             Err(io::Error::other("no"))
@@ -349,6 +361,11 @@ impl Stage {
             unopenable: None,
             audience: Some(Audience::Nobody),
             load: Load::default(),
+            memory: Memory {
+                limit: 1 << 30,
+                pressure: 0.0,
+            },
+            sizes: BTreeMap::new(),
             next: Some(config.clone()),
             examination: Ok(Examination::Unneeded),
             decided: None,

@@ -20,6 +20,7 @@ use crate::error::MasterError;
 use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
+use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
@@ -556,6 +557,14 @@ impl World for Kernel {
     }
 
     fn worker_status(&self, _worker: WorkerId, _now: Duration) -> Option<WorkerStatus> {
+        None
+    }
+
+    fn memory(&self) -> io::Result<Memory> {
+        Err(io::Error::other("nobody asks"))
+    }
+
+    fn takes(&self, _worker: WorkerId) -> Option<u64> {
         None
     }
 
