@@ -194,8 +194,9 @@ fn program_that_is_no_good_is_refused_and_everything_goes_on() -> Result {
         return Ok(());
     }
     let programs = Programs::new()?;
-    let fpm = programs.start(Daemon::echo().workers(2))?;
-    let worker = fpm.processes("php-fpm: pool www")?[0].pid();
+    let daemon = Daemon::echo().file("pid.php", "<?php echo getmypid();");
+    let fpm = programs.start(daemon.workers(2))?;
+    let worker: i32 = fpm.get("/pid.php")?.text().parse()?;
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(2);
     let cases = [
         ("no program at all\n", "Exec format error (8)"),
@@ -221,7 +222,7 @@ fn program_that_is_no_good_is_refused_and_everything_goes_on() -> Result {
         ),
         (
             "#!/bin/sh\nexec sleep 1000\n",
-            "it does not say within 5 seconds that it can take over from a running program",
+            "it does not say within 10 seconds that it can take over from a running program",
         ),
     ];
     let ((), report) = load.during(|running| {

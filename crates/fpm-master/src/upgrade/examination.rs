@@ -12,7 +12,7 @@ use super::state::{FORMAT, format_of};
 use crate::obituary::Ending;
 
 /// A program may take this long until it says what it reads. It has only to be loaded.
-pub(crate) const WORD: Duration = Duration::from_secs(5);
+pub(crate) const WORD: Duration = Duration::from_secs(10);
 
 /// It may take this long for all, PHP's start included.
 pub(crate) const ALL: Duration = Duration::from_secs(60);
@@ -131,7 +131,7 @@ mod tests {
             (
                 None,
                 None,
-                "it does not say within 5 seconds that it can take over from a running program",
+                "it does not say within 10 seconds that it can take over from a running program",
             ),
         ] {
             assert_eq!(verdict(word, status), expected);

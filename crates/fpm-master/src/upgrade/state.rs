@@ -98,7 +98,7 @@ pub(crate) struct Details {
 pub(crate) struct Setting {
     pub(crate) number: Generation,
     pub(crate) config: Config,
-    /// For each pool, which of the estate's sockets it listens at.
+    /// For each pool, which of the estate's sockets it listens at; none when they have been closed.
     pub(crate) listeners: Vec<usize>,
     /// For each pool.
     pub(crate) access_logs: Vec<Option<AccessLog>>,
@@ -288,7 +288,6 @@ impl Details {
         for (setting, known) in self.generations.iter().zip(&decided.generations) {
             let pools = setting.config.pools.len();
             let lengths = [
-                setting.listeners.len(),
                 setting.access_logs.len(),
                 setting.regions.len(),
                 setting.handed_on.len(),
@@ -296,7 +295,13 @@ impl Details {
                 known.missing.len(),
                 known.services.len(),
             ];
+            let listens = match setting.listeners.len() {
+                // Those of a generation that retires have been closed, or are another one's by now.
+                0 if setting.number != decided.serving => true,
+                listeners => listeners == pools,
+            };
             if setting.number != known.number
+                || !listens
                 || lengths.iter().any(|length| *length != pools)
                 || setting.listeners.iter().any(|socket| *socket >= sockets)
             {

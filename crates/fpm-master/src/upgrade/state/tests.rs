@@ -138,6 +138,22 @@ fn a_state_comes_back() {
 }
 
 #[test]
+fn a_generation_that_retires_may_have_closed_its_sockets() {
+    let mut state = state();
+    let details = &mut state.details;
+    let (mut setting, mut known) = (
+        details.generations[0].clone(),
+        details.decided.generations[0].clone(),
+    );
+    (setting.number, known.number) = (Generation(6), Generation(6));
+    setting.listeners.clear();
+    (known.standing, known.zygotes) = (Standing::Retiring, vec![None]);
+    details.generations.insert(0, setting);
+    details.decided.generations.insert(0, known);
+    assert_eq!(decode(&encode(&state).unwrap()).unwrap(), state);
+}
+
+#[test]
 fn another_format_is_refused_with_its_name() {
     let bytes = encode(&state()).unwrap();
     let other = [b"fpmd state 2\n", &bytes[13..]].concat();
@@ -170,10 +186,11 @@ fn a_strangers_sockets_are_understood_and_nothing_else() {
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
-    let cases: [(&str, Spoil); 8] = [
+    let cases: [(&str, Spoil); 9] = [
         ("generations", |d| d.decided.serving = Generation(1)),
         ("generations", |d| d.generations[0].listeners = vec![1]),
         ("generations", |d| d.generations[0].owners.clear()),
+        ("generations", |d| d.generations[0].listeners.clear()),
         ("generations", |d| d.decided.generations.clear()),
         ("zygotes", |d| d.zygotes.clear()),
         ("zygotes", |d| d.zygotes[0].pid = 1),
