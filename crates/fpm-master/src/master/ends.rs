@@ -14,6 +14,7 @@ use super::Master;
 use crate::generation::Standing;
 use crate::journal::line;
 use crate::obituary::{Ending, Lifetime};
+use crate::pool::PoolId;
 use crate::reload::Phase;
 use crate::roster::{Leaving, Reason, Worker};
 use crate::state::State;
@@ -87,13 +88,18 @@ impl<W: World> Master<W> {
         {
             self.on_connection(now, worker.pool);
         }
-        self.succeed_to(now, worker.pool);
+        self.made_way(now, worker.pool);
+    }
+
+    /// A worker of a pool, or one that was to be, is no more: whoever waits for its place, or for its end, goes on.
+    pub(super) fn made_way(&mut self, now: Duration, pool: PoolId) {
+        self.succeed_to(now, pool);
         // All groups: the one that ended may have stood in the way of `process.max`.
         for group in self.generations.group_ids() {
             self.pump(now, group);
         }
-        let name = self.generations.pool(worker.pool).name.clone();
-        self.retired(now, worker.pool.generation);
+        let name = self.generations.pool(pool).name.clone();
+        self.retired(now, pool.generation);
         self.answer_drained(name.as_ref());
     }
 
@@ -146,7 +152,7 @@ impl<W: World> Master<W> {
         if self.state != State::Normal {
             self.wind_down_if_empty(now);
         } else if standing == Standing::Retiring {
-            self.retired(now, worker.pool.generation);
+            self.made_way(now, worker.pool);
         } else {
             self.want(now, worker.pool, worker.reason, 1);
             self.pump(now, self.generations.pool(worker.pool).group);

@@ -38,7 +38,8 @@ impl<W: World> Master<W> {
         let count = wanted.min(room);
         if count < wanted {
             let workers = u32::try_from(at_work.workers().count()).unwrap_or(u32::MAX);
-            at_work.target = at_work.target.max(workers + at_work.queued + wanted);
+            let under_way = at_work.queued + at_work.births.missing;
+            at_work.target = at_work.target.max(workers + under_way + wanted);
         }
         at_work.queued += count;
         let group = at_work.group;
@@ -192,11 +193,12 @@ impl<W: World> Master<W> {
         match self.generations.get(group.generation).standing {
             Standing::Serving => {}
             Standing::Coming => {
+                self.succeed_to(now, birth.0);
                 self.give_up(now, &format_args!("fork() failed: {}", described(error)));
                 return;
             }
             Standing::Retiring => {
-                self.retired(now, group.generation);
+                self.made_way(now, birth.0);
                 return;
             }
         }
