@@ -87,6 +87,9 @@ pub trait Program {
 
     /// Tries again to write what the log did not take when it was to be written.
     fn flush_log(&mut self) -> Backlog;
+
+    /// Has the log take what it did not take before, for a moment at the most: nobody will try again.
+    fn finish_log(&mut self);
 }
 
 /// A worker that says something on its outputs.

@@ -152,6 +152,10 @@ impl Program for &mut Daemon {
     fn flush_log(&mut self) -> Backlog {
         self.log.flush()
     }
+
+    fn finish_log(&mut self) {
+        self.log.finish();
+    }
 }
 
 /// Returns what there is to say about a configuration that cannot be used.

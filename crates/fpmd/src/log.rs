@@ -18,6 +18,7 @@ use fpm_os::clock;
 use fpm_os::sink;
 use fpm_os::stdio::{StandardStream, open_null};
 
+mod destination;
 mod json;
 mod layer;
 mod line;
@@ -27,11 +28,10 @@ mod syslog;
 mod tests;
 mod words;
 
+pub(crate) use destination::Destination;
 use line::{Form, Place, Record, compose};
 use outlet::{Backlog, Outlet};
 use syslog::Syslog;
-
-use crate::cli::Stderr;
 
 /// How long the end of the daemon waits for its log.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
@@ -74,27 +74,6 @@ enum Phase {
     Starting,
     /// Stderr is the log.
     Launched,
-}
-
-/// Whether log lines go to the error log or to stderr once the daemon runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Destination {
-    /// To `error_log`.
-    ErrorLog,
-    /// To stderr; `error_log` is created all the same.
-    Stderr,
-}
-
-impl Destination {
-    /// Finds out where lines go: a daemon in the background logs to `error_log`, one in the foreground to the terminal, if
-    /// there is one or if it was told to.
-    pub(crate) fn of(global: &Global, stderr: Stderr) -> Destination {
-        if global.daemonize || (stderr == Stderr::IfTerminal && !io::stderr().is_terminal()) {
-            Destination::ErrorLog
-        } else {
-            Destination::Stderr
-        }
-    }
 }
 
 impl Log {

@@ -93,8 +93,8 @@ impl<P: Program> Live<P> {
             .chain(arguments)
             .collect();
         tracing::info!("upgrading: execv(\"{}\")", program.display());
-        // What the log does not take now is lost.
-        self.program.flush_log();
+        // What the log does not take by then is lost.
+        self.program.finish_log();
         Err(replace_program(program, &arguments, &kept).to_string())
     }
 

@@ -3,6 +3,7 @@
 use fpm_conf::Facility;
 
 use super::*;
+use crate::cli::Stderr;
 
 fn global(path: &std::path::Path) -> Global {
     let path = path.as_os_str().as_bytes();
