@@ -49,15 +49,14 @@ fn values_and_numbers_are_others_afterwards() -> Result {
     fpm.log().wait_for("NOTICE: reloading: ")?;
     let inherited = fpm.log().lines_with("NOTICE: using inherited socket fd=");
     assert_eq!(inherited.len(), 1, "{inherited:?}");
-    assert_eq!(fpm.processes("php-fpm: pool www")?.len(), 5);
+    fpm.wait_for_processes("php-fpm: pool www", 5)?;
     Ok(())
 }
 
 #[test]
 fn process_manager_may_be_another_one() -> Result {
     let fpm = daemon().workers(3).start()?;
-    let workers = fpm.processes("php-fpm: pool www")?;
-    assert_eq!(workers.len(), 3);
+    let workers = fpm.wait_for_processes("php-fpm: pool www", 3)?;
     fpm.edit("pm = static", "pm = ondemand")?;
     fpm.reload()?;
     assert_eq!(fpm.get("/t.php")?.text(), "served -");
@@ -72,7 +71,7 @@ fn process_manager_may_be_another_one() -> Result {
 fn pools_come_and_go() -> Result {
     let fpm = daemon().other_pool("gone", "").start()?;
     let socket = fs::metadata(fpm.site().path("www.sock"))?.ino();
-    let gone = fpm.processes("php-fpm: pool gone")?;
+    let gone = fpm.wait_for_processes("php-fpm: pool gone", 1)?;
     for _ in 0..2 {
         fpm.edit("gone", "come")?;
     }
@@ -241,7 +240,7 @@ fn winch_lets_all_workers_go_and_hup_brings_them_back() -> Result {
     }
     let fpm = daemon().workers(2).start()?;
     let (mut running, gate) = long_request(&fpm, "gate")?;
-    let workers = fpm.processes("php-fpm: pool www")?;
+    let workers = fpm.wait_for_processes("php-fpm: pool www", 2)?;
     fpm.signal(Signal::SIGWINCH)?;
     gate.open()?;
     assert_eq!(running.answer()?.body, b"done");

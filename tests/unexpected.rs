@@ -37,7 +37,7 @@ fn restart_takes_over_the_socket_of_a_master_that_was_killed() -> Result {
     let gate = Gate::new(killed.site(), "gate")?;
     let mut running = ask(&killed, "/wait.php")?;
     running.output_until("begun")?;
-    let workers = killed.processes("php-fpm: pool www")?;
+    let workers = killed.wait_for_processes("php-fpm: pool www", 2)?;
     killed.signal(Signal::SIGKILL)?;
     killed.wait()?;
     if under()? == Under::Original {
@@ -100,7 +100,7 @@ fn machine_without_room_for_processes_is_served_with_what_there_is() -> Result {
         assert_eq!(fpm.get("/t.php")?.text(), "served -");
     }
     assert_eq!(fpm.get("/limit.php?most=max")?.text(), "done\n");
-    while fpm.processes("php-fpm: pool www")?.len() < 2 {}
+    fpm.wait_for_processes("php-fpm: pool www", 2)?;
     assert_eq!(fpm.get("/t.php")?.text(), "served -");
     Ok(())
 }

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::process::{Child, ExitStatus};
+use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::tail::Tail;
-use crate::{Address, Answer, Connection, Log, Process, Request, Result, Site};
+use crate::{Address, Answer, Connection, Log, PATIENCE, Process, Request, Result, Site};
 
 /// A running daemon. It is killed with all its processes when dropped; a failed test shows its log.
 #[derive(Debug)]
@@ -195,6 +196,25 @@ impl Fpm {
     /// Fails when /proc cannot be read.
     pub fn processes(&self, title: &str) -> Result<Vec<Process>> {
         Process::titled(self.process.pid(), title)
+    }
+
+    /// Waits until there are `count` processes with such a title, which a process gets some time after its birth.
+    ///
+    /// # Errors
+    /// Fails when there is another number of them after [`PATIENCE`].
+    pub fn wait_for_processes(&self, title: &str, count: usize) -> Result<Vec<Process>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.processes(title)?;
+            if found.len() == count {
+                return Ok(found);
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{} processes {title}, not {count}",
+                found.len()
+            );
+        }
     }
 }
 
