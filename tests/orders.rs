@@ -4,8 +4,9 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use fpmd_tests::control::{run, start, status};
-use fpmd_tests::{Daemon, Gate, Load, Result};
+use fpmd_tests::control::{edit, run, start, status};
+use fpmd_tests::{Daemon, Fpm, Gate, Load, Process, Result};
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_pool_is_drained_and_resumed_and_nobody_is_lost() -> Result {
@@ -15,11 +16,11 @@ fn a_pool_is_drained_and_resumed_and_nobody_is_lost() -> Result {
     let Some(fpm) = start(daemon)? else {
         return Ok(());
     };
-    let others = fpm.processes("php-fpm: pool api")?;
+    let others = workers(&fpm, "api")?;
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(4);
     let ((), report) = load.during(|running| {
         for _ in 0..3 {
-            running.wait_for_answers(running.answers() + 20)?;
+            running.wait_for_answers(20)?;
             let (code, _, complaint) = run(&fpm, "drain www")?;
             assert_eq!(code, 0, "{complaint}");
             assert_eq!(fpm.processes("php-fpm: pool www")?.len(), 0);
@@ -28,13 +29,12 @@ fn a_pool_is_drained_and_resumed_and_nobody_is_lost() -> Result {
             assert_eq!(status["pools"][1]["drained"], false);
             assert_eq!(run(&fpm, "resume www")?.0, 0);
         }
-        running.wait_for_answers(running.answers() + 20)
+        running.wait_for_answers(20)
     })?;
     report.all_good()?;
-    let same = fpm.processes("php-fpm: pool api")?;
     assert_eq!(
-        same[0].pid(),
-        others[0].pid(),
+        workers(&fpm, "api")?,
+        others,
         "the other pool is left alone"
     );
     let (code, _, complaint) = run(&fpm, "drain nobody")?;
@@ -162,4 +162,108 @@ fn quit_and_stop_are_waited_for() -> Result {
         assert_eq!(run(&fpm, command)?.0, 2, "there is nobody to stop");
     }
     Ok(())
+}
+
+/// Who serves a pool, once all have said so.
+fn workers(fpm: &Fpm, pool: &str) -> Result<Vec<i32>> {
+    loop {
+        let status = status(fpm)?;
+        let pools = status["pools"].as_array().map(Vec::as_slice);
+        let mut pools = pools.unwrap_or_default().iter();
+        let found = pools.find(|known| known["name"] == pool);
+        let Some(pool) = found else {
+            return Ok(Vec::new());
+        };
+        let workers = pool["workers"].as_array().map(Vec::as_slice);
+        let pids: Vec<i32> = workers
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|worker| i32::try_from(worker["pid"].as_i64()?).ok())
+            .collect();
+        if Some(pids.len() as u64) == pool["max_children"].as_u64() {
+            return Ok(pids);
+        }
+    }
+}
+
+#[test]
+fn a_reload_of_one_pool_leaves_the_others_their_workers() -> Result {
+    let daemon = Daemon::echo()
+        .workers(3)
+        .pool("env[X] = before")
+        .other_pool("api", "pm.max_children = 2");
+    let Some(fpm) = start(daemon)? else {
+        return Ok(());
+    };
+    let (kept, replaced) = (workers(&fpm, "www")?, workers(&fpm, "api")?);
+    let load = Load::direct(&fpm, &fpm.request("/t.php"), "served before").clients(3);
+    let ((), report) = load.during(|running| {
+        edit(&fpm, "env[X] = before", "env[X] = after")?;
+        edit(&fpm, "pm.max_children = 2", "pm.max_children = 4")?;
+        let (_, text, _) = run(&fpm, "reload --dry-run --pool api")?;
+        assert_eq!(
+            text,
+            "[www] unchanged\n[api] changed\n  pm.max_children: 2 -> 4\n"
+        );
+        // More often than there may be generations that still have work.
+        for generation in 2..9 {
+            let (code, text, complaint) = run(&fpm, "reload --pool api")?;
+            let expected = format!("generation {generation} serves\n");
+            assert_eq!((code, text), (0, expected), "{complaint}");
+            assert_eq!(workers(&fpm, "www")?, kept);
+            running.wait_for_answers(5)?;
+        }
+        let api = workers(&fpm, "api")?;
+        assert!(
+            !api.iter().any(|pid| replaced.contains(pid)),
+            "{api:?} {replaced:?}"
+        );
+        assert_eq!(status(&fpm)?["pools"][1]["max_children"], 4);
+        Ok(())
+    })?;
+    report.all_good()?;
+    assert_eq!(status(&fpm)?["pools"][0]["requests"], report.answers);
+
+    // A worker of a pool that was kept ends: the next one is as the pool was.
+    Process::of(kept[0])?.signal(Signal::SIGTERM)?;
+    fpm.log()
+        .wait_for(&format!("child {} exited on signal 15", kept[0]))?;
+    for _ in 0..6 {
+        assert_eq!(fpm.get("/t.php")?.text(), "served before");
+    }
+    // Everything is reloaded, and what was before is gone.
+    assert_eq!(run(&fpm, "reload")?.0, 0);
+    assert_eq!(fpm.get("/t.php")?.text(), "served after");
+    while status(&fpm)?["generations"].as_array().map(Vec::len) != Some(1) {}
+    assert_eq!(fpm.processes("php-fpm: zygote")?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn pools_appear_and_vanish_alone_and_unknown_ones_are_named() -> Result {
+    let Some(fpm) = start(Daemon::echo().other_pool("api", ""))? else {
+        return Ok(());
+    };
+    let kept = workers(&fpm, "www")?;
+    edit(&fpm, "[api]", "[new]")?;
+    assert_eq!(run(&fpm, "reload --pool new --pool api")?.0, 0);
+    let status = status(&fpm)?;
+    assert_eq!(
+        (&status["pools"][0]["name"], &status["pools"][1]["name"]),
+        (&"www".into(), &"new".into())
+    );
+    assert_eq!(workers(&fpm, "www")?, kept);
+    let (code, _, complaint) = run(&fpm, "reload --pool api")?;
+    assert!(
+        code == 1 && complaint.contains("there is no pool api"),
+        "{complaint}"
+    );
+    edit(&fpm, "pm = static", "pm = sometimes")?;
+    let (code, _, complaint) = run(&fpm, "reload --pool new")?;
+    assert!(
+        code == 1 && complaint.contains("invalid process manager"),
+        "{complaint}"
+    );
+    assert_eq!(workers(&fpm, "www")?, kept);
+    fpm.serves_on()
 }

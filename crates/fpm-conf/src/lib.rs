@@ -40,6 +40,7 @@ mod pool;
 mod prefix;
 mod report;
 mod sections;
+mod selection;
 mod shown;
 mod sizing;
 mod source;

@@ -14,7 +14,7 @@ mod status;
 mod wire;
 
 pub use error::ControlError;
-pub use message::{Answer, Detail, Failure, Request};
+pub use message::{Answer, Detail, Failure, Request, Scope};
 pub use stack::{Doing, RequestStack, StackCall, WorkerStack};
 pub use status::{
     GenerationStatus, PoolStatus, Standing, State, Status, WorkerStage, WorkerStatus,

@@ -2,6 +2,7 @@
 //!
 //! Rule: raise [`VERSION`](crate::VERSION) with every change here.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use fpm_conf::Changes;
@@ -16,9 +17,9 @@ pub enum Request {
     /// How is the daemon?
     Status(Detail),
     /// Read the configuration again and put it to work. The answer comes when that has happened, or has failed.
-    Reload,
+    Reload(Scope),
     /// Read the configuration again and tell what a reload would change.
-    Preview,
+    Preview(Scope),
     /// Open the logs again under their names.
     Reopen,
     /// End at once. The answer comes when it has.
@@ -47,6 +48,29 @@ pub enum Request {
         /// `pm.max_children`.
         max_children: u32,
     },
+}
+
+/// What a reload is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// The pools of these names. The other pools and the `[global]` section stay as they are.
+    Pools(BTreeSet<String>),
+}
+
+impl Scope {
+    /// Returns what two reloads are about that become one.
+    #[must_use]
+    pub fn and(self, other: Scope) -> Scope {
+        match (self, other) {
+            (Scope::Pools(mut one), Scope::Pools(mut two)) => {
+                one.append(&mut two);
+                Scope::Pools(one)
+            }
+            _ => Scope::All,
+        }
+    }
 }
 
 /// How much is told.
@@ -139,8 +163,8 @@ impl Request {
     #[must_use]
     pub fn is_order(&self) -> bool {
         match self {
-            Request::Status(_) | Request::Preview | Request::Stack { .. } => false,
-            Request::Reload
+            Request::Status(_) | Request::Preview(_) | Request::Stack { .. } => false,
+            Request::Reload(_)
             | Request::Reopen
             | Request::Stop
             | Request::Quit
@@ -151,13 +175,25 @@ impl Request {
     }
 }
 
+impl fmt::Display for Scope {
+    /// Writes the options of the command line that say so, each with a blank before it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::All => Ok(()),
+            Scope::Pools(names) => names
+                .iter()
+                .try_for_each(|name| write!(f, " --pool {name}")),
+        }
+    }
+}
+
 impl fmt::Display for Request {
     /// Writes it as on the command line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Request::Status(_) => f.write_str("status"),
-            Request::Reload => f.write_str("reload"),
-            Request::Preview => f.write_str("reload --dry-run"),
+            Request::Reload(scope) => write!(f, "reload{scope}"),
+            Request::Preview(scope) => write!(f, "reload --dry-run{scope}"),
             Request::Reopen => f.write_str("reopen"),
             Request::Stop => f.write_str("stop"),
             Request::Quit => f.write_str("quit"),

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::error::ControlError;
 
 /// Version of all messages.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Longest request, in bytes.
 pub const LONGEST_REQUEST: usize = 64 << 10;
@@ -138,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::message::{Answer, Detail, Failure, Request};
+    use crate::message::{Answer, Detail, Failure, Request, Scope};
 
     /// Feeds bytes in one piece and takes a request.
     fn request(bytes: &[u8]) -> Result<Option<Request>, ControlError> {
@@ -155,8 +155,8 @@ mod tests {
     fn messages_come_out_as_they_went_in() {
         let requests = [
             Request::Status(Detail::Workers),
-            Request::Reload,
-            Request::Preview,
+            Request::Reload(Scope::All),
+            Request::Preview(Scope::Pools(["www".to_owned()].into())),
         ];
         let mut bytes = greeting().to_vec();
         for request in &requests {
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_message_with_something_behind_it_makes_no_sense() {
-        let mut bytes = encode(&Request::Reload, LONGEST_REQUEST).unwrap();
+        let mut bytes = encode(&Request::Reload(Scope::All), LONGEST_REQUEST).unwrap();
         bytes[0] += 1;
         bytes.push(0);
         let taken = request(&greeted(&bytes));

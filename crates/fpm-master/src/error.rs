@@ -105,6 +105,12 @@ pub enum MasterError {
         /// What has been logged.
         reasons: Vec<String>,
     },
+    /// A reload of this pool was asked for, which is in no configuration.
+    #[error("there is no pool {pool}")]
+    NoSuchPool {
+        /// Its name.
+        pool: String,
+    },
     /// PHP did not start.
     #[error("{reason}")]
     Php {
@@ -143,6 +149,7 @@ impl From<MasterError> for Failure {
     fn from(error: MasterError) -> Failure {
         match error {
             MasterError::Configuration { reasons } => Failure::Configuration(reasons),
+            MasterError::NoSuchPool { pool } => Failure::NoSuchPool(pool),
             error => Failure::Reload(error.to_string()),
         }
     }

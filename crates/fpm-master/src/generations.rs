@@ -86,6 +86,17 @@ impl Generations {
         })
     }
 
+    /// Returns those of them that have workers of their own.
+    pub(crate) fn finishing(&self) -> impl Iterator<Item = &Generation> {
+        self.retiring().filter(|known| !known.is_empty())
+    }
+
+    /// Tells whether no other generation than the one that serves has workers.
+    pub(crate) fn is_alone(&self) -> bool {
+        let mut others = self.all.iter();
+        others.all(|known| known.number == self.serving || known.is_empty())
+    }
+
     /// Returns the pools of the generations before that go by the name of this one.
     pub(crate) fn predecessors(&self, pool: PoolId) -> impl Iterator<Item = &PoolAtWork> {
         self.namesakes(pool, move |known| known < pool.generation)
@@ -110,11 +121,6 @@ impl Generations {
     pub(crate) fn queued(&self) -> u32 {
         let pools = self.all.iter().flat_map(|known| &known.pools);
         pools.map(|pool| pool.queued).sum()
-    }
-
-    /// Returns how many generations there are.
-    pub(crate) fn len(&self) -> usize {
-        self.all.len()
     }
 
     /// Returns the generation that serves.

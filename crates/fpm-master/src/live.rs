@@ -14,7 +14,7 @@ use fpm_channel::underway::Trace;
 use fpm_channel::worker::ToWorker;
 use fpm_channel::{Generation, Output, Spawn, ToZygote, WorkerId};
 use fpm_conf::{Changes, Config, LogFormat};
-use fpm_control::{Answer, PoolStatus, Status, WorkerStatus};
+use fpm_control::{Answer, PoolStatus, Scope, Status, WorkerStatus};
 use fpm_events::{EventLoop, Interest, TimerId};
 use fpm_os::clock;
 use fpm_os::process::kill;
@@ -39,6 +39,7 @@ use crate::upgrade::state::Decided;
 use crate::world::{Activity, Audience, Birth, Examination, Fate, World};
 
 mod callers;
+mod carrying;
 mod control;
 mod examination;
 mod generations;
@@ -126,8 +127,17 @@ pub(crate) enum Token {
 }
 
 impl<P: Program> World for Live<P> {
-    fn prepare(&mut self, next: Generation) -> Result<Config, MasterError> {
-        self.set_up(next)
+    fn prepare(&mut self, next: Generation, scope: &Scope) -> Result<Config, MasterError> {
+        self.set_up(next, scope)
+    }
+
+    fn is_carried(&self, pool: PoolId) -> bool {
+        let setup = self.generations.get(&pool.generation);
+        setup.is_some_and(|setup| setup.carried.contains(&pool.index))
+    }
+
+    fn carry(&mut self, from: PoolId, to: PoolId) {
+        self.rename(from, to);
     }
 
     fn examine(&mut self) -> Result<Examination, Refusal> {
@@ -386,8 +396,8 @@ impl<P: Program> World for Live<P> {
         self.answer_caller(caller, answer);
     }
 
-    fn preview(&self) -> Result<Changes, Vec<String>> {
-        self.preview_changes()
+    fn preview(&self, scope: &Scope) -> Result<Changes, MasterError> {
+        self.preview_changes(scope)
     }
 
     fn status(&self) -> Status {

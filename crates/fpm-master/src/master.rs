@@ -25,6 +25,7 @@ use crate::state::{Escalation, State};
 use crate::systemd::Reports;
 use crate::world::World;
 
+mod carrying;
 mod demand;
 mod ends;
 mod maintenance;

@@ -4,15 +4,21 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
+use fpm_control::Scope;
+
 use crate::event::CallerId;
 
 /// Commands that wait.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Orders {
     /// For a reload that is still to begin.
     next: Vec<CallerId>,
     /// For the one that is under way.
     current: Vec<CallerId>,
+    /// What the reload is about that is still to begin; `None` when nobody has said.
+    next_scope: Option<Scope>,
+    /// What the one under way is about.
+    scope: Scope,
     /// Why the last reload failed; `None` when it did not.
     failure: Option<String>,
     /// For the last worker of a pool to leave.
@@ -21,7 +27,29 @@ pub(crate) struct Orders {
     ends: Vec<CallerId>,
 }
 
+impl Default for Orders {
+    fn default() -> Orders {
+        Orders {
+            next: Vec::new(),
+            current: Vec::new(),
+            next_scope: None,
+            scope: Scope::All,
+            failure: None,
+            drains: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+}
+
 impl Orders {
+    /// Somebody asks for a reload of this.
+    pub(crate) fn want(&mut self, scope: Scope) {
+        self.next_scope = Some(match self.next_scope.take() {
+            Some(known) => known.and(scope),
+            None => scope,
+        });
+    }
+
     /// A command asks for a reload, which will begin at once or later.
     pub(crate) fn await_reload(&mut self, caller: CallerId) {
         self.next.push(caller);
@@ -32,14 +60,17 @@ impl Orders {
         [&self.current[..], &self.next].concat()
     }
 
-    /// A reload reads the configuration now.
-    pub(crate) fn reload_begins(&mut self) {
+    /// A reload reads the configuration now; returns what it is about.
+    pub(crate) fn reload_begins(&mut self) -> Scope {
         self.current.append(&mut self.next);
+        self.scope = self.next_scope.take().unwrap_or(Scope::All);
+        self.scope.clone()
     }
 
     /// The reload under way is given up for another one, which reads the configuration again.
     pub(crate) fn reload_begins_anew(&mut self) {
         self.next.append(&mut self.current);
+        self.want(self.scope.clone());
     }
 
     /// The reload under way is over; returns who waits for that.
@@ -137,6 +168,23 @@ mod tests {
         assert!(orders.reload_over(Some("slow".to_owned())).is_empty());
         orders.reload_begins();
         assert_eq!(orders.reload_over(None), [TWO, ONE]);
+    }
+
+    #[test]
+    fn reloads_that_become_one_are_about_all_that_was_asked_for() {
+        let pools =
+            |names: &[&str]| Scope::Pools(names.iter().map(|name| (*name).to_owned()).collect());
+        let mut orders = Orders::default();
+        assert_eq!(orders.reload_begins(), Scope::All);
+        orders.want(pools(&["a"]));
+        assert_eq!(orders.reload_begins(), pools(&["a"]));
+        orders.want(pools(&["b"]));
+        orders.reload_begins_anew();
+        assert_eq!(orders.reload_begins(), pools(&["a", "b"]));
+        orders.want(pools(&["a"]));
+        orders.want(Scope::All);
+        orders.want(pools(&["b"]));
+        assert_eq!(orders.reload_begins(), Scope::All);
     }
 
     #[test]

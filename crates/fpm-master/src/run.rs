@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use fpm_conf::Config;
+use fpm_control::Scope;
 use fpm_events::EventLoop;
 use fpm_os::clock;
 use fpm_os::process::become_subreaper;
@@ -63,7 +64,7 @@ impl Prepared {
         let events = become_master()?;
         let open_files = make_room(&config);
         let listeners = Listeners::inherit(&config, inherited, options.store.as_ref());
-        let setup = Setup::new(config, &options, &[listeners], None)?;
+        let setup = Setup::new(config, &options, &[listeners], None, &Scope::All)?;
         setup.listeners.announce_uncounted();
         Ok(Prepared {
             options,
@@ -89,7 +90,7 @@ impl Prepared {
         let open_files = left.open_files.or(make_room(&config));
         let known = left.sockets.all();
         let found = Listeners::inherit(&config, left.found, options.store.as_ref());
-        let setup = Setup::new(config, &options, &[known.clone(), found], None)?;
+        let setup = Setup::new(config, &options, &[known.clone(), found], None, &Scope::All)?;
         known.remove_files(std::slice::from_ref(&setup.listeners));
         Ok(Prepared {
             options,

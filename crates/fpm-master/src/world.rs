@@ -9,7 +9,7 @@ use bstr::BString;
 use fpm_channel::underway::Trace;
 use fpm_channel::{Generation, SlotIndex, WorkerId};
 use fpm_conf::{Changes, Config};
-use fpm_control::{Answer, PoolStatus, Status, WorkerStatus};
+use fpm_control::{Answer, PoolStatus, Scope, Status, WorkerStatus};
 use fpm_os::signal::Signal;
 use fpm_scoreboard::SlotSnapshot;
 use nix::errno::Errno;
@@ -28,11 +28,18 @@ use crate::upgrade::state::Decided;
 /// What the master can do to the world outside its memory.
 pub(crate) trait World {
     /// Reads the configuration anew and sets up all that a generation with this number needs before its processes: the sockets
-    /// that are not open yet, too. What goes wrong in the configuration itself is in the log already.
+    /// that are not open yet, too. What goes wrong in the configuration itself is in the log already. Of a reload of some pools the
+    /// other pools are those of the generation that serves.
     ///
     /// # Errors
     /// When the configuration cannot be used; nothing has changed.
-    fn prepare(&mut self, next: Generation) -> Result<Config, MasterError>;
+    fn prepare(&mut self, next: Generation, scope: &Scope) -> Result<Config, MasterError>;
+
+    /// Tells whether a pool of the generation that is being made is to go over as it is.
+    fn is_carried(&self, pool: PoolId) -> bool;
+
+    /// A pool with all its workers is known by another name from now on.
+    fn carry(&mut self, from: PoolId, to: PoolId);
 
     /// Begins to examine the program on disk if it is another one than that which runs.
     ///
@@ -154,7 +161,7 @@ pub(crate) trait World {
     ///
     /// # Errors
     /// What is wrong with it.
-    fn preview(&self) -> Result<Changes, Vec<String>>;
+    fn preview(&self, scope: &Scope) -> Result<Changes, MasterError>;
 
     /// Tells which daemon this is; nothing of what its processes do.
     fn status(&self) -> Status;

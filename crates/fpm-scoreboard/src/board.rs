@@ -36,6 +36,14 @@ impl Board {
         })
     }
 
+    /// Opens the same memory once more.
+    ///
+    /// # Errors
+    /// [`ScoreboardError::Memory`] when there are no descriptors left.
+    pub fn share(&self) -> Result<Board, ScoreboardError> {
+        Board::adopt(self.file.as_fd().try_clone_to_owned()?)
+    }
+
     /// Adds a pool with so many slots, which has counted so much already.
     ///
     /// # Errors

@@ -30,6 +30,11 @@ pub(crate) fn is_command(name: &[u8]) -> bool {
     arguments::names().any(|known| known.as_bytes() == name)
 }
 
+/// Returns the names of all commands, one after the other.
+pub(crate) fn commands() -> String {
+    arguments::names().collect::<Vec<_>>().join(", ")
+}
+
 /// Runs the command; `arguments` begin with the program's name. Returns the exit code, see the help text.
 pub(crate) fn run(arguments: &[OsString]) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -124,12 +129,12 @@ fn status(
 
 fn reload(daemon: &mut Conversation, options: &Reload) -> Result<(), Failure> {
     if options.dry_run {
-        return match daemon.ask(&Request::Preview)? {
+        return match daemon.ask(&Request::Preview(options.scope()))? {
             Answer::Changes(changes) => print(&changes::text(&changes)),
             other => Err(Failure::unexpected(other)),
         };
     }
-    match daemon.ask(&Request::Reload)? {
+    match daemon.ask(&Request::Reload(options.scope()))? {
         Answer::Reloaded { generation } => print(&format!("generation {generation} serves\n")),
         other => Err(Failure::unexpected(other)),
     }

@@ -85,6 +85,7 @@ fn usage(argv0: &BStr, asked: Asked) -> u8 {
         cli::program(argv0),
         BStr::new(&folders.prefix),
         BStr::new(&folders.default_file(None)),
+        &format!("request, {}", control::commands()),
     );
     // Whoever closes our standard output does not want to read it.
     let _ = io::stdout().write_all(text.as_bytes());

@@ -4,6 +4,7 @@
 
 use fpm_channel::Generation;
 use fpm_conf::{Config, PoolIndex};
+use fpm_control::Scope;
 
 use super::{Live, Setup};
 use crate::descriptors::make_room;
@@ -13,9 +14,18 @@ use crate::program::Program;
 
 impl<P: Program> Live<P> {
     /// Reads the configuration and sets up a generation, with the sockets that are open already.
-    pub(super) fn set_up(&mut self, next: Generation) -> Result<Config, MasterError> {
-        let loaded = self.program.load();
-        let config = loaded.map_err(|reasons| MasterError::Configuration { reasons })?;
+    pub(super) fn set_up(
+        &mut self,
+        next: Generation,
+        scope: &Scope,
+    ) -> Result<Config, MasterError> {
+        let config = match scope {
+            Scope::All => self
+                .program
+                .load()
+                .map_err(|reasons| MasterError::Configuration { reasons })?,
+            Scope::Pools(names) => self.with_pools(names)?,
+        };
         let before = self.generations.get_mut(&self.serving);
         let known: Vec<_> = before.iter().map(|setup| setup.listeners.clone()).collect();
         for (number, address) in known.iter().flat_map(|known| known.addresses()) {
@@ -28,14 +38,20 @@ impl<P: Program> Live<P> {
         } else {
             self.open_files = open_files;
         }
-        let setup = Setup::new(config.clone(), &self.options, &known, before)?;
+        let setup = Setup::new(config.clone(), &self.options, &known, before, scope)?;
         self.generations.insert(next, setup);
         Ok(config)
     }
 
     /// Lets a generation serve.
     pub(super) fn put_in_force(&mut self, next: Generation) {
-        self.program.adopt();
+        if self
+            .generations
+            .get(&next)
+            .is_some_and(|setup| setup.scope == Scope::All)
+        {
+            self.program.adopt();
+        }
         let before = std::mem::replace(&mut self.serving, next);
         self.keep_sockets();
         self.take_calls();

@@ -2,13 +2,14 @@
 //!
 //! Rule: everything that can fail because of the configuration fails in [`Setup::new`], before a process is started.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bstr::{BStr, BString, ByteSlice};
 use fpm_channel::underway::Trace;
 use fpm_conf::{Config, Pool, PoolIndex};
+use fpm_control::Scope;
 use fpm_os::clock;
 use fpm_os::shared::Region;
 use fpm_scoreboard::{Board, Counters, PoolBoard, Totals};
@@ -34,6 +35,7 @@ pub(crate) struct Setup {
     /// Shared with the generation before when it has the same.
     pub(crate) control: Option<Rc<ControlSocket>>,
     /// Its own: the numbers of slots of two generations have nothing to do with each other.
+    /// The same memory as that of the generation before when pools of it are carried.
     pub(crate) board: Board,
     /// In the order of the pools, as the next three.
     pub(crate) regions: Vec<Region>,
@@ -42,6 +44,12 @@ pub(crate) struct Setup {
     handed_on: Vec<Counters>,
     pub(crate) owners: Vec<PoolOwner>,
     by_name: HashMap<BString, PoolIndex>,
+    /// What the reload was about that made it.
+    pub(crate) scope: Scope,
+    /// The pools that are those of the generation before as they were: with their slots, numbers and all.
+    pub(crate) carried: BTreeSet<PoolIndex>,
+    /// The pools that the next generation has as they were: they are not counted here any more.
+    pub(crate) gone: BTreeSet<PoolIndex>,
 }
 
 impl Setup {
@@ -55,9 +63,10 @@ impl Setup {
         options: &Options,
         known: &[Listeners],
         before: Option<&mut Setup>,
+        scope: &Scope,
     ) -> Result<Setup, MasterError> {
         let control = before.as_ref().and_then(|before| before.control.clone());
-        let mut setup = Setup::without_sockets(config, options, before)?;
+        let mut setup = Setup::without_sockets(config, options, before, scope)?;
         if let Some(path) = &setup.config.global.control_listen {
             setup.control = Some(ControlSocket::open(path, control.as_ref())?);
         }
@@ -72,7 +81,8 @@ impl Setup {
     pub(super) fn without_sockets(
         config: Config,
         options: &Options,
-        before: Option<&mut Setup>,
+        mut before: Option<&mut Setup>,
+        scope: &Scope,
     ) -> Result<Setup, MasterError> {
         let owners: Result<_, _> = config
             .pools
@@ -81,14 +91,32 @@ impl Setup {
             .collect();
         let owners = owners?;
         let access_logs = AccessLogs::open(&config, options.stderr.as_ref())?;
-        let board = Board::create()?;
-        let mut counted = before.map(Setup::hand_on_all).unwrap_or_default();
+        let mut counted = before
+            .as_deref_mut()
+            .map(Setup::hand_on_all)
+            .unwrap_or_default();
+        let before = before.as_deref().filter(|_| *scope != Scope::All);
+        let board = match before {
+            Some(before) => before.board.share()?,
+            None => Board::create()?,
+        };
         let zero = Counters {
             started: Duration::from_secs(clock::realtime().as_secs()),
             ..Counters::default()
         };
         let (mut regions, mut pools, mut handed_on) = (Vec::new(), Vec::new(), Vec::new());
-        for pool in &config.pools {
+        let mut carried = BTreeSet::new();
+        for (index, pool) in (0..).map(PoolIndex).zip(&config.pools) {
+            if let Some((region, area)) = before
+                .filter(|_| !is_about(scope, config.subject(pool)))
+                .and_then(|before| before.area_of(&pool.name))
+            {
+                carried.insert(index);
+                regions.push(region);
+                pools.push(area);
+                handed_on.push(Counters::default());
+                continue;
+            }
             let counters = counted.remove(&pool.name).unwrap_or(zero);
             let region = board.add_pool(slots(pool, &config.global), &counters)?;
             pools.push(board.map(region)?);
@@ -107,7 +135,19 @@ impl Setup {
             pools,
             handed_on,
             owners,
+            scope: scope.clone(),
+            carried,
+            gone: BTreeSet::new(),
         })
+    }
+
+    /// Returns where the pool of this name has its slots.
+    fn area_of(&self, name: &BString) -> Option<(Region, PoolBoard)> {
+        let index = self.by_name.get(name)?.0 as usize;
+        self.regions
+            .get(index)
+            .copied()
+            .zip(self.pools.get(index).cloned())
     }
 
     /// Returns all that the pools have counted; it is handed on with this.
@@ -124,6 +164,9 @@ impl Setup {
 
     /// Adds to the pool of this name that serves what has been counted in this one and is not known there.
     pub(crate) fn hand_on(&mut self, pool: PoolIndex, serving: &Setup) {
+        if self.gone.contains(&pool) {
+            return;
+        }
         let index = pool.0 as usize;
         let Some((board, handed_on)) = self.pools.get(index).zip(self.handed_on.get_mut(index))
         else {
@@ -139,10 +182,10 @@ impl Setup {
 
     /// Returns what its pools do, without what is counted elsewhere, too.
     pub(crate) fn own_totals(&self) -> impl Iterator<Item = Totals> {
-        self.pools
-            .iter()
-            .zip(&self.handed_on)
-            .map(|(pool, handed_on)| {
+        let pools = (0..).map(PoolIndex).zip(&self.pools).zip(&self.handed_on);
+        pools
+            .filter(|((index, _), _)| !self.gone.contains(index))
+            .map(|((_, pool), handed_on)| {
                 let mut totals = pool.totals();
                 totals.counters = totals.counters.since(handed_on);
                 totals
@@ -186,7 +229,11 @@ impl Setup {
 
     /// Returns what the pool of this name has counted and not handed on.
     pub(crate) fn own_counters(&self, name: &BStr) -> Option<Counters> {
-        let index = self.by_name.get(name.as_bytes())?.0 as usize;
+        let index = self.by_name.get(name.as_bytes())?;
+        if self.gone.contains(index) {
+            return None;
+        }
+        let index = index.0 as usize;
         let (board, handed_on) = self.pools.get(index).zip(self.handed_on.get(index))?;
         Some(board.totals().counters.since(handed_on))
     }
@@ -199,5 +246,13 @@ impl Setup {
     /// Returns the scoreboard of a pool.
     pub(crate) fn board(&self, pool: PoolIndex) -> Option<&PoolBoard> {
         self.pools.get(pool.0 as usize)
+    }
+}
+
+/// Tells whether a reload is about the pool of this name.
+fn is_about(scope: &Scope, name: &BString) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Pools(names) => names.contains(&*name.to_str_lossy()),
     }
 }

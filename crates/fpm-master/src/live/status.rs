@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bstr::ByteSlice;
 use fpm_channel::WorkerId;
-use fpm_conf::Changes;
 use fpm_control::{PoolStatus, State, Status, WorkerStage, WorkerStatus};
 use fpm_os::listener;
 use fpm_scoreboard::Stage;
@@ -95,14 +94,6 @@ impl<P: Program> Live<P> {
             cpu_us: whole(state.cpu.as_micros()),
             memory: state.memory,
         })
-    }
-
-    pub(super) fn preview_changes(&self) -> Result<Changes, Vec<String>> {
-        let after = self.program.preview()?;
-        let serving = self.generations.get(&self.serving);
-        Ok(serving.map_or_else(Changes::default, |before| {
-            Changes::between(&before.config, &after)
-        }))
     }
 }
 

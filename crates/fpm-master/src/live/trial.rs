@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use fpm_channel::{FromZygote, Generation, Next, ToZygote};
 use fpm_conf::Config;
+use fpm_control::Scope;
 use fpm_os::poll::{self, Interest};
 use fpm_os::wait::wait;
 
@@ -27,7 +28,7 @@ pub fn try_php(
     options: &Options,
     write: impl FnMut(&[u8]),
 ) -> Result<String, MasterError> {
-    let setup = Setup::without_sockets(config, options, None)?;
+    let setup = Setup::without_sockets(config, options, None, &Scope::All)?;
     let zygote = LiveZygote::start(Generation(1), &setup, options, None)?;
     Trial {
         zygote,

@@ -89,6 +89,7 @@ impl<W: World> Master<W> {
             self.on_connection(now, worker.pool);
         }
         self.made_way(now, worker.pool);
+        self.parent_retired(now, &worker);
     }
 
     /// A worker of a pool, or one that was to be, is no more: whoever waits for its place, or for its end, goes on.
@@ -156,6 +157,7 @@ impl<W: World> Master<W> {
         } else {
             self.want(now, worker.pool, worker.reason, 1);
             self.pump(now, self.generations.pool(worker.pool).group);
+            self.parent_retired(now, &worker);
         }
     }
 

@@ -20,14 +20,14 @@ impl<W: World> Master<W> {
                 let status = self.status(now, *detail);
                 self.world.answer(caller, &Answer::Status(Box::new(status)));
             }
-            Request::Reload if self.state != State::Normal => {
+            Request::Reload(_) if self.state != State::Normal => {
                 self.world
                     .answer(caller, &Answer::Failed(Failure::Stopping));
             }
-            Request::Reload => {
+            Request::Reload(scope) => {
                 tracing::info!("Reloading in progress ...");
                 self.orders.await_reload(caller);
-                self.request_reload(now);
+                self.request_reload_of(now, scope.clone());
             }
             Request::Reopen => {
                 let answer = match self.reopen_logs() {
@@ -57,10 +57,10 @@ impl<W: World> Master<W> {
                 });
             }
             Request::Stack { of } => self.inquire(now, caller, of),
-            Request::Preview => {
-                let answer = match self.world.preview() {
+            Request::Preview(scope) => {
+                let answer = match self.world.preview(scope) {
                     Ok(changes) => Answer::Changes(changes),
-                    Err(reasons) => Answer::Failed(Failure::Configuration(reasons)),
+                    Err(error) => Answer::Failed(error.into()),
                 };
                 self.world.answer(caller, &answer);
             }

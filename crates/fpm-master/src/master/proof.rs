@@ -21,7 +21,10 @@ impl<W: World> Master<W> {
         let before = self.generations.serving();
         let mut sample = 0;
         let pools = coming.pool_ids().zip(&coming.pools);
-        let tried = pools.filter(|(_, pool)| {
+        let tried = pools.filter(|(id, pool)| {
+            if self.world.is_carried(*id) {
+                return false;
+            }
             let works = pool.manager.initial() > 0
                 || before
                     .pool_named(pool.name.as_ref())

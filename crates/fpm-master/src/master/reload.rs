@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use fpm_channel::Generation;
-use fpm_control::Failure;
+use fpm_control::{Failure, Scope};
 use nix::unistd::Pid;
 
 use super::{Master, Progress};
@@ -27,6 +27,11 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 impl<W: World> Master<W> {
     /// Puts the configuration as it is now to work; at once, or when a reload that is under way is over.
     pub(crate) fn request_reload(&mut self, now: Duration) {
+        self.request_reload_of(now, Scope::All);
+    }
+
+    /// As [`Master::request_reload`], perhaps of some pools only.
+    pub(super) fn request_reload_of(&mut self, now: Duration, scope: Scope) {
         if self.state != State::Normal {
             tracing::debug!(
                 "not switching to 'reloading' state, because already in '{}' state",
@@ -34,6 +39,7 @@ impl<W: World> Master<W> {
             );
             return;
         }
+        self.orders.want(scope);
         if self.progress != Progress::Serving {
             self.reload.note();
             return;
@@ -53,18 +59,18 @@ impl<W: World> Master<W> {
     /// Begins with a reload, if there are not too many generations about.
     pub(super) fn begin_reload(&mut self, now: Duration) {
         self.announce_reload(now);
-        if self.generations.retiring().count() >= RETIRING {
+        if self.generations.finishing().count() >= RETIRING {
             self.reload.enter(Phase::Held);
             self.hurry_oldest(now);
             return;
         }
-        self.orders.reload_begins();
+        let scope = self.scope_of_reload();
         if self.examine(now) {
             return;
         }
         let next = self.generations.number();
         tracing::info!("reloading: generation {}", next.0);
-        match self.world.prepare(next) {
+        match self.world.prepare(next, &scope) {
             Ok(config) => {
                 self.generations.add(next, &config);
                 self.inherit_sizes(next);
@@ -82,7 +88,7 @@ impl<W: World> Master<W> {
 
     /// Goes on with a reload that had to wait for a generation to end.
     pub(super) fn go_on_if_held(&mut self, now: Duration) {
-        if self.reload.phase() == Phase::Held && self.generations.retiring().count() < RETIRING {
+        if self.reload.phase() == Phase::Held && self.generations.finishing().count() < RETIRING {
             self.begin_reload(now);
         }
     }
@@ -130,17 +136,22 @@ impl<W: World> Master<W> {
             .get(next)
             .pools
             .iter()
-            .map(|pool| {
+            .zip(self.generations.get(next).pool_ids())
+            .map(|(pool, id)| {
+                if self.world.is_carried(id) {
+                    return None;
+                }
                 let namesake = before.pool_named(pool.name.as_ref());
                 let had = namesake.map_or(0, |namesake| namesake.workers().count());
                 let had = u32::try_from(had).unwrap_or(u32::MAX);
-                pool.manager.initial().max(had).min(pool.max_children())
+                Some(pool.manager.initial().max(had).min(pool.max_children()))
             })
             .collect();
         let before = self.generations.succeed(next);
+        self.carry_over(now, before, next);
         let coming = self.generations.get_mut(next);
         for (pool, target) in coming.pools.iter_mut().zip(targets) {
-            pool.target = target;
+            pool.target = target.unwrap_or(pool.target);
         }
         self.settings = coming.settings;
         self.reports.follow(coming.reports);

@@ -139,7 +139,7 @@ impl<W: World> Master<W> {
     /// Returns how many workers a pool may have beside those of other generations.
     pub(super) fn room(&self, now: Duration, pool: PoolId) -> u32 {
         let room = self.generations.pool(pool).room();
-        if self.generations.len() == 1 {
+        if self.generations.is_alone() {
             return room;
         }
         room.min(self.crew(now, pool).room(self.bounds(pool).ceiling))
@@ -175,7 +175,7 @@ impl<W: World> Master<W> {
     /// other.
     pub(super) fn process_limit(&self) -> Option<u32> {
         let max = self.settings.process_max?;
-        if self.generations.len() == 1 {
+        if self.generations.is_alone() {
             return Some(max);
         }
         let pools = u32::try_from(self.generations.serving().pools.len()).unwrap_or(u32::MAX);

@@ -13,6 +13,7 @@ use super::{Master, Progress};
 use crate::event::Timer;
 use crate::generation::Standing;
 use crate::reload::RETIRING;
+use crate::roster::Worker;
 use crate::state::{Measure, State};
 use crate::world::World;
 
@@ -59,7 +60,7 @@ impl<W: World> Master<W> {
 
     /// A reload waits because too many generations are about: the patience with the oldest is limited.
     pub(super) fn hurry_oldest(&mut self, now: Duration) {
-        let Some(oldest) = self.generations.retiring().next() else {
+        let Some(oldest) = self.generations.finishing().next() else {
             return;
         };
         let number = oldest.number;
@@ -106,6 +107,13 @@ impl<W: World> Master<W> {
         }
     }
 
+    /// A worker has ended: the generation of its zygote, which may be another one than its pool's, may have no more.
+    pub(super) fn parent_retired(&mut self, now: Duration, worker: &Worker) {
+        if let Some(group) = worker.zygote.and_then(|id| self.generations.group_of(id)) {
+            self.retired(now, group.generation);
+        }
+    }
+
     /// A process of a generation has ended: if it retires and that was the last one, it is gone.
     pub(super) fn retired(&mut self, now: Duration, generation: Generation) {
         let Some(known) = self.generations.find(generation) else {
@@ -116,6 +124,10 @@ impl<W: World> Master<W> {
             return;
         }
         let zygotes: Vec<_> = known.zygotes().map(|zygote| zygote.id).collect();
+        let is_parent = |worker: &Worker| worker.zygote.is_some_and(|id| zygotes.contains(&id));
+        if self.roster.iter().any(|(_, worker)| is_parent(worker)) {
+            return;
+        }
         for zygote in &zygotes {
             self.world.arm(Timer::Overdue(*zygote), now + ZYGOTE);
         }

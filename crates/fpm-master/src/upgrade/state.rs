@@ -4,6 +4,7 @@
 //! the details are for programs whose [`Kin`] is the same, and of those only for one that understands them. Descriptors are the
 //! numbers under which the next program has them.
 
+use std::collections::BTreeSet;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bstr::BString;
 use fpm_channel::worker::Kind;
 use fpm_channel::{Generation, RELEASE, SlotIndex, WorkerId};
-use fpm_conf::Config;
+use fpm_conf::{Config, PoolIndex};
 use fpm_os::listener::inherited::BoundTo;
 use fpm_os::shared::Region;
 use fpm_scoreboard::Counters;
@@ -109,6 +110,8 @@ pub(crate) struct Setting {
     /// For each pool, as the next two.
     pub(crate) regions: Vec<Region>,
     pub(crate) handed_on: Vec<Counters>,
+    /// The pools that went over to the next generation as they were.
+    pub(crate) gone: BTreeSet<PoolIndex>,
     pub(crate) owners: Vec<PoolOwner>,
 }
 

@@ -163,7 +163,9 @@ fn the_usage_text_names_every_option() {
         "php-fpm".into(),
         "/opt/php".into(),
         "/etc/php-fpm.conf".into(),
+        "request, status",
     );
+    assert!(text.ends_with("\nCommands: request, status (fpmd COMMAND --help)\n"));
     let first = "Usage: php-fpm [-n] [-e] [-h] [-i] [-m] [-v] [-t] [-p <prefix>] [-g <pid>] [-c <file>] \
                  [-d foo[=bar]] [-y <file>] [-D] [-F [-O]]";
     assert_eq!(text.lines().next(), Some(first));

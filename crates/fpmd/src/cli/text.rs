@@ -66,7 +66,7 @@ pub(crate) fn program(argv0: &BStr) -> &BStr {
 }
 
 /// Writes the usage text.
-pub(crate) fn usage(program: &BStr, prefix: &BStr, config: &BStr) -> String {
+pub(crate) fn usage(program: &BStr, prefix: &BStr, config: &BStr, commands: &str) -> String {
     let mut text = format!(
         "Usage: {program} [-n] [-e] [-h] [-i] [-m] [-v] [-t] [-p <prefix>] [-g <pid>] [-c <file>] [-d foo[=bar]] \
          [-y <file>] [-D] [-F [-O]]\n"
@@ -78,5 +78,6 @@ pub(crate) fn usage(program: &BStr, prefix: &BStr, config: &BStr) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {option:<30} {description}");
     }
+    let _ = writeln!(text, "Commands: {commands} (fpmd COMMAND --help)");
     text
 }

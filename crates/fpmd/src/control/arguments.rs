@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use fpm_control::Scope;
 
 /// What the exit codes mean, below every help text.
 const EXIT_CODES: &str = "\
@@ -119,6 +120,9 @@ pub(super) struct Reload {
     /// Change nothing; print what would change, pool by pool
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Only this pool; may be given more than once. The other pools keep their workers, and [global] stays as it is
+    #[arg(long = "pool", value_name = "NAME")]
+    pools: Vec<String>,
     #[command(flatten)]
     place: Place,
 }
@@ -211,6 +215,16 @@ impl Place {
     /// Returns how long to wait for an answer; `None` for ever.
     pub(super) fn limit(&self) -> Option<Duration> {
         (self.timeout > 0).then(|| Duration::from_secs(self.timeout.into()))
+    }
+}
+
+impl Reload {
+    /// Returns what is to be reloaded.
+    pub(super) fn scope(&self) -> Scope {
+        match self.pools.is_empty() {
+            true => Scope::All,
+            false => Scope::Pools(self.pools.iter().cloned().collect()),
+        }
     }
 }
 

@@ -117,7 +117,7 @@ mod tests {
         });
         let limit = Some(Duration::from_millis(if hangs_up { 10_000 } else { 50 }));
         let mut conversation = Conversation::begin(&path, limit).unwrap();
-        let answer = conversation.ask(&Request::Preview);
+        let answer = conversation.ask(&Request::Reopen);
         drop(conversation);
         master.join().unwrap().unwrap();
         answer

@@ -1,9 +1,11 @@
 //! A generation's setup on its way into another program and out of it.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use fpm_channel::Generation;
 use fpm_conf::PoolIndex;
+use fpm_control::Scope;
 use fpm_scoreboard::Board;
 
 use super::Setup;
@@ -32,6 +34,7 @@ impl Setup {
             board: self.board.as_fd().as_raw_fd(),
             regions: self.regions.clone(),
             handed_on: self.handed_on.clone(),
+            gone: self.gone.clone(),
             owners: self.owners.clone(),
         }
     }
@@ -72,6 +75,9 @@ impl Setup {
             board,
             regions: setting.regions,
             handed_on: setting.handed_on,
+            scope: Scope::All,
+            carried: BTreeSet::new(),
+            gone: setting.gone,
             owners: setting.owners,
             config: setting.config,
         })

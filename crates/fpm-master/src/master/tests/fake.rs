@@ -10,7 +10,7 @@ use bstr::BString;
 use fpm_channel::underway::Trace;
 use fpm_channel::{FromZygote, Generation, WorkerId};
 use fpm_conf::{Changes, Config, PoolIndex};
-use fpm_control::{Answer, PoolStatus, State, Status, WorkerStatus};
+use fpm_control::{Answer, PoolStatus, Scope, State, Status, WorkerStatus};
 use fpm_os::error::OsError;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
@@ -87,7 +87,15 @@ impl World for FakeWorld {
         Ok(zygote_pid(zygote.0))
     }
 
-    fn prepare(&mut self, next: Generation) -> Result<Config, MasterError> {
+    fn is_carried(&self, _pool: PoolId) -> bool {
+        false
+    }
+
+    fn carry(&mut self, from: PoolId, to: PoolId) {
+        unreachable!("no pool is carried: {from:?}, {to:?}")
+    }
+
+    fn prepare(&mut self, next: Generation, _scope: &Scope) -> Result<Config, MasterError> {
         self.calls.push(format!("prepare generation {}", next.0));
         let reasons = vec!["a mistake".to_owned()];
         self.next
@@ -271,9 +279,10 @@ impl World for FakeWorld {
         });
     }
 
-    fn preview(&self) -> Result<Changes, Vec<String>> {
+    fn preview(&self, _scope: &Scope) -> Result<Changes, MasterError> {
+        let reasons = vec!["a mistake".to_owned()];
         let next = self.next.as_ref();
-        let next = next.ok_or_else(|| vec!["a mistake".to_owned()])?;
+        let next = next.ok_or(MasterError::Configuration { reasons })?;
         Ok(Changes::between(next, next))
     }
 

@@ -1,7 +1,7 @@
 //! Commands at the control socket.
 
 use expect_test::expect;
-use fpm_control::{Detail, Request};
+use fpm_control::{Detail, Request, Scope};
 
 use super::*;
 use crate::event::CallerId;
@@ -13,12 +13,12 @@ fn ask(stage: &mut Stage, caller: u64, request: Request) {
 #[test]
 fn a_reload_is_answered_when_only_the_next_generation_takes_clients() {
     let mut stage = serving(&www(1));
-    ask(&mut stage, 1, Request::Reload);
+    ask(&mut stage, 1, Request::Reload(Scope::All));
     expect![[r#"
         prepare generation 2
         start zygote 2"#]]
     .assert_eq(&stage.calls());
-    ask(&mut stage, 2, Request::Reload);
+    ask(&mut stage, 2, Request::Reload(Scope::All));
     ask(&mut stage, 3, Request::Status(Detail::Pools));
     expect!["answer caller 3: reloading"].assert_eq(&stage.calls());
     stage.ready(2);
@@ -40,13 +40,13 @@ fn a_reload_is_answered_when_only_the_next_generation_takes_clients() {
 fn a_failure_is_told_with_its_cause() {
     let mut stage = serving(&www(1));
     stage.world().next = None;
-    ask(&mut stage, 1, Request::Reload);
+    ask(&mut stage, 1, Request::Reload(Scope::All));
     expect![[r#"
         prepare generation 2
         answer caller 1: Failed(Configuration(["a mistake"]))"#]]
     .assert_eq(&stage.calls());
     stage.world().next = Some(www(1));
-    ask(&mut stage, 2, Request::Reload);
+    ask(&mut stage, 2, Request::Reload(Scope::All));
     let reason = "no such extension".into();
     stage.said(2, FromZygote::Failed { reason });
     let calls = stage.calls();
@@ -57,7 +57,7 @@ fn a_failure_is_told_with_its_cause() {
 #[test]
 fn nobody_waits_for_a_reload_that_a_stop_has_prevented() {
     let mut stage = serving(&www(1));
-    ask(&mut stage, 1, Request::Reload);
+    ask(&mut stage, 1, Request::Reload(Scope::All));
     stage.calls();
     stage.signal(Signal::QUIT);
     let calls = stage.calls();
@@ -65,7 +65,7 @@ fn nobody_waits_for_a_reload_that_a_stop_has_prevented() {
         calls.contains("answer caller 1: Failed(Stopping)"),
         "{calls}"
     );
-    ask(&mut stage, 2, Request::Reload);
+    ask(&mut stage, 2, Request::Reload(Scope::All));
     expect!["answer caller 2: Failed(Stopping)"].assert_eq(&stage.calls());
     ask(&mut stage, 3, Request::Status(Detail::Pools));
     expect!["answer caller 3: finishing"].assert_eq(&stage.calls());
@@ -74,7 +74,7 @@ fn nobody_waits_for_a_reload_that_a_stop_has_prevented() {
 #[test]
 fn who_has_hung_up_is_not_answered() {
     let mut stage = serving(&www(1));
-    ask(&mut stage, 1, Request::Reload);
+    ask(&mut stage, 1, Request::Reload(Scope::All));
     stage.play(Event::CallerGone(CallerId(1)));
     stage.ready(2);
     stage.settle();
@@ -166,7 +166,7 @@ fn a_pool_is_resumed_beside_workers_that_are_leaving() {
 fn a_reload_ends_what_was_ordered_for_pools() {
     let mut stage = serving(&elastic(1));
     ask(&mut stage, 1, drain());
-    ask(&mut stage, 2, Request::Reload);
+    ask(&mut stage, 2, Request::Reload(Scope::All));
     stage.ready(2);
     stage.settle();
     stage.pass(Duration::from_millis(20));

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use crate::event::{Event, Timer};
 use crate::master::{Master, Outcome};
 
+mod checks;
 mod kernel;
 
 use kernel::{Kernel, Step};
@@ -139,7 +140,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any().prop_map(Step::ZygoteKilled),
         1 => any().prop_map(Step::ZygoteKilledForking),
         2 => Just(Step::Reload),
-        1 => Just(Step::Order),
+        2 => prop::option::weighted(0.7, any()).prop_map(Step::Order),
         1 => prop::option::weighted(0.8, 1_u32..9).prop_map(Step::Edit),
         4 => (0_u64..3000).prop_map(Step::Pass),
     ];
@@ -159,6 +160,9 @@ proptest! {
             life.play(step);
         }
         if late[0] {
+            life.calm();
+            // Pools that were reloaded alone leave the others with the zygotes that they had.
+            life.play(Step::Reload);
             life.calm();
             let kernel = life.kernel();
             let serving = kernel.serving.unwrap();

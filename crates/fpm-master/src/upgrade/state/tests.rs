@@ -39,6 +39,7 @@ pub(crate) fn state() -> State {
             offset: 65_536,
             len: 4096,
         }],
+        gone: [PoolIndex(0)].into(),
         handed_on: vec![Counters {
             accepted: u64::MAX,
             ..Counters::default()

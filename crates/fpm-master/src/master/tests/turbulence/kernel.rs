@@ -8,7 +8,7 @@ use bstr::BString;
 use fpm_channel::underway::Trace;
 use fpm_channel::{FromZygote, Generation, SlotIndex, WorkerId};
 use fpm_conf::{Changes, Config, PoolIndex};
-use fpm_control::{Answer, PoolStatus, Request, Status, WorkerStatus};
+use fpm_control::{Answer, PoolStatus, Request, Scope, Status, WorkerStatus};
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
 use fpm_scoreboard::SlotSnapshot;
@@ -51,8 +51,8 @@ pub(super) enum Step {
     ZygoteKilledForking(usize),
     /// Somebody asks for a reload.
     Reload,
-    /// A command asks for one and waits for the outcome.
-    Order,
+    /// A command asks for one, perhaps of one pool only, and waits for the outcome.
+    Order(Option<usize>),
     /// The configuration changes: pools may have so many workers. None means that it has a mistake.
     Edit(Option<u32>),
     /// Time passes, in milliseconds.
@@ -94,6 +94,8 @@ pub(super) struct Kernel {
     pub(super) slots: BTreeMap<(PoolId, SlotIndex), WorkerId>,
     pub(super) timers: BTreeMap<Timer, Duration>,
     pub(super) happened: VecDeque<Event>,
+    /// What the reloads were about that made the generations.
+    pub(super) scopes: BTreeMap<Generation, Scope>,
     /// Commands that have asked.
     pub(super) asked: Vec<CallerId>,
     /// What they were answered.
@@ -195,6 +197,11 @@ impl Kernel {
             signal: Signal::KILL,
             core_dumped: false,
         };
+        let pools = self
+            .configs
+            .values()
+            .next()
+            .map_or(0, |first| first.pools.len());
         match step {
             Step::Fork(n) => {
                 if let Some(zygote) = choose_zygote(n)
@@ -278,18 +285,17 @@ impl Kernel {
                 }
             }
             Step::Reload => self.happened.push_back(Event::Signal(Signal::USR2)),
-            Step::Order => {
+            Step::Order(pool) => {
                 let caller = CallerId(self.asked.len() as u64);
                 self.asked.push(caller);
+                let scope = match pool {
+                    Some(pool) => Scope::Pools([format!("pool{}", pool % pools)].into()),
+                    None => Scope::All,
+                };
                 self.happened
-                    .push_back(Event::Asked(caller, Request::Reload));
+                    .push_back(Event::Asked(caller, Request::Reload(scope)));
             }
             Step::Edit(edit) => {
-                let pools = self
-                    .configs
-                    .values()
-                    .next()
-                    .map_or(0, |first| first.pools.len());
                 self.edited = edit.map(|max_children| config(&vec![max_children; pools]));
             }
             Step::Pass(_) => {}
@@ -297,44 +303,16 @@ impl Kernel {
     }
 }
 
-impl Kernel {
-    fn capacity(&self, pool: PoolId) -> u32 {
-        self.configs[&pool.generation].pools[pool.index.0 as usize].pm_max_children
-    }
-
-    /// Counts the workers of pools of this name that serve and are to go on.
-    fn serving(&self, pool: PoolId) -> usize {
-        let mut of_pool = self.workers.values();
-        of_pool
-            .by_ref()
-            .filter(|worker| worker.pool.index == pool.index && worker.serves && !worker.drains)
-            .count()
-    }
-
-    fn check_size(&self, pool: PoolId) {
-        let taken = self
-            .slots
-            .keys()
-            .filter(|(of, _)| of.index == pool.index)
-            .count();
-        let index = pool.index.0 as usize;
-        let configs = self.configs.values();
-        let capacities = configs.map(|config| config.pools[index].pm_max_children);
-        let most = capacities.max().unwrap_or(0);
-        // Each generation is allowed the one worker without which it would not serve.
-        let ceiling = most + most.div_ceil(4) + u32::try_from(self.configs.len()).unwrap();
-        assert!(
-            taken <= ceiling as usize,
-            "{taken} workers, {ceiling} at most"
-        );
-    }
-}
-
 impl World for Kernel {
-    fn prepare(&mut self, next: Generation) -> Result<Config, MasterError> {
+    fn prepare(&mut self, next: Generation, scope: &Scope) -> Result<Config, MasterError> {
         let reasons = Vec::new();
         let config = self.edited.clone();
-        let config = config.ok_or(MasterError::Configuration { reasons })?;
+        let mut config = config.ok_or(MasterError::Configuration { reasons })?;
+        if let (Scope::Pools(names), Some(serving)) = (scope, self.serving) {
+            let names = names.iter().map(|name| name.as_str().into()).collect();
+            config = self.configs[&serving].with_pools_of(&config, &names);
+        }
+        self.scopes.insert(next, scope.clone());
         self.configs.insert(next, config.clone());
         Ok(config)
     }
@@ -354,7 +332,8 @@ impl World for Kernel {
                 generation: next,
                 index,
             };
-            assert!(self.serving(pool) > 0, "it serves when it is said to");
+            let serves = self.is_carried(pool) || self.serving(pool) > 0;
+            assert!(serves, "it serves when it is said to");
         }
         self.serving = Some(next);
     }
@@ -544,7 +523,32 @@ impl World for Kernel {
         self.answers.push((caller, answer.clone()));
     }
 
-    fn preview(&self) -> Result<Changes, Vec<String>> {
+    fn is_carried(&self, pool: PoolId) -> bool {
+        let name = &self.configs[&pool.generation].pools[pool.index.0 as usize].name;
+        match self.scopes.get(&pool.generation) {
+            Some(Scope::Pools(names)) => !names.contains(&name.to_string()),
+            _ => false,
+        }
+    }
+
+    fn carry(&mut self, from: PoolId, to: PoolId) {
+        let births = self
+            .zygotes
+            .values_mut()
+            .flat_map(|zygote| &mut zygote.orders);
+        let births = births.map(|birth| &mut birth.pool);
+        let workers = self.workers.values_mut().map(|worker| &mut worker.pool);
+        for pool in births.chain(workers).filter(|pool| **pool == from) {
+            *pool = to;
+        }
+        let slots = std::mem::take(&mut self.slots).into_iter();
+        let renamed = |pool: PoolId| if pool == from { to } else { pool };
+        self.slots = slots
+            .map(|((pool, slot), worker)| ((renamed(pool), slot), worker))
+            .collect();
+    }
+
+    fn preview(&self, _scope: &Scope) -> Result<Changes, MasterError> {
         Ok(Changes::default())
     }
 
