@@ -46,6 +46,9 @@ fn example_configuration_is_valid_and_shows_none_of_them() -> Result {
         "request_stack",
         "pm.memory_reserve",
         "max_children = auto",
+        "pm.max_requests_jitter",
+        "pm.max_memory",
+        "pm.max_recycling",
     ] {
         assert!(!said.contains(name), "{said}");
     }
@@ -75,6 +78,12 @@ fn each_of_them_is_accepted_by_fpmd_alone() -> Result {
         ),
         (";request_stack = yes", "request_stack = yes"),
         (";pm.memory_reserve = 1G", "pm.memory_reserve = 1073741824"),
+        (
+            ";pm.max_requests_jitter = 50",
+            "pm.max_requests_jitter = 50",
+        ),
+        (";pm.max_memory = 256M", "pm.max_memory = 268435456"),
+        (";pm.max_recycling = 25%", "pm.max_recycling = 25%"),
     ] {
         let site = Site::new()?;
         let set = &line[1..];

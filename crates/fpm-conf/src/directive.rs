@@ -9,6 +9,7 @@ use bstr::{BStr, BString};
 
 use crate::draft::{DraftGlobal, DraftPool};
 use crate::options::Feature;
+use crate::own;
 use crate::value::{self, Reason};
 use crate::{AutoChildren, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans};
 
@@ -31,6 +32,10 @@ pub(crate) enum Field<S> {
     Facility(fn(&mut S) -> &mut i32),
     Pm(fn(&mut S) -> &mut Option<Pm>),
     OwnTime(fn(&mut S) -> &mut Option<i32>),
+    /// [`own::requests`].
+    Requests(fn(&mut S) -> &mut Option<u32>),
+    /// [`own::bytes`].
+    Bytes(fn(&mut S) -> &mut Option<u64>),
     /// [`value::boolean`], of a directive that php-fpm does not have.
     OwnBoolean(fn(&mut S) -> &mut Option<bool>),
     Surge(fn(&mut S) -> &mut Option<Surge>),
@@ -76,6 +81,8 @@ impl<S> Directive<S> {
             Field::Pm(field) => *field(section) = Some(value::pm(text)?),
             Field::OwnTime(field) => *field(section) = Some(value::time(text)?),
             Field::OwnBoolean(field) => *field(section) = Some(value::boolean(text)?),
+            Field::Requests(field) => *field(section) = Some(own::requests(text)?),
+            Field::Bytes(field) => *field(section) = Some(own::bytes(text)?),
             Field::Surge(field) => *field(section) = Some(Surge::parse(text)?),
             Field::Children(field) => {
                 let auto = AutoChildren::parse(text)?;
@@ -261,5 +268,17 @@ pub(crate) const POOL: &[Directive<DraftPool>] = &[
     Directive::new(
         "pm.memory_reserve",
         Field::Reserve(|s| &mut s.pm_memory_reserve),
+    ),
+    // php-fpm does not have this.
+    Directive::new(
+        "pm.max_requests_jitter",
+        Field::Requests(|s| &mut s.pm_max_requests_jitter),
+    ),
+    // php-fpm does not have this.
+    Directive::new("pm.max_memory", Field::Bytes(|s| &mut s.pm_max_memory)),
+    // php-fpm does not have this.
+    Directive::new(
+        "pm.max_recycling",
+        Field::Surge(|s| &mut s.pm_max_recycling),
     ),
 ];

@@ -158,6 +158,9 @@ pub(crate) struct DraftPool {
     pub(crate) request_stack: Option<bool>,
     pub(crate) pm_auto_children: Option<AutoChildren>,
     pub(crate) pm_memory_reserve: Option<Reserve>,
+    pub(crate) pm_max_requests_jitter: Option<u32>,
+    pub(crate) pm_max_memory: Option<u64>,
+    pub(crate) pm_max_recycling: Option<Surge>,
 }
 
 impl DraftPool {
@@ -215,6 +218,9 @@ impl DraftPool {
             request_stack: None,
             pm_auto_children: None,
             pm_memory_reserve: None,
+            pm_max_requests_jitter: None,
+            pm_max_memory: None,
+            pm_max_recycling: None,
         }
     }
 }

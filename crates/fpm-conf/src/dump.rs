@@ -189,6 +189,15 @@ fn pool(section: &DraftPool, options: &LoadOptions, lines: &mut Lines<'_>) {
     if let Some(reserve) = section.pm_memory_reserve {
         lines.show("pm.memory_reserve", reserve.shown());
     }
+    if let Some(jitter) = section.pm_max_requests_jitter {
+        lines.show("pm.max_requests_jitter", jitter.to_string());
+    }
+    if let Some(bytes) = section.pm_max_memory {
+        lines.show("pm.max_memory", bytes.to_string());
+    }
+    if let Some(share) = section.pm_max_recycling {
+        lines.show("pm.max_recycling", share.shown());
+    }
     lines.line(" ");
 }
 

@@ -118,6 +118,9 @@ fn pool(draft: DraftPool) -> Pool {
         request_stack: draft.request_stack.unwrap_or_default(),
         pm_auto_children: draft.pm_auto_children,
         pm_memory_reserve: draft.pm_memory_reserve.unwrap_or_default(),
+        pm_max_requests_jitter: draft.pm_max_requests_jitter.unwrap_or_default(),
+        pm_max_memory: draft.pm_max_memory.unwrap_or_default(),
+        pm_max_recycling: draft.pm_max_recycling,
     }
 }
 

@@ -56,6 +56,24 @@ impl Default for Surge {
     }
 }
 
+/// Reads the number of requests of `pm.max_requests_jitter`.
+pub(crate) fn requests(value: &BStr) -> Result<u32, Reason> {
+    digits(value).ok_or("must be a number of requests")
+}
+
+/// Reads bytes, as `512M`: digits, and K, M or G for 1024, 1024² or 1024³ of them.
+pub(crate) fn bytes(value: &BStr) -> Result<u64, Reason> {
+    let (number, unit) = match value.split_last() {
+        Some((b'k' | b'K', number)) => (number, 1 << 10),
+        Some((b'm' | b'M', number)) => (number, 1 << 20),
+        Some((b'g' | b'G', number)) => (number, 1 << 30),
+        _ => (value.as_bytes(), 1),
+    };
+    let number =
+        digits(number).ok_or("must be a number of bytes, with K, M or G if that is meant")?;
+    Ok(u64::from(number) * unit)
+}
+
 /// `shutdown_on_term`: what SIGTERM means to the master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum TermMeans {
@@ -145,6 +163,25 @@ mod tests {
             ("4294967296", invalid),
         ] {
             assert_eq!(Surge::parse(text.into()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("4096", Some(4096)),
+            ("1k", Some(1024)),
+            ("256M", Some(256 << 20)),
+            ("4294967295G", Some(u64::from(u32::MAX) << 30)),
+            ("", None),
+            ("M", None),
+            ("-1M", None),
+            ("1.5G", None),
+            ("1T", None),
+            ("1 M", None),
+        ] {
+            assert_eq!(bytes(text.into()).ok(), expected, "{text}");
         }
     }
 

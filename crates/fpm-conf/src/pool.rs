@@ -8,7 +8,7 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::{AutoChildren, ListenAddress, Reserve};
+use crate::{AutoChildren, ListenAddress, Reserve, Surge};
 
 /// Holds one pool. Paths have their prefix already; an option that the file leaves empty is `None` unless noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +120,12 @@ pub struct Pool {
     pub pm_auto_children: Option<AutoChildren>,
     /// `pm.memory_reserve`: memory that is not for workers where the daemon decides how many there are. Default 20%.
     pub pm_memory_reserve: Reserve,
+    /// `pm.max_requests_jitter`: up to so many requests more than `pm.max_requests` are served, each worker its own number. Default 0.
+    pub pm_max_requests_jitter: u32,
+    /// `pm.max_memory`, in bytes of its own: workers are replaced after the request that made them need more. Default 0: off.
+    pub pm_max_memory: u64,
+    /// `pm.max_recycling`: so many workers at once may end because they have served their share. Default: all.
+    pub pm_max_recycling: Option<Surge>,
 }
 
 impl Pool {
@@ -179,6 +185,9 @@ impl Pool {
             request_stack: false,
             pm_auto_children: None,
             pm_memory_reserve: Reserve::default(),
+            pm_max_requests_jitter: 0,
+            pm_max_memory: 0,
+            pm_max_recycling: None,
         }
     }
 

@@ -5,7 +5,7 @@
 use bstr::{BString, ByteSlice};
 
 use crate::global::ErrorLog;
-use crate::{Global, Pool};
+use crate::{Global, Pool, Surge};
 
 /// One directive of a section, or one entry of a directive that is a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +150,11 @@ const POOL: &[Row<Pool>] = &[
     }),
     ("request_stack", |s| yes_no(s.request_stack)),
     ("pm.memory_reserve", |s| Some(s.pm_memory_reserve.shown())),
+    ("pm.max_requests_jitter", |s| {
+        number(s.pm_max_requests_jitter)
+    }),
+    ("pm.max_memory", |s| Some(s.pm_max_memory.to_string())),
+    ("pm.max_recycling", |s| s.pm_max_recycling.map(Surge::shown)),
 ];
 
 const LISTS: &[ListRow] = &[

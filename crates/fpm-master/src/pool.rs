@@ -206,8 +206,8 @@ pub(crate) fn slots(pool: &Pool, global: &Global) -> u32 {
 }
 
 fn spares(pool: &Pool, workers: u32) -> u32 {
-    match pool.pm_max_requests {
-        0 => 0,
+    match (pool.pm_max_requests, pool.pm_max_memory) {
+        (0, 0) => 0,
         _ => workers.div_ceil(4),
     }
 }

@@ -24,6 +24,7 @@ pub mod listener;
 pub mod memfd;
 pub mod memory;
 pub mod notification;
+pub mod own_memory;
 pub mod peer;
 pub mod poll;
 pub mod process;

@@ -7,7 +7,7 @@
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub const VERSION: u64 = 0x6670_6d64_0000_0006;
+pub const VERSION: u64 = 0x6670_6d64_0000_0007;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {
@@ -44,6 +44,8 @@ pub(crate) mod header {
     pub(crate) const OVERDUE: usize = 14;
     /// Requests that took longer than `request_terminate_timeout`.
     pub(crate) const TIMED_OUT: usize = 15;
+    /// Workers that were replaced because of `pm.max_memory`. Written by workers.
+    pub(crate) const OUTGROWN: usize = 16;
     /// Length of the header.
     pub(crate) const LEN: usize = 24;
 }
@@ -58,6 +60,8 @@ pub(crate) mod control {
     pub(crate) const DRAIN: usize = 2;
     /// How often the worker was asked what it is doing. Written by the master, waited for by the worker's watchdog.
     pub(crate) const ASKED: usize = 3;
+    /// 1 when the worker has served its share and is about to end. Written by the worker.
+    pub(crate) const RECYCLES: usize = 4;
     /// Length of the control part: one cache line.
     pub(crate) const LEN: usize = 8;
 }

@@ -15,6 +15,7 @@ mod error;
 mod layout;
 mod pool;
 mod question;
+mod recycling;
 mod slot;
 mod stage;
 mod text;

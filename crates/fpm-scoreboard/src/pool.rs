@@ -46,6 +46,8 @@ pub struct Counters {
     pub slow_requests: u64,
     /// Requests that took longer than `request_terminate_timeout`, and whose workers were ended therefore.
     pub timed_out: u64,
+    /// Workers that were replaced because they needed more than `pm.max_memory`.
+    pub outgrown: u64,
     /// Most connections that waited at once.
     pub max_listen_queue: u64,
     /// Highest memory peak of a request, in bytes.
@@ -93,6 +95,7 @@ impl PoolBoard {
             (header::MAX_CHILDREN_REACHED, counters.max_children_reached),
             (header::SLOW_REQUESTS, counters.slow_requests),
             (header::TIMED_OUT, counters.timed_out),
+            (header::OUTGROWN, counters.outgrown),
             (header::MAX_LISTEN_QUEUE, counters.max_listen_queue),
             (header::MEMORY_PEAK, counters.memory_peak),
         ] {
@@ -143,6 +146,7 @@ impl PoolBoard {
             .find(|&slot| self.slot(slot).control(control::RESERVED).load(Relaxed) == 0)?;
         self.slot(free).control(control::DRAIN).store(0, Relaxed);
         self.slot(free).control(control::ASKED).store(0, Relaxed);
+        self.slot(free).control(control::RECYCLES).store(0, Relaxed);
         self.slot(free).control(control::RESERVED).store(1, Relaxed);
         Some(free)
     }
@@ -178,6 +182,7 @@ impl PoolBoard {
         area.publish(&without_worker(&area.words()));
         self.set_idle(slot);
         area.control(control::DRAIN).store(0, Relaxed);
+        area.control(control::RECYCLES).store(0, Relaxed);
         area.control(control::RESERVED).store(0, Relaxed);
     }
 
@@ -222,6 +227,7 @@ impl PoolBoard {
                 max_children_reached: header(header::MAX_CHILDREN_REACHED),
                 slow_requests: header(header::SLOW_REQUESTS),
                 timed_out: header(header::TIMED_OUT),
+                outgrown: header(header::OUTGROWN),
                 max_listen_queue: header(header::MAX_LISTEN_QUEUE),
             },
             listen_queue: ListenQueue {
@@ -245,6 +251,7 @@ impl PoolBoard {
             (header::MAX_CHILDREN_REACHED, counted.max_children_reached),
             (header::SLOW_REQUESTS, counted.slow_requests),
             (header::TIMED_OUT, counted.timed_out),
+            (header::OUTGROWN, counted.outgrown),
         ] {
             self.header(word).fetch_add(count, Relaxed);
         }
@@ -347,7 +354,7 @@ impl PoolBoard {
     }
 
     /// Returns a word of the header.
-    fn header(&self, word: usize) -> &AtomicU64 {
+    pub(crate) fn header(&self, word: usize) -> &AtomicU64 {
         &self.mapping.words()[word]
     }
 
@@ -374,6 +381,7 @@ impl Counters {
             max_children_reached: since(self.max_children_reached, before.max_children_reached),
             slow_requests: since(self.slow_requests, before.slow_requests),
             timed_out: since(self.timed_out, before.timed_out),
+            outgrown: since(self.outgrown, before.outgrown),
             ..*self
         }
     }
@@ -388,6 +396,7 @@ impl Counters {
         self.max_children_reached += counted.max_children_reached;
         self.slow_requests += counted.slow_requests;
         self.timed_out += counted.timed_out;
+        self.outgrown += counted.outgrown;
         self.max_active = self.max_active.max(counted.max_active);
         self.max_listen_queue = self.max_listen_queue.max(counted.max_listen_queue);
         self.memory_peak = self.memory_peak.max(counted.memory_peak);

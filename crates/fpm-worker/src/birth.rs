@@ -40,6 +40,7 @@ use crate::exit;
 use crate::log::{FlushMarks, Log};
 use crate::php_messages;
 use crate::serve::Worker;
+use crate::share::Share;
 use crate::status::Reported;
 use crate::watch::Watch;
 use crate::watchdog::Watchdog;
@@ -163,6 +164,9 @@ fn set_up(
         (Some(_), LogFormat::Json) => FlushMarks::Named,
         (None, _) => FlushMarks::None,
     };
+    let seed = process::id().as_raw().unsigned_abs();
+    let share = Share::new(pool, assignment.board.clone(), assignment.slot, seed);
+    let share = share.map_err(BirthError::Memory)?;
     replace_stdio(assignment.output).map_err(BirthError::Stdio)?;
     confinement::confine(pool, &assignment.runs_as, words)?;
     let quit = set_signals().map_err(BirthError::Signals)?;
@@ -199,6 +203,7 @@ fn set_up(
         allowed,
         log: assignment.log,
         flush_marks,
+        share,
     }))
 }
 

@@ -33,6 +33,7 @@ mod response_head;
 mod script;
 mod serve;
 mod settings;
+mod share;
 pub mod status;
 mod timestamp;
 mod watch;

@@ -26,6 +26,7 @@ use crate::log::{FlushMarks, Log};
 use crate::meter::Meter;
 use crate::output::Output;
 use crate::settings::Settings;
+use crate::share::Share;
 use crate::status::Reported;
 use crate::watch::Watch;
 
@@ -51,6 +52,8 @@ pub(crate) struct Worker {
     pub(crate) allowed: AllowedClients,
     pub(crate) log: Log,
     pub(crate) flush_marks: FlushMarks,
+    /// How long it serves.
+    pub(crate) share: Share,
 }
 
 /// What is kept from request to request: memory, counters, and what PHP's settings say.

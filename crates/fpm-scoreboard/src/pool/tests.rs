@@ -209,6 +209,7 @@ fn counters_are_carried_into_another_area() {
     let old = board.map(board.add_pool(1, &counters).unwrap()).unwrap();
     old.count_slow_request();
     old.count_timed_out_request();
+    old.count_outgrown();
     old.count_max_children_reached();
     old.record_listen_queue(ListenQueue {
         waiting: 5,
@@ -243,6 +244,7 @@ fn counters_are_carried_into_another_area() {
         max_children_reached: 1,
         slow_requests: 4,
         timed_out: 1,
+        outgrown: 1,
         max_listen_queue: 5,
         memory_peak: 0,
     };

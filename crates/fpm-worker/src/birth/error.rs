@@ -39,6 +39,9 @@ pub enum BirthError {
     /// Standard output or error could not be replaced.
     #[error("failed to init child stdio: {}", text(.0))]
     Stdio(#[source] io::Error),
+    /// It cannot be seen how much memory the worker needs.
+    #[error("failed to look at pm.max_memory: {}", text(.0))]
+    Memory(#[source] io::Error),
     /// The descriptors that a worker waits on could not be set up.
     #[error("failed to wait for connections: {}", text(.0))]
     Watch(#[source] io::Error),

@@ -99,7 +99,7 @@ impl Worker {
             Completion::Finished => {}
             Completion::StartupFailed | Completion::ShutdownFailed => return Then::Fail,
         }
-        let is_spent = (1..=kept.served).contains(&self.pool.pm_max_requests);
+        let is_spent = self.share.is_over(kept.served);
         let ends = is_spent || self.watch.course(&self.slot) == Course::Ending;
         match after {
             AfterRequest::Keep => {

@@ -87,6 +87,7 @@ fn totals_become_fields() {
             max_children_reached: 3,
             slow_requests: 4,
             timed_out: 0,
+            outgrown: 0,
             max_listen_queue: 5,
             memory_peak: 6,
         },

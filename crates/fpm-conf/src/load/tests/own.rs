@@ -9,7 +9,8 @@ use crate::{AutoChildren, LogFormat, Reserve, Surge, TermMeans};
 /// A file that sets all of them.
 const ALL: &str = "[global]\nreload.surge = 50%\nworker_shutdown_timeout = 2m\nshutdown_on_term = graceful\n\
     log_format = json\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = auto 3-30\n\
-    pm.memory_reserve = 2G\nrequest_queue_timeout = 30s\nrequest_stack = yes\naccess.log = /tmp/a\naccess.format = json\n";
+    pm.memory_reserve = 2G\nrequest_queue_timeout = 30s\nrequest_stack = yes\npm.max_requests_jitter = 50\n\
+    pm.max_memory = 256M\npm.max_recycling = 25%\naccess.log = /tmp/a\naccess.format = json\n";
 
 fn dump(text: &str) -> String {
     let options = LoadOptions {
@@ -37,6 +38,9 @@ fn they_are_typed() {
     assert_eq!(config.pools[0].pm_auto_children, Some(bounds));
     assert_eq!(config.pools[0].pm_max_children, 30);
     assert_eq!(config.pools[0].pm_memory_reserve, Reserve::Bytes(2 << 30));
+    assert_eq!(config.pools[0].pm_max_requests_jitter, 50);
+    assert_eq!(config.pools[0].pm_max_memory, 256 << 20);
+    assert_eq!(config.pools[0].pm_max_recycling, Some(Surge::Percent(25)));
     assert_eq!(config.pools[0].access_format, Some("json".into()));
 }
 
@@ -51,6 +55,9 @@ fn who_does_not_set_them_gets_what_php_fpm_does() {
     assert_eq!(config.pools[0].request_queue_timeout, 0);
     assert!(!config.pools[0].request_stack);
     assert_eq!(config.pools[0].pm_auto_children, None);
+    assert_eq!(config.pools[0].pm_max_requests_jitter, 0);
+    assert_eq!(config.pools[0].pm_max_memory, 0);
+    assert_eq!(config.pools[0].pm_max_recycling, None);
 }
 
 #[test]
@@ -66,6 +73,9 @@ fn a_dump_shows_those_that_the_file_sets() {
             "request_stack",
             "max_children = auto",
             "pm.memory_reserve",
+            "pm.max_requests_jitter",
+            "pm.max_memory",
+            "pm.max_recycling",
         ];
         dump.lines()
             .filter(|line| names.iter().any(|name| line.contains(name)))
@@ -83,6 +93,9 @@ fn a_dump_shows_those_that_the_file_sets() {
         NOTICE: 	request_queue_timeout = 30s
         NOTICE: 	request_stack = yes
         NOTICE: 	pm.memory_reserve = 2147483648
+        NOTICE: 	pm.max_requests_jitter = 50
+        NOTICE: 	pm.max_memory = 268435456
+        NOTICE: 	pm.max_recycling = 25%
     "#]]
     .assert_eq(&own(&dump(ALL)));
 }
