@@ -177,7 +177,8 @@ impl Watch {
 
     /// Waits until a client has sent something, at most for `limit`.
     ///
-    /// A client that has not begun a request when the worker is told to end gets a short grace: its request may be on the way.
+    /// When the worker is told to end, a client that rests gets a short grace: its request may be on the way. One that was just
+    /// taken keeps the time it has (`limit`): it has been promised an answer, and may itself be waiting for a processor.
     ///
     /// # Errors
     /// `TimedOut`, and what poll(2) answers.
@@ -206,7 +207,7 @@ impl Watch {
             }
         }
         let left = deadline.map_or(GRACE, |deadline| {
-            deadline.saturating_sub(clock::monotonic()).min(GRACE)
+            deadline.saturating_sub(clock::monotonic())
         });
         client.wait(left)
     }

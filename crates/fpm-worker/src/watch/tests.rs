@@ -205,6 +205,20 @@ fn a_resting_client_does_not_keep_the_worker() {
 }
 
 #[test]
+fn a_client_that_was_taken_has_its_time_although_the_worker_is_to_end() {
+    let mut scene = Scene::new();
+    let _silent = scene.connect();
+    let client = scene.next().unwrap();
+    scene.drain();
+    let (asked, limit) = (clock::monotonic(), 2 * GRACE);
+    assert_eq!(
+        scene.wait(&client, Some(limit)),
+        Err(io::ErrorKind::TimedOut)
+    );
+    assert!(clock::monotonic() - asked >= limit);
+}
+
+#[test]
 fn a_client_may_take_its_time_but_not_for_ever() {
     let mut scene = Scene::new();
     let mut other = scene.connect();
