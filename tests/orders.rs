@@ -4,9 +4,10 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use fpmd_tests::control::{edit, run, start, status};
+use fpmd_tests::control::{edit, run, start, status, status_when};
 use fpmd_tests::{Daemon, Fpm, Gate, Load, Process, Result};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 #[test]
 fn a_pool_is_drained_and_resumed_and_nobody_is_lost() -> Result {
@@ -16,7 +17,7 @@ fn a_pool_is_drained_and_resumed_and_nobody_is_lost() -> Result {
     let Some(fpm) = start(daemon)? else {
         return Ok(());
     };
-    let others = workers(&fpm, "api")?;
+    let others = workers(&fpm, 1)?;
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(4);
     let ((), report) = load.during(|running| {
         for _ in 0..3 {
@@ -32,11 +33,7 @@ fn a_pool_is_drained_and_resumed_and_nobody_is_lost() -> Result {
         running.wait_for_answers(20)
     })?;
     report.all_good()?;
-    assert_eq!(
-        workers(&fpm, "api")?,
-        others,
-        "the other pool is left alone"
-    );
+    assert_eq!(workers(&fpm, 1)?, others, "the other pool is left alone");
     let (code, _, complaint) = run(&fpm, "drain nobody")?;
     assert!(
         code == 1 && complaint.contains("there is no pool nobody"),
@@ -78,16 +75,10 @@ fn max_children_is_set_until_the_next_reload() -> Result {
     let Some(fpm) = start(Daemon::echo().workers(2))? else {
         return Ok(());
     };
-    let workers = |count: usize| -> Result {
-        // The order has been given; processes come and go a moment later.
-        let arrived = || -> Result<bool> {
-            let workers = status(&fpm)?["pools"][0]["workers"]
-                .as_array()
-                .map(Vec::len);
-            Ok(workers == Some(count))
-        };
-        while !arrived()? {}
-        Ok(())
+    // The order has been given; processes come and go a moment later.
+    let workers = |count: usize| {
+        let all = |status: &Value| status["pools"][0]["workers"].as_array().map(Vec::len);
+        status_when(&fpm, |status| all(status) == Some(count))
     };
     let (code, _, complaint) = run(&fpm, "set www pm.max_children=5")?;
     assert_eq!(code, 0, "{complaint}");
@@ -164,26 +155,19 @@ fn quit_and_stop_are_waited_for() -> Result {
     Ok(())
 }
 
-/// Who serves a pool, once all have said so.
-fn workers(fpm: &Fpm, pool: &str) -> Result<Vec<i32>> {
-    loop {
-        let status = status(fpm)?;
-        let pools = status["pools"].as_array().map(Vec::as_slice);
-        let mut pools = pools.unwrap_or_default().iter();
-        let found = pools.find(|known| known["name"] == pool);
-        let Some(pool) = found else {
-            return Ok(Vec::new());
-        };
-        let workers = pool["workers"].as_array().map(Vec::as_slice);
-        let pids: Vec<i32> = workers
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|worker| i32::try_from(worker["pid"].as_i64()?).ok())
-            .collect();
-        if Some(pids.len() as u64) == pool["max_children"].as_u64() {
-            return Ok(pids);
-        }
-    }
+/// Who serves the pool at this place of the configuration, once all have said so.
+fn workers(fpm: &Fpm, pool: usize) -> Result<Vec<i32>> {
+    let pids = |status: &Value| -> Vec<i32> {
+        let workers = status["pools"][pool]["workers"].as_array();
+        let workers = workers.map(Vec::as_slice).unwrap_or_default().iter();
+        let pids = workers.filter_map(|worker| worker["pid"].as_i64());
+        pids.filter_map(|pid| pid.try_into().ok()).collect()
+    };
+    let complete = |status: &Value| {
+        let most = status["pools"][pool]["max_children"].as_u64();
+        most == Some(pids(status).len() as u64)
+    };
+    status_when(fpm, complete).map(|status| pids(&status))
 }
 
 #[test]
@@ -195,7 +179,7 @@ fn a_reload_of_one_pool_leaves_the_others_their_workers() -> Result {
     let Some(fpm) = start(daemon)? else {
         return Ok(());
     };
-    let (kept, replaced) = (workers(&fpm, "www")?, workers(&fpm, "api")?);
+    let (kept, replaced) = (workers(&fpm, 0)?, workers(&fpm, 1)?);
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served before").clients(3);
     let ((), report) = load.during(|running| {
         edit(&fpm, "env[X] = before", "env[X] = after")?;
@@ -210,10 +194,10 @@ fn a_reload_of_one_pool_leaves_the_others_their_workers() -> Result {
             let (code, text, complaint) = run(&fpm, "reload --pool api")?;
             let expected = format!("generation {generation} serves\n");
             assert_eq!((code, text), (0, expected), "{complaint}");
-            assert_eq!(workers(&fpm, "www")?, kept);
+            assert_eq!(workers(&fpm, 0)?, kept);
             running.wait_for_answers(5)?;
         }
-        let api = workers(&fpm, "api")?;
+        let api = workers(&fpm, 1)?;
         assert!(
             !api.iter().any(|pid| replaced.contains(pid)),
             "{api:?} {replaced:?}"
@@ -234,7 +218,9 @@ fn a_reload_of_one_pool_leaves_the_others_their_workers() -> Result {
     // Everything is reloaded, and what was before is gone.
     assert_eq!(run(&fpm, "reload")?.0, 0);
     assert_eq!(fpm.get("/t.php")?.text(), "served after");
-    while status(&fpm)?["generations"].as_array().map(Vec::len) != Some(1) {}
+    status_when(&fpm, |status| {
+        status["generations"].as_array().map(Vec::len) == Some(1)
+    })?;
     assert_eq!(fpm.processes("php-fpm: zygote")?.len(), 1);
     Ok(())
 }
@@ -244,7 +230,7 @@ fn pools_appear_and_vanish_alone_and_unknown_ones_are_named() -> Result {
     let Some(fpm) = start(Daemon::echo().other_pool("api", ""))? else {
         return Ok(());
     };
-    let kept = workers(&fpm, "www")?;
+    let kept = workers(&fpm, 0)?;
     edit(&fpm, "[api]", "[new]")?;
     assert_eq!(run(&fpm, "reload --pool new --pool api")?.0, 0);
     let status = status(&fpm)?;
@@ -252,7 +238,7 @@ fn pools_appear_and_vanish_alone_and_unknown_ones_are_named() -> Result {
         (&status["pools"][0]["name"], &status["pools"][1]["name"]),
         (&"www".into(), &"new".into())
     );
-    assert_eq!(workers(&fpm, "www")?, kept);
+    assert_eq!(workers(&fpm, 0)?, kept);
     let (code, _, complaint) = run(&fpm, "reload --pool api")?;
     assert!(
         code == 1 && complaint.contains("there is no pool api"),
@@ -264,6 +250,6 @@ fn pools_appear_and_vanish_alone_and_unknown_ones_are_named() -> Result {
         code == 1 && complaint.contains("invalid process manager"),
         "{complaint}"
     );
-    assert_eq!(workers(&fpm, "www")?, kept);
+    assert_eq!(workers(&fpm, 0)?, kept);
     fpm.serves_on()
 }

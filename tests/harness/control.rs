@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::process::Output;
+use std::time::Instant;
 
 use anyhow::ensure;
 use serde_json::Value;
 
-use crate::{Daemon, Fpm, Result, Subject, Under, under};
+use crate::{Daemon, Fpm, PATIENCE, Result, Subject, Under, under};
 
 /// Starts a daemon that takes orders at `{dir}/control`; `None` when it is the original, which does not know how.
 ///
@@ -53,6 +54,21 @@ pub fn status(fpm: &Fpm) -> Result<Value> {
     let (code, text, complaint) = run(fpm, "status --json --workers")?;
     ensure!(code == 0, "{complaint}");
     Ok(serde_json::from_str(&text)?)
+}
+
+/// Asks for the status again and again until it is as it should be.
+///
+/// # Errors
+/// Fails when it is not in [`PATIENCE`].
+pub fn status_when(fpm: &Fpm, is_right: impl Fn(&Value) -> bool) -> Result<Value> {
+    let begin = Instant::now();
+    loop {
+        let status = status(fpm)?;
+        if is_right(&status) {
+            return Ok(status);
+        }
+        ensure!(begin.elapsed() < PATIENCE, "{status:#}");
+    }
 }
 
 /// Changes the configuration file.
