@@ -1,7 +1,10 @@
 //! `fpmd stack`: what workers are doing at this moment, which only fpmd can tell.
 
+use std::thread;
+use std::time::Instant;
+
 use fpmd_tests::control::{run, start};
-use fpmd_tests::{Daemon, Gate, Result};
+use fpmd_tests::{Daemon, Gate, PATIENCE, Result};
 use nix::sys::signal::Signal;
 
 /// A daemon with two workers that can be asked, and a script that waits at a gate.
@@ -65,6 +68,11 @@ fn worker_that_is_stopped_keeps_nobody_waiting() -> Result {
     let workers = fpm.processes("php-fpm: pool www")?;
     for worker in &workers {
         worker.signal(Signal::SIGSTOP)?;
+        let begun = Instant::now();
+        while !worker.status("State")?.starts_with('T') {
+            assert!(begun.elapsed() < PATIENCE, "it does not stop");
+            thread::yield_now();
+        }
     }
     let (code, stacks, _) = run(&fpm, "stack www")?;
     assert_eq!(code, 0);
