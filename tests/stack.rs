@@ -30,8 +30,16 @@ fn workers_tell_what_they_are_doing_and_go_on() -> Result {
     let mut client = fpm.begin(&fpm.request(&uri))?;
     client.output_until("begun")?;
 
-    let (code, of_pool, complaint) = run(&fpm, "stack www")?;
-    assert_eq!((code, &*complaint), (0, ""));
+    // It has spoken and may not have begun to wait.
+    let begun = Instant::now();
+    let of_pool = loop {
+        let (code, of_pool, complaint) = run(&fpm, "stack www")?;
+        assert_eq!((code, &*complaint), (0, ""));
+        if of_pool.contains("fgets()") {
+            break of_pool;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{of_pool}");
+    };
     let script = fpm.site().root().join("wait.php").display().to_string();
     let calls =
         format!(" sec\nscript_filename = {script}\nfgets() {script}:4\nwait() {script}:6\n");
