@@ -109,15 +109,20 @@ pub(crate) fn locate(params: &mut Params, rules: &Rules<'_>, files: &impl Files)
     target
 }
 
-/// Returns PHP_SELF for a request that was located with the same rule.
-pub(crate) fn php_self(params: &Params, uri: Option<&CStr>, rule: PathInfo) -> Vec<u8> {
-    let mut php_self = uri.map(|uri| uri.to_bytes().to_vec()).unwrap_or_default();
+/// Makes `php_self` PHP_SELF for a request that was located with the same rule.
+pub(crate) fn php_self(
+    params: &Params,
+    uri: Option<&CStr>,
+    rule: PathInfo,
+    php_self: &mut Vec<u8>,
+) {
+    php_self.clear();
+    php_self.extend_from_slice(uri.map(CStr::to_bytes).unwrap_or_default());
     if rule == PathInfo::Fix
         && let Some(path_info) = value(params, b"PATH_INFO")
     {
         php_self.extend_from_slice(path_info.to_bytes());
     }
-    php_self
 }
 
 /// Returns a variable as PHP sees it: a C string.

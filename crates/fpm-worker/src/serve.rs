@@ -16,7 +16,7 @@ use fcgi_proto::server::{Connection as Protocol, Progress};
 use fpm_conf::{LogLevel, Pool};
 use fpm_os::clock;
 use fpm_scoreboard::SlotWriter;
-use sapi::Engine;
+use sapi::{Engine, Param};
 
 use crate::access_log::AccessLog;
 use crate::allowed_clients::{self, AllowedClients};
@@ -61,6 +61,9 @@ struct Kept {
     protocol: Protocol,
     output: Output,
     params: Params,
+    /// Empty between requests.
+    pairs: Vec<Param<'static>>,
+    php_self: Vec<u8>,
     head: Vec<u8>,
     settings: Settings,
     /// Requests served.
@@ -90,6 +93,8 @@ impl Worker {
             protocol: Protocol::new(Limits::default()),
             output: Output::default(),
             params: Params::new(),
+            pairs: Vec::new(),
+            php_self: Vec::new(),
             head: Vec::new(),
             settings: Settings::of(&self.engine),
             served: 0,

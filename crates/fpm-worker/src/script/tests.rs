@@ -64,8 +64,14 @@ impl Located {
 
     #[track_caller]
     fn php_self(self, expected: &str) -> Self {
-        let php_self = php_self(&self.variables, self.target.uri.as_deref(), self.rule);
-        assert_eq!(text(&php_self), expected);
+        let mut found = b"of the request before".to_vec();
+        php_self(
+            &self.variables,
+            self.target.uri.as_deref(),
+            self.rule,
+            &mut found,
+        );
+        assert_eq!(text(&found), expected);
         self
     }
 }
