@@ -120,7 +120,7 @@ pub(super) struct Reload {
     /// Change nothing; print what would change, pool by pool
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Only this pool; may be given more than once. The other pools keep their workers, and [global] stays as it is
+    /// Only this pool; may be given more than once. The other pools keep their workers, and global settings stay as they are
     #[arg(long = "pool", value_name = "NAME")]
     pools: Vec<String>,
     #[command(flatten)]
