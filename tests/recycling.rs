@@ -63,9 +63,8 @@ fn workers_recycle_one_at_a_time_and_lose_nobody() -> Result {
         return Ok(());
     };
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(4);
-    let ((), report) = load.during(|running| running.wait_for_answers(400))?;
+    let (_, report) = load.during(|_| fpm.log().wait_for_nth("exited with code 0", 4))?;
     report.all_good()?;
-    fpm.log().wait_for_nth("exited with code 0", 4)?;
     Ok(())
 }
 

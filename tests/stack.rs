@@ -98,7 +98,9 @@ fn who_cannot_be_asked_is_named() -> Result {
     let Some(fpm) = start(daemon())? else {
         return Ok(());
     };
-    let api = fpm.processes("php-fpm: pool api")?[0].pid().to_string();
+    let api = fpm.wait_for_processes("php-fpm: pool api", 1)?[0]
+        .pid()
+        .to_string();
     for (of, complaint) in [
         (
             "api",
