@@ -14,11 +14,12 @@ use crate::{Daemon, Fpm, PATIENCE, Result, Subject, Under, under};
 /// # Errors
 /// Fails when it does not become ready, or the original takes the directive.
 pub fn start(daemon: Daemon) -> Result<Option<Fpm>> {
-    let daemon = daemon.global("control.listen = {dir}/control");
+    let ordered = "control.listen = {dir}/control";
     if under()? == Under::Fpmd {
-        return daemon.start().map(Some);
+        return daemon.global(ordered).start().map(Some);
     }
-    let refusal = daemon.start_in_vain()?;
+    // Without anything else that it might not know.
+    let refusal = Daemon::new().global(ordered).start_in_vain()?;
     let unknown = "unknown entry 'control.listen'";
     ensure!(refusal.output.contains(unknown), "{}", refusal.output);
     Ok(None)
