@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use fpmd_tests::{Address, Connection, Daemon, Gate, Process, Request, Result, Site, Subject};
+use fpmd_tests::{
+    Address, Connection, Daemon, Gate, Process, Request, Result, Site, Subject, wait_until,
+};
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 
@@ -67,6 +69,25 @@ impl Drop for Running {
     }
 }
 
+/// The pipes of a process that neither a child of it nor this one, which it may have inherited some from, has open too.
+fn lonely_pipes(process: &Process) -> Result<Vec<String>> {
+    let pid = process.pid();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    let children = children.split_whitespace().map(str::parse);
+    let mut others = vec![Process::of(std::process::id().try_into()?)?];
+    for child in children {
+        others.push(Process::of(child?)?);
+    }
+    let mut known = Vec::new();
+    for other in others {
+        // Descriptors of a process that is at work come and go.
+        known.extend(other.open_files().unwrap_or_default());
+    }
+    let mut files = process.open_files()?;
+    files.retain(|file| file.starts_with("pipe:") && !known.contains(file));
+    Ok(files)
+}
+
 #[test]
 fn parent_ends_well_when_the_daemon_serves() -> Result {
     let home = Home::new()?;
@@ -88,6 +109,10 @@ fn parent_ends_well_when_the_daemon_serves() -> Result {
         let stream = fs::read_link(format!("/proc/{pid}/fd/{number}"))?;
         assert_eq!(stream.to_string_lossy(), "/dev/null");
     }
+    wait_until("it has neither end of the pipe to its parent", || {
+        // A look fails when a descriptor is closed in the middle of it.
+        Ok(lonely_pipes(&daemon.0).is_ok_and(|pipes| pipes.is_empty()))
+    })?;
     let log = home.log()?;
     assert!(
         log.contains(&format!("NOTICE: fpm is running, pid {pid}\n")),

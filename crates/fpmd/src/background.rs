@@ -53,12 +53,15 @@ pub(crate) fn into_background(daemon: impl FnOnce(Readiness) -> u8) -> Result<u8
         call: "pipe2()",
         errno: nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or_default()),
     })?;
+    let mut reader = Some(reader);
     fork(OtherThreads::Refuse, || {
+        // It is the parent's.
+        reader = None;
         // The loop blocks what it wants to know of; everything else is to act as it does in any process.
         let _ = SignalSet::empty().set_mask();
         daemon(Readiness { pipe: writer })
     })?;
-    Ok(outcome(reader))
+    Ok(reader.map_or(exit::SOFTWARE, outcome))
 }
 
 /// Waits for what the child says, or for its end.
