@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use fpm_control::{Doing, RequestStack, WorkerStack};
 
+use super::table::printable;
+
 /// Writes a paragraph for each worker.
 pub(super) fn text(stacks: &[WorkerStack]) -> String {
     let mut text = String::new();
@@ -51,8 +53,8 @@ pub(super) fn text(stacks: &[WorkerStack]) -> String {
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // What a client sent must not reach the terminal's controls; a string takes whatever is written.
-    let shown = line.to_string().replace(char::is_control, "?");
+    let shown = printable(&line.to_string());
+    // A string takes whatever is written.
     let _ = writeln!(text, "{shown}");
 }
 

@@ -9,10 +9,15 @@ pub(super) enum Side {
     Right,
 }
 
-/// Writes rows below the titles of their columns, two blanks between the columns and none at the ends of lines.
+/// Writes rows below the titles of their columns, two blanks between the columns and none at the ends of lines. What a client sent
+/// must not reach the terminal's controls.
 pub(super) fn table<const N: usize>(columns: [(&str, Side); N], rows: &[[String; N]]) -> String {
+    let rows = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| printable(cell)));
+    let rows: Vec<[String; N]> = rows.collect();
     let mut widths = columns.map(|(title, _)| title.chars().count());
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -34,6 +39,11 @@ pub(super) fn table<const N: usize>(columns: [(&str, Side); N], rows: &[[String;
     std::iter::once(titles).chain(rows).collect()
 }
 
+/// Replaces what moves a terminal's cursor, or worse.
+pub(super) fn printable(text: &str) -> String {
+    text.replace(char::is_control, "?")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +61,12 @@ mod tests {
         ];
         let expected = "POOL    IDLE  END\nwww        5  x\ngröße  12345\n";
         assert_eq!(table(columns, &rows), expected);
+    }
+
+    #[test]
+    fn what_clients_send_moves_no_cursor() {
+        let rows = [["GET /\u{1b}[2J\r\u{9b}x\n".to_owned()]];
+        let shown = table([("REQUEST", Side::Left)], &rows);
+        assert_eq!(shown, "REQUEST\nGET /?[2J??x?\n");
     }
 }
