@@ -54,20 +54,16 @@ impl Changes {
     /// Compares two configurations.
     #[must_use]
     pub fn between(before: &Config, after: &Config) -> Changes {
-        let find = |config: &Config, pool: &Pool| -> Option<Pool> {
-            let mut pools = config.pools.iter();
-            pools.find(|known| known.name == pool.name).cloned()
-        };
         let mut pools: Vec<PoolChange> = Vec::new();
         for pool in &after.pools {
-            let fate = match find(before, pool) {
+            let fate = match before.pool_named(pool.name.as_ref()) {
                 None => PoolFate::Added,
-                Some(known) => fate(&known, pool),
+                Some(known) => fate(known, pool),
             };
             pools.push(change(pool, fate));
         }
         let gone = before.pools.iter();
-        let gone = gone.filter(|pool| find(after, pool).is_none());
+        let gone = gone.filter(|pool| after.pool_named(pool.name.as_ref()).is_none());
         pools.extend(gone.map(|pool| change(pool, PoolFate::Removed)));
         Changes {
             global: changes(

@@ -3,12 +3,15 @@
 //! A changer must know: a file that uses none of these directives means what it means to php-fpm, and its `-tt` dump shows
 //! none of them.
 
+use std::str::FromStr;
+
 use bstr::{BStr, ByteSlice};
 use serde::{Deserialize, Serialize};
 
 use crate::value::Reason;
 
-/// `reload.surge`: how many workers a pool may have beyond `pm.max_children` while a reload replaces them.
+/// A part of a pool's workers. `reload.surge`: how many there may be beyond `pm.max_children` while a reload replaces them;
+/// `pm.max_recycling`: how many may end at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Surge {
     /// This many per cent of `pm.max_children`, 0 to 100.
@@ -63,15 +66,15 @@ pub(crate) fn requests(value: &BStr) -> Result<u32, Reason> {
 
 /// Reads bytes, as `512M`: digits, and K, M or G for 1024, 1024² or 1024³ of them.
 pub(crate) fn bytes(value: &BStr) -> Result<u64, Reason> {
-    let (number, unit) = match value.split_last() {
+    let (number, unit): (_, u64) = match value.split_last() {
         Some((b'k' | b'K', number)) => (number, 1 << 10),
         Some((b'm' | b'M', number)) => (number, 1 << 20),
         Some((b'g' | b'G', number)) => (number, 1 << 30),
         _ => (value.as_bytes(), 1),
     };
-    let number =
-        digits(number).ok_or("must be a number of bytes, with K, M or G if that is meant")?;
-    Ok(u64::from(number) * unit)
+    digits::<u64>(number)
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or("must be a number of bytes, with K, M or G if that is meant")
 }
 
 /// `shutdown_on_term`: what SIGTERM means to the master.
@@ -133,7 +136,7 @@ impl LogFormat {
 }
 
 /// Reads digits and nothing else.
-fn digits(text: &[u8]) -> Option<u32> {
+pub(crate) fn digits<N: FromStr>(text: &[u8]) -> Option<N> {
     let text = text.to_str().ok()?;
     let only_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     only_digits.then(|| text.parse().ok())?
@@ -173,7 +176,9 @@ mod tests {
             ("4096", Some(4096)),
             ("1k", Some(1024)),
             ("256M", Some(256 << 20)),
+            ("8589934592", Some(8 << 30)),
             ("4294967295G", Some(u64::from(u32::MAX) << 30)),
+            ("99999999999999G", None),
             ("", None),
             ("M", None),
             ("-1M", None),

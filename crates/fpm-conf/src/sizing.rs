@@ -4,6 +4,7 @@
 use bstr::{BStr, ByteSlice};
 use serde::{Deserialize, Serialize};
 
+use crate::own::{bytes, digits};
 use crate::value::Reason;
 
 /// `pm.max_children = auto`: the daemon decides, within these bounds. `1 <= floor <= ceiling`.
@@ -35,12 +36,10 @@ impl AutoChildren {
         }
         let numbers = bounds.to_str().ok().and_then(|bounds| {
             let (floor, ceiling) = bounds.strip_prefix(' ')?.trim_start().split_once('-')?;
-            Some((number(floor)?, number(ceiling)?))
+            Some((digits(floor.as_bytes())?, digits(ceiling.as_bytes())?))
         });
         match numbers {
             Some((floor, ceiling)) if floor >= 1 && floor <= ceiling && ceiling <= MOST => {
-                let [floor, ceiling] =
-                    [floor, ceiling].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
                 Ok(Some(Self { floor, ceiling }))
             }
             _ => Err("must be a number, 'auto', or 'auto MIN-MAX' with 1 <= MIN <= MAX <= 10000"),
@@ -75,13 +74,11 @@ impl Reserve {
 
     /// Reads `20%`, `512M`, `2G` or a number of bytes.
     pub(crate) fn parse(value: &BStr) -> Result<Self, Reason> {
-        let text = value.to_str().unwrap_or_default();
-        let reserve = match text.strip_suffix('%') {
-            Some(percent) => number(percent)
-                .and_then(|percent| u32::try_from(percent).ok())
+        let reserve = match value.strip_suffix(b"%") {
+            Some(percent) => digits(percent)
                 .filter(|percent| *percent <= 100)
                 .map(Self::Percent),
-            None => bytes(text).map(Self::Bytes),
+            None => bytes(value).ok().map(Self::Bytes),
         };
         reserve.ok_or("must be a size like 512M or 2G, or a percentage from 0% to 100%")
     }
@@ -102,24 +99,7 @@ impl Default for Reserve {
 }
 
 /// The highest upper bound: each worker that might be takes memory for its numbers.
-const MOST: u64 = 10_000;
-
-/// Reads digits and nothing else.
-fn number(text: &str) -> Option<u64> {
-    let only_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    only_digits.then(|| text.parse().ok())?
-}
-
-/// Reads digits that K, M or G may follow.
-fn bytes(text: &str) -> Option<u64> {
-    let (digits, unit) = match text.bytes().last()? {
-        b'k' | b'K' => (&text[..text.len() - 1], 1 << 10),
-        b'm' | b'M' => (&text[..text.len() - 1], 1 << 20),
-        b'g' | b'G' => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1),
-    };
-    number(digits)?.checked_mul(unit)
-}
+const MOST: u32 = 10_000;
 
 #[cfg(test)]
 mod tests {
