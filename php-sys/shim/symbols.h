@@ -9,6 +9,15 @@
 #ifndef FPMD_SYMBOLS_H
 #define FPMD_SYMBOLS_H
 
+/* A PHP may have been built without deferring signals. */
+#ifdef ZEND_SIGNALS
+# define FPMD_SIGNAL_FUNCTIONS(use) use(zend_signal_startup)
+# define FPMD_SIGNAL_OBJECTS(use) use(zend_signal_globals)
+#else
+# define FPMD_SIGNAL_FUNCTIONS(use)
+# define FPMD_SIGNAL_OBJECTS(use)
+#endif
+
 /* Functions. */
 #define FPMD_FUNCTIONS(use) \
 	use(add_assoc_double_ex) \
@@ -88,13 +97,13 @@
 	use(_zend_new_array_0) \
 	use(zend_parse_ini_string) \
 	use(zend_register_ini_entries_ex) \
-	use(zend_signal_startup) \
 	use(zend_spprintf) \
 	use(zend_str_tolower) \
 	use(zend_unregister_ini_entries_ex) \
 	use(zend_wrong_parameters_none_error) \
 	use(zval_get_long_func) \
-	use(zval_get_string_func)
+	use(zval_get_string_func) \
+	FPMD_SIGNAL_FUNCTIONS(use)
 
 /* Global structures and variables; the headers that declare them have been read. */
 #define FPMD_OBJECTS(use) \
@@ -109,7 +118,7 @@
 	use(sapi_globals) \
 	use(sapi_module) \
 	use(zend_extensions) \
-	use(zend_signal_globals)
+	FPMD_SIGNAL_OBJECTS(use)
 
 #define FPMD_DECLARE(name) extern __typeof__(name) *fpmd_at_##name;
 FPMD_OBJECTS(FPMD_DECLARE)
@@ -126,7 +135,9 @@ FPMD_OBJECTS(FPMD_DECLARE)
 #define sapi_globals (*fpmd_at_sapi_globals)
 #define sapi_module (*fpmd_at_sapi_module)
 #define zend_extensions (*fpmd_at_zend_extensions)
-#define zend_signal_globals (*fpmd_at_zend_signal_globals)
+#ifdef ZEND_SIGNALS
+# define zend_signal_globals (*fpmd_at_zend_signal_globals)
+#endif
 
 /* Opens libphp; NULL, or the dynamic linker's reason why not. */
 const char *fpmd_symbols_open(void);
