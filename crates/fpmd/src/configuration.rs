@@ -21,26 +21,25 @@ const FPM_CONFIG: &str = "fpm.config";
 /// When it cannot be used; the error carries what is to be said.
 pub(crate) fn load(options: &Options) -> Result<Loaded, ConfError> {
     let words = Words::new(&options.php);
-    let around = Surroundings {
-        files: &OsFiles,
-        accounts: &OsAccounts,
-        vocabulary: &words,
-    };
     let name = file(options, &words);
-    fpm_conf::load(name.as_bstr(), &load_options(options), around)
+    fpm_conf::load(name.as_bstr(), &load_options(options), around(&words))
 }
 
 /// Finds out where a daemon with this configuration takes orders; returns the configuration file's name as well.
 pub(crate) fn control_listen(options: &Options) -> (BString, Result<Option<BString>, ConfError>) {
     let words = Words::new(&options.php);
-    let around = Surroundings {
+    let name = file(options, &words);
+    let found = fpm_conf::control_listen(name.as_bstr(), &load_options(options), around(&words));
+    (name, found)
+}
+
+/// Puts together what a configuration may ask for.
+fn around<'a>(words: &'a Words<'_>) -> Surroundings<'a> {
+    Surroundings {
         files: &OsFiles,
         accounts: &OsAccounts,
-        vocabulary: &words,
-    };
-    let name = file(options, &words);
-    let found = fpm_conf::control_listen(name.as_bstr(), &load_options(options), around);
-    (name, found)
+        vocabulary: words,
+    }
 }
 
 /// Returns the name of the configuration file.

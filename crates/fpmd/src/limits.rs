@@ -5,10 +5,10 @@
 use std::io;
 
 use fpm_conf::Config;
-use fpm_os::error::described;
 use fpm_os::limits::{self, Limit};
-use nix::errno::Errno;
 use nix::unistd::Uid;
+
+use crate::cause::cause;
 
 /// Sets the limits of the master, which its children inherit.
 pub(crate) fn set_limits(config: &Config) -> bool {
@@ -59,12 +59,4 @@ pub(crate) fn set_priority(config: &Config) -> bool {
             false
         }
     }
-}
-
-/// Formats an error as php-fpm does.
-fn cause(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(
-        || error.to_string(),
-        |errno| described(Errno::from_raw(errno)),
-    )
 }

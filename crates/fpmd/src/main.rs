@@ -1,7 +1,7 @@
 //! fpmd: a FastCGI process manager for PHP.
 //!
-//! The first argument is the role: `zygote` (started by the master only), `request` (a FastCGI client), or a command for
-//! a running master (`status`, `reload`, …); anything else is php-fpm's command line and means the master.
+//! The first argument is the role: `request` (a FastCGI client), a command for a running master (`status`, `reload`, …), or one of
+//! those that only a master starts (`zygote`, and two of an upgrade); anything else is php-fpm's command line and means the master.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 mod accounts;
 mod background;
+mod cause;
 mod cli;
 mod configuration;
 mod control;

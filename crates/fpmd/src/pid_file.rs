@@ -10,9 +10,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use bstr::BString;
-use fpm_os::error::described;
-use nix::errno::Errno;
 use nix::unistd::Pid;
+
+use crate::cause::cause;
 
 /// A pid file that may or may not have been written.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,14 +78,6 @@ impl PidFile {
             );
         }
     }
-}
-
-/// Formats an error as the original does.
-fn cause(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(
-        || error.to_string(),
-        |errno| described(Errno::from_raw(errno)),
-    )
 }
 
 #[cfg(test)]

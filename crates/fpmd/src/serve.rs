@@ -20,15 +20,14 @@ use fpm_master::run::{Adopted, Prepared};
 use fpm_master::store::{CAPACITY, Store};
 use fpm_master::upgrade::{Extent, Heritage};
 use fpm_os::environment;
-use fpm_os::error::described;
 use fpm_os::process::start_session;
 use fpm_os::sink;
 use fpm_os::stdio::{StandardStream, open_null};
 use fpm_os::title::ProcessTitle;
-use nix::errno::Errno;
 use nix::unistd::{Uid, getuid};
 
 use crate::background::{Readiness, into_background};
+use crate::cause::cause;
 use crate::cli::{Options, Root, Tested};
 use crate::configuration::load;
 use crate::daemon::Daemon;
@@ -281,12 +280,4 @@ fn starter(root: Root) -> Starter {
         Root::Refused => Starter::Root,
         Root::Allowed => Starter::RootAllowed,
     }
-}
-
-/// Formats an error as php-fpm does.
-fn cause(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(
-        || error.to_string(),
-        |errno| described(Errno::from_raw(errno)),
-    )
 }
