@@ -1,11 +1,9 @@
 //! The forms that `listen` has, and what is said of those that are none.
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::FileTypeExt;
 
 use anyhow::Context;
-use fpmd_tests::{Address, Connection, Daemon, Fpm, PhpVersion, Result, Subject, Under, under};
+use fpmd_tests::{Address, Connection, Daemon, Fpm, Result, Under, under};
 
 /// Says who asks.
 fn daemon() -> Daemon {
@@ -122,22 +120,6 @@ fn what_is_no_address_is_refused() -> Result {
             "{listen}: {}",
             refusal.output
         );
-    }
-    Ok(())
-}
-
-#[test]
-fn unix_socket_with_a_path_that_is_too_long_has_a_shorter_one() -> Result {
-    let name = "x".repeat(120);
-    let fpm = daemon().pool(&format!("listen = {{dir}}/{name}")).start()?;
-    let path = fpm.site().path(&name).to_string_lossy()[..107].to_owned();
-    assert!(fs::metadata(&path)?.file_type().is_socket());
-    let mut connection = Connection::open(&Address::Unix(path.clone().into()))?;
-    connection.send(&fpm.request("/t.php").without("REMOTE_ADDR"))?;
-    assert_eq!(connection.answer()?.text(), "served");
-    if Subject::from_environment()?.php() >= PhpVersion(8, 4) {
-        fpm.log()
-            .wait_for(&format!("trying cut socket path instead '{path}'"))?;
     }
     Ok(())
 }

@@ -5,9 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
-use fpmd_tests::{Daemon, Fpm, Gate, Result, Site, SmallDisk, Under, under};
-use nix::sys::signal::Signal;
+use fpmd_tests::{Daemon, Gate, Result, Site, SmallDisk, Under, under};
 use nix::sys::stat::Mode;
 use nix::unistd::{Uid, mkfifo};
 
@@ -165,15 +163,6 @@ fn check_gap(log: &str) -> Result {
     Ok(())
 }
 
-/// Kills the worker; the master has to see to another one.
-fn kill_worker(fpm: &Fpm) -> Result {
-    let workers = fpm.processes("php-fpm: pool www")?;
-    workers
-        .first()
-        .context("no worker")?
-        .signal(Signal::SIGKILL)
-}
-
 #[test]
 fn error_log_that_nobody_reads_stops_nothing_in_fpmd() -> Result {
     let site = Site::new()?;
@@ -186,7 +175,7 @@ fn error_log_that_nobody_reads_stops_nothing_in_fpmd() -> Result {
         return Ok(());
     }
     assert_eq!(fpm.get("/talk.php")?.text(), "said");
-    kill_worker(&fpm)?;
+    fpm.kill_worker()?;
     assert_eq!(fpm.get("/t.php")?.text(), "served -");
     check_gap(&pipe.read_until("of this log are lost")?)
 }
@@ -231,7 +220,7 @@ fn full_disk_stops_nothing_and_what_it_did_not_take_is_counted() -> Result {
     }
     fpm.log()
         .wait_for("could not write 2 line(s) of the access log")?;
-    kill_worker(&fpm)?;
+    fpm.kill_worker()?;
     fpm.log().wait_for("exited on signal 9")?;
     check_gap(&fs::read_to_string(error_log)?)
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use fpmd_tests::control::{done, edit, run, start, status, status_when};
+use fpmd_tests::control::{done, run, start, status, status_when};
 use fpmd_tests::{Daemon, Fpm, Gate, Load, Process, Result, Subject, Under, under};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -97,10 +97,10 @@ fn the_configuration_file_tells_where_the_socket_is_even_when_it_is_broken() -> 
     };
     let (code, text, _) = run(&file)?;
     assert!(code == 0 && text.contains("configuration "), "{text}");
-    edit(&fpm, "pm = static", "pm = nonsense")?;
+    fpm.edit("pm = static", "pm = nonsense")?;
     assert_eq!(run(&file)?.0, 0);
-    edit(&fpm, "pm = nonsense", "pm = static")?;
-    edit(&fpm, "control.listen", ";control.listen")?;
+    fpm.edit("pm = nonsense", "pm = static")?;
+    fpm.edit("control.listen", ";control.listen")?;
     let (code, _, complaint) = run(&file)?;
     assert!(
         code == 2 && complaint.contains("no control.listen"),
@@ -165,7 +165,7 @@ fn a_reload_is_waited_for_and_loses_nothing() -> Result {
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(2);
     let ((), report) = load.during(|running| {
         running.wait_for_answers(20)?;
-        edit(&fpm, "pm.max_children = 2", "pm.max_children = 3")?;
+        fpm.edit("pm.max_children = 2", "pm.max_children = 3")?;
         let (code, text, complaint) = run(&fpm, "reload")?;
         assert_eq!(
             (code, text.as_str()),
@@ -212,7 +212,7 @@ fn a_reload_that_fails_says_why() -> Result {
     let Some(fpm) = start(daemon)? else {
         return Ok(());
     };
-    edit(&fpm, "pm = static", "pm = sometimes")?;
+    fpm.edit("pm = static", "pm = sometimes")?;
     let (code, _, complaint) = run(&fpm, "reload")?;
     assert_eq!(code, 1);
     assert!(
@@ -229,7 +229,7 @@ fn a_reload_that_fails_says_why() -> Result {
         "{complaint}"
     );
 
-    edit(&fpm, "pm = sometimes", "pm = static")?;
+    fpm.edit("pm = sometimes", "pm = static")?;
     fs::write(
         fpm.site().root().join("preload.php"),
         "<?php throw new Exception('not today');",
@@ -256,12 +256,8 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() -> Result {
         (code, text.as_str()),
         (0, "nothing would change but the processes\n")
     );
-    edit(
-        &fpm,
-        "pm.max_children = 2",
-        "pm.max_children = 4\nenv[A] = b",
-    )?;
-    edit(&fpm, "[global]\n", "[global]\nprocess.max = 7\n")?;
+    fpm.edit("pm.max_children = 2", "pm.max_children = 4\nenv[A] = b")?;
+    fpm.edit("[global]\n", "[global]\nprocess.max = 7\n")?;
     let (code, text, _) = run(&fpm, "reload --dry-run")?;
     let expected = "[global]\n  process.max: 0 -> 7\n[www] unchanged\n[api] changed\n  \
                     pm.max_children: 2 -> 4\n  env[A]: (not set) -> b\n";
@@ -279,7 +275,7 @@ fn the_socket_moves_with_the_configuration() -> Result {
     };
     let folder = fpm.site().folder().display().to_string();
     let (before, after) = (format!("{folder}/control"), format!("{folder}/moved"));
-    edit(&fpm, &before, &after)?;
+    fpm.edit(&before, &after)?;
     assert_eq!(run(&fpm, "reload")?.0, 0);
     let at = |path: &str| -> Result<i32> {
         let run = Subject::from_environment()?.run(&["reload", "--control", path])?;
@@ -287,7 +283,7 @@ fn the_socket_moves_with_the_configuration() -> Result {
     };
     assert_eq!(at(&after)?, 0);
     assert_eq!(at(&before)?, 2);
-    edit(&fpm, "control.listen", ";control.listen")?;
+    fpm.edit("control.listen", ";control.listen")?;
     assert_eq!(at(&after)?, 0);
     assert_eq!(at(&after)?, 2);
     let left: Vec<_> = [&before, &after]
@@ -303,7 +299,7 @@ fn a_socket_that_cannot_be_made_fails_the_reload_only() -> Result {
     let Some(fpm) = start(Daemon::echo())? else {
         return Ok(());
     };
-    edit(&fpm, "/control\n", "/nowhere/control\n")?;
+    fpm.edit("/control\n", "/nowhere/control\n")?;
     let (code, _, complaint) = run(&fpm, "reload")?;
     assert!(
         code == 1 && complaint.contains("/nowhere/control"),

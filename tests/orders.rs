@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use fpmd_tests::control::{edit, run, start, status, status_when};
+use fpmd_tests::control::{run, start, status, status_when};
 use fpmd_tests::{Daemon, Fpm, Gate, Load, Process, Result};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -182,8 +182,8 @@ fn a_reload_of_one_pool_leaves_the_others_their_workers() -> Result {
     let (kept, replaced) = (workers(&fpm, 0)?, workers(&fpm, 1)?);
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served before").clients(3);
     let ((), report) = load.during(|running| {
-        edit(&fpm, "env[X] = before", "env[X] = after")?;
-        edit(&fpm, "pm.max_children = 2", "pm.max_children = 4")?;
+        fpm.edit("env[X] = before", "env[X] = after")?;
+        fpm.edit("pm.max_children = 2", "pm.max_children = 4")?;
         let (_, text, _) = run(&fpm, "reload --dry-run --pool api")?;
         assert_eq!(
             text,
@@ -231,7 +231,7 @@ fn pools_appear_and_vanish_alone_and_unknown_ones_are_named() -> Result {
         return Ok(());
     };
     let kept = workers(&fpm, 0)?;
-    edit(&fpm, "[api]", "[new]")?;
+    fpm.edit("[api]", "[new]")?;
     assert_eq!(run(&fpm, "reload --pool new --pool api")?.0, 0);
     let status = status(&fpm)?;
     assert_eq!(
@@ -244,7 +244,7 @@ fn pools_appear_and_vanish_alone_and_unknown_ones_are_named() -> Result {
         code == 1 && complaint.contains("there is no pool api"),
         "{complaint}"
     );
-    edit(&fpm, "pm = static", "pm = sometimes")?;
+    fpm.edit("pm = static", "pm = sometimes")?;
     let (code, _, complaint) = run(&fpm, "reload --pool new")?;
     assert!(
         code == 1 && complaint.contains("invalid process manager"),

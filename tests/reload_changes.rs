@@ -165,29 +165,6 @@ fn requests_for_reloads_are_merged_and_none_is_lost() -> Result {
 }
 
 #[test]
-fn counters_and_the_time_of_the_start_stay() -> Result {
-    let fpm = daemon().pool("pm.status_path = /status").start()?;
-    let page = || -> Result<serde_json::Value> {
-        Ok(serde_json::from_slice(&fpm.get("/status?json")?.body)?)
-    };
-    for _ in 0..10 {
-        fpm.get("/t.php")?;
-    }
-    let before = page()?;
-    assert_eq!(before["accepted conn"], 11);
-    fpm.reload()?;
-    let after = page()?;
-    match under()? {
-        Under::Fpmd => {
-            assert_eq!(after["accepted conn"], 12);
-            assert_eq!(after["start time"], before["start time"]);
-        }
-        Under::Original => assert_eq!(after["accepted conn"], 1),
-    }
-    Ok(())
-}
-
-#[test]
 fn patience_with_the_generation_before_ends() -> Result {
     let fpm = daemon()
         .workers(2)

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, ensure};
 use fpmd_tests::{Daemon, Fpm, Result, Syslog, Under, under};
-use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 use serde_json::Value;
 
@@ -33,14 +32,6 @@ fn say(fpm: &Fpm, word: &str, times: usize) -> Result {
     Ok(())
 }
 
-fn kill_worker(fpm: &Fpm) -> Result {
-    let workers = fpm.processes("php-fpm: pool www")?;
-    workers
-        .first()
-        .context("no worker")?
-        .signal(Signal::SIGKILL)
-}
-
 /// The priority of a message, whose form it checks, and its text.
 fn parts(message: &str, fpm: &Fpm) -> Result<(u32, String)> {
     let (head, text) = message
@@ -67,7 +58,7 @@ fn messages_have_priority_name_and_process() -> Result {
     let expected = (NOTICE, "[NOTICE] ready to handle connections".to_owned());
     assert_eq!(parts(&ready, &fpm)?, expected);
     assert_eq!(fpm.get("/t.php")?.text(), "served -");
-    kill_worker(&fpm)?;
+    fpm.kill_worker()?;
     let (priority, text) = parts(&syslog.wait_for("exited on signal 9")?, &fpm)?;
     assert!(text.starts_with("[WARNING] [pool www] child "), "{text}");
     match under()? {
@@ -108,7 +99,7 @@ fn what_workers_say_goes_there_too() -> Result {
     say(&fpm, "x", 3)?;
     if under()? == Under::Original {
         // It is lost.
-        kill_worker(&fpm)?;
+        fpm.kill_worker()?;
         let messages = syslog.messages_until("exited on signal 9")?;
         assert!(!messages.concat().contains("xxx"), "{messages:?}");
         return Ok(());
@@ -132,10 +123,10 @@ fn while_syslog_is_gone_all_goes_on_and_what_is_lost_is_counted() -> Result {
     for _ in 0..2 {
         say(&fpm, "x", 2_000_000)?;
     }
-    kill_worker(&fpm)?;
+    fpm.kill_worker()?;
     assert_eq!(fpm.get("/t.php")?.text(), "served -");
     syslog.begin()?;
-    kill_worker(&fpm)?;
+    fpm.kill_worker()?;
     if under()? == Under::Original {
         syslog.wait_for("exited on signal 9")?;
         return Ok(());

@@ -1,6 +1,5 @@
 //! A daemon that takes orders at a control socket, and the commands that give them. Only fpmd has these.
 
-use std::fs;
 use std::process::Output;
 use std::time::Instant;
 
@@ -70,15 +69,4 @@ pub fn status_when(fpm: &Fpm, is_right: impl Fn(&Value) -> bool) -> Result<Value
         }
         ensure!(begin.elapsed() < PATIENCE, "{status:#}");
     }
-}
-
-/// Changes the configuration file.
-///
-/// # Errors
-/// Fails when there is nothing to be changed.
-pub fn edit(fpm: &Fpm, from: &str, to: &str) -> Result {
-    let file = fpm.site().path("fpm.conf");
-    let text = fs::read_to_string(&file)?;
-    ensure!(text.contains(from), "{text}");
-    Ok(fs::write(file, text.replace(from, to))?)
 }

@@ -198,6 +198,18 @@ impl Fpm {
         Process::titled(self.process.pid(), title)
     }
 
+    /// Kills a worker of pool `www`; the master has to see to another one.
+    ///
+    /// # Errors
+    /// Fails when there is none.
+    pub fn kill_worker(&self) -> Result {
+        let workers = self.processes("php-fpm: pool www")?;
+        workers
+            .first()
+            .context("no worker")?
+            .signal(Signal::SIGKILL)
+    }
+
     /// Waits until there are `count` processes with such a title, which a process gets some time after its birth.
     ///
     /// # Errors
