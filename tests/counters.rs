@@ -1,7 +1,11 @@
 //! The numbers of the status page: right under load, and right when workers are killed.
 
+use std::time::Instant;
+
 use anyhow::{Context, bail, ensure};
-use fpmd_tests::{Address, Connection, Daemon, Fpm, Gate, Load, Process, Result, Under, under};
+use fpmd_tests::{
+    Address, Connection, Daemon, Fpm, Gate, Load, PATIENCE, Process, Result, Under, under,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -32,7 +36,8 @@ fn number(status: &Value, field: &str) -> Result<i64> {
 /// Asks until the page is as wanted. php-fpm puts its numbers right once a second.
 fn status_when(fpm: &Fpm, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
     let mut last = Value::Null;
-    for _ in 0..20_000 {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
         last = status(fpm)?;
         if wanted(&last) {
             return Ok(last);

@@ -1,6 +1,6 @@
 //! DokuWiki from Debian's packages behind nginx, with opcache: pages are made and edited, pictures uploaded, words searched.
 
-use fpmd_tests::{Browser, Daemon, Multipart, Nginx, Packages, Result, Subject, Tour};
+use fpmd_tests::{Browser, Daemon, Multipart, Nginx, Packages, Result, Subject, Tour, wait_until};
 
 const PACKAGES: [&str; 9] = [
     "dokuwiki",
@@ -145,8 +145,7 @@ fn wait_for_the_next_second(browser: &Browser) -> Result {
         Ok(page.header("date").map(ToOwned::to_owned))
     };
     let start = now()?;
-    while now()? == start {}
-    Ok(())
+    wait_until("the next second", || Ok(now()? != start))
 }
 
 #[test]

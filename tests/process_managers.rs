@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use fpmd_tests::{Connection, Daemon, Fpm, Process, Result, Under, under};
+use fpmd_tests::{Connection, Daemon, Fpm, Process, Result, Under, under, wait_until};
 use nix::sys::signal::Signal;
 
 /// Runs until the test makes a file; says first which worker it is.
@@ -167,11 +167,12 @@ fn dynamic_pool_grows_with_its_load_and_shrinks_again() -> Result {
         "pm = dynamic\npm.max_children = 8\npm.start_servers = 2\npm.min_spare_servers = 2\npm.max_spare_servers = 3",
     )
     .start()?;
-    while status(&fpm, "total processes")? < 2 {}
+    let total = || status(&fpm, "total processes");
+    wait_until("there are two at the start", || Ok(total()? >= 2))?;
     let held = hold(&fpm, 4)?;
-    while status(&fpm, "total processes")? < 6 {}
+    wait_until("two wait beside the four", || Ok(total()? >= 6))?;
     release(&fpm, held)?;
-    while status(&fpm, "total processes")? > 3 {}
+    wait_until("no more than three stay", || Ok(total()? <= 3))?;
     assert!(status(&fpm, "idle processes")? >= 1);
     assert_eq!(fpm.log().lines_with("reached"), Vec::<String>::new());
     Ok(())
@@ -275,6 +276,7 @@ fn pool_of_no_fixed_size_is_made_as_large_as_the_memory_allows() -> Result {
     assert!(line.contains(" / 1 pool(s) / "), "{line}");
     fpm.log()
         .wait_for("pm.max_children is 3 now, it was 2: (")?;
-    while status(&fpm, "total processes")? < 3 {}
-    Ok(())
+    wait_until("there are three", || {
+        Ok(status(&fpm, "total processes")? == 3)
+    })
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use fpmd_tests::{
     Address, Answer, Connection, Daemon, Fpm, Gate, PhpVersion, Request, Result, Subject, Under,
-    under,
+    under, wait_for, wait_until,
 };
 use serde_json::Value;
 
@@ -33,12 +33,11 @@ fn json(answer: &Answer) -> Result<Value> {
 /// Begins a request that waits, and waits until its script runs and the other workers have nothing more to do.
 fn occupy(fpm: &Fpm, request: &Request) -> Result<Connection> {
     let connection = fpm.begin(request)?;
-    loop {
+    wait_until("only the two are at work", || {
         let status = json(&fpm.get("/status?full&json")?)?;
-        if other_busy(&status).is_ok() && active(&status) == 2 {
-            return Ok(connection);
-        }
-    }
+        Ok(other_busy(&status).is_ok() && active(&status) == 2)
+    })?;
+    Ok(connection)
 }
 
 fn active(status: &Value) -> i64 {
@@ -170,12 +169,12 @@ fn numbers_of_a_pool() -> Result {
     let (fpm, gate) = serve(3)?;
     let mut slow = occupy(&fpm, &fpm.request("/slow.php?a=b\"c<d>/&é"))?;
     // A worker that has just answered counts as active for a moment.
-    let status = loop {
+    let status = wait_for("one of three is idle", || {
         let status = json(&fpm.get("/status?full&json")?)?;
-        if status["idle processes"] == 1 && active(&status) == 2 && other_busy(&status).is_ok() {
-            break status;
-        }
-    };
+        let is_right =
+            status["idle processes"] == 1 && active(&status) == 2 && other_busy(&status).is_ok();
+        Ok(is_right.then_some(status))
+    })?;
     for (field, number) in [
         ("total processes", 3),
         ("max children reached", 0),
@@ -260,12 +259,10 @@ fn address_of_its_own_answers_while_all_workers_are_busy() -> Result {
         connection.send(&fpm.request("/status?json&full"))?;
         json(&connection.answer()?)
     };
-    let status = loop {
+    let status = wait_for("its worker is idle", || {
         let status = ask()?;
-        if status["idle processes"] == 1 {
-            break status;
-        }
-    };
+        Ok((status["idle processes"] == 1).then_some(status))
+    })?;
     assert_eq!(
         (&status["pool"], &status["process manager"]),
         (&"www".into(), &"static".into())
@@ -273,7 +270,7 @@ fn address_of_its_own_answers_while_all_workers_are_busy() -> Result {
     assert_eq!(status["total processes"], 1);
     assert_eq!(status["accepted conn"], 0);
     let mut slow = fpm.begin(&fpm.request("/slow.php"))?;
-    while active(&ask()?) == 0 {}
+    wait_until("its worker is at work", || Ok(active(&ask()?) > 0))?;
     let busy = ask()?;
     assert_eq!(busy["idle processes"], 0);
     assert_eq!(busy["processes"][0]["request uri"], "/slow.php");
@@ -341,15 +338,17 @@ fn last_request_has_cost_what_it_has_used() -> Result {
     let address = Address::Unix(fpm.site().path("status.sock"));
     let cost_of = |script: &str| -> Result<f64> {
         fpm.get(script)?;
-        loop {
+        wait_for("its worker is idle", || {
             let mut connection = Connection::open(&address)?;
             connection.send(&fpm.request("/status?json&full"))?;
             let process = &json(&connection.answer()?)?["processes"][0];
-            if process["state"] == "Idle" {
-                assert_eq!(process["request uri"], script);
-                return process["last request cpu"].as_f64().context("no number");
+            if process["state"] != "Idle" {
+                return Ok(None);
             }
-        }
+            assert_eq!(process["request uri"], script);
+            let cost = process["last request cpu"].as_f64().context("no number")?;
+            Ok(Some(cost))
+        })
     };
     let costs = [cost_of("/after.php")?, cost_of("/quick.php")?];
     match under()? {
@@ -376,7 +375,7 @@ fn rest_on_a_kept_connection_is_idle() -> Result {
         Ok(status["idle processes"] == 1)
     };
     match under()? {
-        Under::Fpmd => while !resting()? {},
+        Under::Fpmd => wait_until("it rests", resting)?,
         // It counts such a worker as active.
         Under::Original => assert!(!resting()?),
     }

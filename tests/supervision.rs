@@ -5,7 +5,9 @@ use std::fs;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use fpmd_tests::{Connection, Daemon, Fpm, Load, PATIENCE, Process, Result, Running, Under, under};
+use fpmd_tests::{
+    Connection, Daemon, Fpm, Load, PATIENCE, Process, Result, Running, Under, under, wait_until,
+};
 use nix::sys::signal::Signal;
 
 /// Five more than the load has clients, so that the load never needs the worker that is disturbed.
@@ -103,7 +105,8 @@ fn hold(fpm: &Fpm, stage: Stage) -> Result<Held> {
         _ => Some(connection),
     };
     if let Stage::Running | Stage::Finished | Stage::ShuttingDown = stage {
-        while !fpm.site().var().join("held").exists() {}
+        let held = fpm.site().var().join("held");
+        wait_until("the script holds", || Ok(held.exists()))?;
     }
     Ok(Held {
         worker: Process::of(worker)?,
@@ -124,8 +127,7 @@ fn idle(fpm: &Fpm) -> Result<Held> {
         // On a busy machine all of them may be at the end of a request.
         if let Some(pid) = coldest.and_then(|process| process["pid"].as_i64()) {
             let worker = Process::of(pid.try_into()?)?;
-            worker.signal(Signal::SIGSTOP)?;
-            while !worker.status("State")?.starts_with('T') {}
+            worker.stop()?;
             if !has_client(&worker)? {
                 return Ok(Held {
                     worker,

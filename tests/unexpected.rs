@@ -3,7 +3,9 @@
 use std::fs;
 
 use anyhow::Context;
-use fpmd_tests::{Daemon, Fpm, Gate, Process, Result, Subject, Under, find_tool, under};
+use fpmd_tests::{
+    Daemon, Fpm, Gate, Process, Result, Subject, Under, find_tool, under, wait_until,
+};
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 
@@ -200,7 +202,7 @@ fn first_process_of_a_container_obeys_and_reaps() -> Result {
         gate.open()?;
         let status = format!("/proc/{}/root/proc/{orphan}/status", init.pid());
         // A process that nobody reaps keeps its entry.
-        while fs::exists(&status)? {}
+        wait_until("it is reaped", || Ok(!fs::exists(&status)?))?;
         init.signal(signal)?;
         assert_eq!(fpm.wait()?.code(), Some(0), "{signal}");
         fpm.log().wait_for(said)?;

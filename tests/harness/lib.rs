@@ -52,7 +52,7 @@ pub use nginx::Nginx;
 pub use noise::{md5, noise};
 pub use packages::Packages;
 pub use page::Page;
-pub use patience::wait_until;
+pub use patience::{wait_for, wait_until};
 pub use process::Process;
 pub use python::Python;
 pub use record::{Record, pair, pairs};

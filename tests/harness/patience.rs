@@ -7,15 +7,25 @@ use anyhow::ensure;
 
 use crate::{PATIENCE, Result};
 
+/// Looks again and again until there is something to return; `what` says what that would be.
+///
+/// # Errors
+/// Fails when there is nothing after [`PATIENCE`], or a look fails.
+pub fn wait_for<T>(what: &str, look: impl Fn() -> Result<Option<T>>) -> Result<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        ensure!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        thread::yield_now();
+    }
+}
+
 /// Looks again and again until something is so; `what` says what that would be.
 ///
 /// # Errors
-/// Fails when it is not so after [`PATIENCE`], or cannot be looked at.
+/// As [`wait_for`].
 pub fn wait_until(what: &str, is_so: impl Fn() -> Result<bool>) -> Result {
-    let begun = Instant::now();
-    while !is_so()? {
-        ensure!(begun.elapsed() < PATIENCE, "in vain: {what}");
-        thread::yield_now();
-    }
-    Ok(())
+    wait_for(what, || Ok(is_so()?.then_some(())))
 }

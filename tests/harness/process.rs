@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use crate::{PATIENCE, Result};
+use crate::{PATIENCE, Result, wait_until};
 
 /// A process that is not ours to `wait` for. The file descriptor keeps its pid from being mixed up with a later process.
 #[derive(Debug)]
@@ -109,6 +109,15 @@ impl Process {
     /// Fails when the process is gone.
     pub fn signal(&self, signal: Signal) -> Result {
         kill(self.pid, signal).with_context(|| format!("cannot send {signal} to {}", self.pid))
+    }
+
+    /// Stops the process until it gets SIGCONT, and waits until it has stopped.
+    ///
+    /// # Errors
+    /// Fails when the process is gone, or has not stopped after [`PATIENCE`].
+    pub fn stop(&self) -> Result {
+        self.signal(Signal::SIGSTOP)?;
+        wait_until("it stops", || Ok(self.status("State")?.starts_with('T')))
     }
 
     /// Waits for the end of the process.

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::ptr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fcgi_proto::client::Encoder;
 use fcgi_proto::record::{AfterRequest, RequestId, Role};
@@ -36,6 +37,9 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// How many requests are enough to warm up, and then how many are counted.
 const REQUESTS: usize = 50;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How much may be allocated for a request, in bytes.
 const LITTLE: usize = 64;
@@ -103,6 +107,7 @@ fn exchange(socket: &Path, request: &[u8], times: usize) -> io::Result<()> {
     let mut answer = [0; 4096];
     for _ in 0..times {
         let mut worker = UnixStream::connect(socket)?;
+        worker.set_read_timeout(Some(PATIENCE))?;
         worker.write_all(request)?;
         while worker.read(&mut answer)? > 0 {}
         if !answer.windows(5).any(|bytes| bytes == b"Hello") {

@@ -8,6 +8,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::prctl::set_dumpable;
 use nix::sys::stat::Mode;
@@ -17,6 +18,9 @@ use sapi::{Stack, StackTrace, TraceEnd};
 use crate::cases;
 use crate::php::Php;
 use crate::suite::Case;
+
+/// How long a script may take to come to where it is to be looked at.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
@@ -47,12 +51,14 @@ impl Gate {
         Gate { pipe }
     }
 
-    /// Waits until the script has come here.
+    /// Waits until the script has come here; one that never does is seen where it is.
     fn seen(&self, stack: Stack, depth: u32) -> StackTrace {
+        let begun = Instant::now();
         loop {
             let trace = stack.trace(depth);
             let innermost = trace.frames.first();
-            if innermost.is_some_and(|frame| frame.function == "file_get_contents") {
+            let is_here = innermost.is_some_and(|frame| frame.function == "file_get_contents");
+            if is_here || begun.elapsed() > PATIENCE {
                 return trace;
             }
             thread::yield_now();
@@ -313,9 +319,10 @@ fn code_that_never_rests(php: &mut Php) {
 
 /// Looks until `again()` was seen often, and returns the names of all functions seen.
 fn look_often(stack: Stack, flag: &Path) -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    let mut deep = 0;
-    while deep < 500 {
+    let _raised = Raised(flag);
+    let (mut seen, mut deep) = (BTreeSet::new(), 0);
+    let begun = Instant::now();
+    while deep < 500 && begun.elapsed() < PATIENCE {
         let trace = stack.trace(100);
         deep += u32::from(trace.frames.iter().any(|frame| frame.function == "again"));
         if trace.end == TraceEnd::Whole {
@@ -329,6 +336,14 @@ fn look_often(stack: Stack, flag: &Path) -> BTreeSet<String> {
         }
         seen.extend(trace.frames.iter().map(|frame| frame.function.to_string()));
     }
-    std::fs::write(flag, "").expect("write");
     seen
+}
+
+/// Ends the script when nobody looks any more, be it for a failure.
+struct Raised<'a>(&'a Path);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        std::fs::write(self.0, "").expect("write");
+    }
 }
