@@ -262,6 +262,18 @@ fn a_dry_run_tells_what_would_change_and_changes_nothing() -> Result {
     let expected = "[global]\n  process.max: 0 -> 7\n[www] unchanged\n[api] changed\n  \
                     pm.max_children: 2 -> 4\n  env[A]: (not set) -> b\n";
     assert_eq!((code, text.as_str()), (0, expected));
+    // Not even a log is made.
+    let log = fpm.site().path("new.log");
+    fpm.edit(
+        "[api]\n",
+        &format!("[api]\naccess.log = {}\n", log.display()),
+    )?;
+    let (code, text, _) = run(&fpm, "reload --dry-run")?;
+    assert!(
+        code == 0 && text.contains("access.log: (not set) -> /"),
+        "{text}"
+    );
+    assert!(!log.exists());
     let status = status(&fpm)?;
     assert_eq!(status["generations"].as_array().map(Vec::len), Some(1));
     assert_eq!(status["pools"][1]["max_children"], 2);

@@ -4,11 +4,12 @@ use std::env;
 use std::os::unix::ffi::OsStringExt;
 
 use bstr::{BString, ByteSlice};
-use fpm_conf::{ConfError, Feature, LoadOptions, Loaded, OsFiles, Starter, Surroundings};
+use fpm_conf::{ConfError, Feature, Files, LoadOptions, Loaded, OsFiles, Starter, Surroundings};
 use nix::unistd::Uid;
 
 use crate::accounts::OsAccounts;
 use crate::cli::{Options, Root};
+use crate::files::FilesAsTheyAre;
 use crate::php;
 use crate::vocabulary::Words;
 
@@ -20,23 +21,37 @@ const FPM_CONFIG: &str = "fpm.config";
 /// # Errors
 /// When it cannot be used; the error carries what is to be said.
 pub(crate) fn load(options: &Options) -> Result<Loaded, ConfError> {
+    load_from(options, &OsFiles)
+}
+
+/// Loads the configuration as [`load`] would, and makes none of its logs.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn preview(options: &Options) -> Result<Loaded, ConfError> {
+    load_from(options, &FilesAsTheyAre)
+}
+
+fn load_from(options: &Options, files: &dyn Files) -> Result<Loaded, ConfError> {
     let words = Words::new(&options.php);
     let name = file(options, &words);
-    fpm_conf::load(name.as_bstr(), &load_options(options), around(&words))
+    let around = around(&words, files);
+    fpm_conf::load(name.as_bstr(), &load_options(options), around)
 }
 
 /// Finds out where a daemon with this configuration takes orders; returns the configuration file's name as well.
 pub(crate) fn control_listen(options: &Options) -> (BString, Result<Option<BString>, ConfError>) {
     let words = Words::new(&options.php);
     let name = file(options, &words);
-    let found = fpm_conf::control_listen(name.as_bstr(), &load_options(options), around(&words));
+    let around = around(&words, &OsFiles);
+    let found = fpm_conf::control_listen(name.as_bstr(), &load_options(options), around);
     (name, found)
 }
 
 /// Puts together what a configuration may ask for.
-fn around<'a>(words: &'a Words<'_>) -> Surroundings<'a> {
+fn around<'a>(words: &'a Words<'_>, files: &'a dyn Files) -> Surroundings<'a> {
     Surroundings {
-        files: &OsFiles,
+        files,
         accounts: &OsAccounts,
         vocabulary: words,
     }

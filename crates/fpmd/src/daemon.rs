@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use crate::background::Readiness;
 use crate::cli::Options;
-use crate::configuration::load;
+use crate::configuration::{load, preview};
 use crate::limits::{set_limits, set_priority};
 use crate::log::{Destination, Log};
 use crate::messages::show;
@@ -119,7 +119,7 @@ impl Program for &mut Daemon {
     }
 
     fn preview(&self) -> Result<Config, Vec<String>> {
-        match load(&self.options) {
+        match preview(&self.options) {
             Ok(loaded) => Ok(loaded.config),
             Err(error) => Err(reasons(&error)),
         }

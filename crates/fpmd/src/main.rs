@@ -17,6 +17,7 @@ mod control;
 mod daemon;
 mod executable;
 mod exit;
+mod files;
 mod limits;
 mod log;
 mod messages;
