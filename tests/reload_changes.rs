@@ -139,6 +139,10 @@ fn pool_may_belong_to_another_user() -> Result {
 
 #[test]
 fn requests_for_reloads_are_merged_and_none_is_lost() -> Result {
+    if under()? == Under::Original {
+        // It loses those that come while it executes itself.
+        return Ok(());
+    }
     let fpm = daemon()
         .pool("php_admin_value[user_agent] = value0")
         .start()?;
@@ -147,14 +151,7 @@ fn requests_for_reloads_are_merged_and_none_is_lost() -> Result {
         fpm.signal(Signal::SIGUSR2)?;
     }
     let mut ready = 2;
-    // A client of the original may be cut off.
-    while fpm
-        .get("/value.php")
-        .map(|answer| answer.text())
-        .ok()
-        .as_deref()
-        != Some("value10")
-    {
+    while fpm.get("/value.php")?.text() != "value10" {
         fpm.log()
             .wait_for_nth("ready to handle connections", ready)?;
         ready += 1;
