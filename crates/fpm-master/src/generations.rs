@@ -91,10 +91,12 @@ impl Generations {
         self.retiring().filter(|known| !known.is_empty())
     }
 
-    /// Tells whether no other generation than the one that serves has workers.
+    /// Tells whether no other generation than the one that serves has workers, or is to get some.
     pub(crate) fn is_alone(&self) -> bool {
         let mut others = self.all.iter();
-        others.all(|known| known.number == self.serving || known.is_empty())
+        others.all(|known| {
+            known.number == self.serving || !known.pools.iter().any(PoolAtWork::is_inhabited)
+        })
     }
 
     /// Returns the pools of the generations before that go by the name of this one.

@@ -105,3 +105,20 @@ fn php_ini_that_is_not_understood_is_no_reason_to_change_anything() {
         ERROR reload failed, generation 1 goes on"#]]
     .assert_eq(&stage.lines());
 }
+
+#[test]
+fn workers_as_many_as_process_max_do_not_stand_in_the_way() {
+    let mut config = www(2);
+    config.global.process_max = 2;
+    let mut stage = serving(&config);
+    stage.signal(Signal::USR2);
+    stage.calls();
+    stage.ready(2);
+    stage.settle();
+    expect![[r#"
+        spawn worker 3 of pool 0 in slot 0 by zygote 2
+        generation 2 serves
+        quit zygote 1
+        drain worker 1"#]]
+    .assert_eq(&stage.calls());
+}
