@@ -68,13 +68,12 @@ fn connections_that_arrive_together_at_an_ondemand_pool_get_a_worker_each() -> R
         Under::Original => assert!(held[49].is_silent_for(Duration::from_millis(500))?),
     }
     release(&fpm, held)?;
-    assert_eq!(
-        status(&fpm, "max active processes")?,
-        match under()? {
-            Under::Fpmd => 50,
-            Under::Original => 1,
-        }
-    );
+    let most = status(&fpm, "max active processes")?;
+    match under()? {
+        Under::Fpmd => assert_eq!(most, 50),
+        // Sometimes it counts its only worker twice.
+        Under::Original => assert!(most <= 2, "{most}"),
+    }
     Ok(())
 }
 
