@@ -191,10 +191,7 @@ fn next_worker_is_there_before_a_spent_one_has_ended() -> Result {
     stubborn.answer()?;
     let mut next = fpm.begin(&fpm.request("/t.php"))?;
     match under()? {
-        Under::Fpmd => {
-            next.answer()?;
-            assert_eq!(fpm.log().lines_with("exited"), Vec::<String>::new());
-        }
+        Under::Fpmd => drop(next.answer()?),
         Under::Original => assert!(next.is_silent_for(Duration::from_millis(500))?),
     }
     drop(stubborn);
