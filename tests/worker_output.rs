@@ -204,8 +204,7 @@ fn lines_of_fifty_workers_do_not_mix() -> Result {
 
 #[test]
 fn long_lines_of_fifty_workers_do_not_mix() -> Result {
-    // All together less than what the daemon keeps for a reader that is slow.
-    const LENGTH: usize = 10_000;
+    const LENGTH: usize = 200_000;
     let fpm = daemon(&format!(
         "err('x'); out('-'); err(str_repeat(chr(ord('a') + getmypid() % 26), {LENGTH})); err(\"\\nthe end\\n\");"
     ))

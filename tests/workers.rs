@@ -185,13 +185,17 @@ fn worker_is_replaced_after_its_share_of_requests() -> Result {
 #[test]
 fn next_worker_is_there_before_a_spent_one_has_ended() -> Result {
     let fpm = Daemon::echo().pool("pm.max_requests = 1").start()?;
-    let mut stubborn = fpm.begin(&fpm.request("/t.php"))?;
-    // The worker waits for its client to go.
-    stubborn.send_bytes(&Record::new(fcgi_proto::record::RecordType::Stdin, [0; 9]).bytes())?;
+    let mut stubborn = fpm.connect()?;
+    // More than the worker reads at once, so that it waits for its client to go.
+    let rest = Record::new(fcgi_proto::record::RecordType::Stdin, [0; 60_000]);
+    stubborn.send_bytes(&[fpm.request("/t.php").bytes(), rest.bytes()].concat())?;
     stubborn.answer()?;
     let mut next = fpm.begin(&fpm.request("/t.php"))?;
     match under()? {
-        Under::Fpmd => drop(next.answer()?),
+        Under::Fpmd => {
+            next.answer()?;
+            assert_eq!(fpm.log().lines_with("exited"), Vec::<String>::new());
+        }
         Under::Original => assert!(next.is_silent_for(Duration::from_millis(500))?),
     }
     drop(stubborn);

@@ -82,16 +82,26 @@ impl Log {
     /// # Errors
     /// Fails when none comes in [`PATIENCE`] or the daemon ends.
     pub fn wait_for_nth(&self, text: &str, nth: usize) -> Result<String> {
+        // Each line is looked at once: a daemon that says much would otherwise have a slow reader.
+        let (mut looked, mut left, mut found) = (0, nth, None);
         let missing = |written: &mut Written| {
-            !written.is_closed && written.matching(text).nth(nth - 1).is_none()
+            for line in &written.lines[looked..] {
+                looked += 1;
+                left -= usize::from(line.contains(text));
+                if left == 0 {
+                    found = Some(line.clone());
+                    return false;
+                }
+            }
+            !written.is_closed
         };
         let (written, _) = self
             .shared
             .1
             .wait_timeout_while(self.written(), PATIENCE, missing)
             .unwrap_or_else(PoisonError::into_inner);
-        match written.matching(text).nth(nth - 1) {
-            Some(line) => Ok(line.to_owned()),
+        match found {
+            Some(line) => Ok(line),
             None => bail!(
                 "line {nth} with {text:?} is not in the log:\n{}",
                 written.lines.join("\n")
