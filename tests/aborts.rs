@@ -42,38 +42,36 @@ fn script_ends_at_its_next_output_and_shutdown_functions_run() -> Result {
     Ok(())
 }
 
+/// Runs a script whose client goes in its middle, and returns what it reports at its end.
+fn report_of_an_abandoned(before: &str, after: &str) -> Result<String> {
+    let fpm = serve(before, after).start()?;
+    let (gate, report) = (
+        Gate::new(fpm.site(), "gate")?,
+        Gate::new(fpm.site(), "report")?,
+    );
+    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
+    connection.output_until("begun")?;
+    drop(connection);
+    gate.open()?;
+    let said = report.wait()?;
+    assert_eq!(fpm.get("/well.php")?.text(), "well");
+    Ok(said)
+}
+
 #[test]
 fn script_runs_on_when_it_ignores_the_abort() -> Result {
     let after = format!(
         "{PRINT_A_LOT} report('aborted ' . connection_aborted() . ' ' . connection_status());"
     );
-    let fpm = serve("ignore_user_abort(true);", &after).start()?;
-    let (gate, report) = (
-        Gate::new(fpm.site(), "gate")?,
-        Gate::new(fpm.site(), "report")?,
-    );
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
-    drop(connection);
-    gate.open()?;
-    assert_eq!(report.wait()?, "aborted 1 1");
-    assert_eq!(fpm.get("/well.php")?.text(), "well");
+    let report = report_of_an_abandoned("ignore_user_abort(true);", &after)?;
+    assert_eq!(report, "aborted 1 1");
     Ok(())
 }
 
 #[test]
 fn script_without_output_does_not_notice() -> Result {
-    let fpm = serve("", "report('done ' . connection_aborted());").start()?;
-    let (gate, report) = (
-        Gate::new(fpm.site(), "gate")?,
-        Gate::new(fpm.site(), "report")?,
-    );
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
-    drop(connection);
-    gate.open()?;
-    assert_eq!(report.wait()?, "done 0");
-    assert_eq!(fpm.get("/well.php")?.text(), "well");
+    let report = report_of_an_abandoned("", "report('done ' . connection_aborted());")?;
+    assert_eq!(report, "done 0");
     Ok(())
 }
 

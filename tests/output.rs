@@ -69,17 +69,22 @@ fn records_are_well_formed() -> Result {
     Ok(())
 }
 
-#[test]
-fn flush_sends_what_there_is() -> Result {
-    let fpm = serve(
-        "<?php echo 'first'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'second';",
-    )?;
+/// Runs a script that says `first`, waits at the gate, and says `second`; fails unless `first` comes while it waits.
+fn expect_two_pieces(script: &str) -> Result {
+    let fpm = serve(script)?;
     let gate = Gate::new(fpm.site(), "gate")?;
     let mut connection = fpm.begin(&fpm.request("/t.php"))?;
     connection.output_until("first")?;
     gate.open()?;
     assert_eq!(connection.answer()?.body, b"second");
     Ok(())
+}
+
+#[test]
+fn flush_sends_what_there_is() -> Result {
+    expect_two_pieces(
+        "<?php echo 'first'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'second';",
+    )
 }
 
 #[test]
@@ -101,15 +106,9 @@ fn without_flush_a_small_answer_is_one_piece() -> Result {
 
 #[test]
 fn implicit_flush_sends_every_echo() -> Result {
-    let fpm = serve(
+    expect_two_pieces(
         "<?php ob_implicit_flush(); echo 'first'; fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'second';",
-    )?;
-    let gate = Gate::new(fpm.site(), "gate")?;
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("first")?;
-    gate.open()?;
-    assert_eq!(connection.answer()?.body, b"second");
-    Ok(())
+    )
 }
 
 #[test]

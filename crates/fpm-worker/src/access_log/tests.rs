@@ -42,17 +42,24 @@ fn entry(params: &Params) -> Entry<'_> {
     }
 }
 
-fn line(format: &str, entry: &Entry<'_>) -> String {
-    let writer = Writer {
+fn writer() -> Writer {
+    Writer {
         pool: "www".into(),
         generation: 7,
         process: Pid::from_raw(11),
         parent: Pid::from_raw(10),
-    };
-    let cpu = CpuTimes {
+    }
+}
+
+fn cpu() -> CpuTimes {
+    CpuTimes {
         user: Duration::from_micros(600_000),
         system: Duration::from_micros(17_283),
-    };
+    }
+}
+
+fn line(format: &str, entry: &Entry<'_>) -> String {
+    let (writer, cpu) = (writer(), cpu());
     let mut line = Vec::new();
     let format = Format::compile(format.into());
     entry::compose(&format, entry, &writer, cpu, &mut line);
@@ -214,16 +221,7 @@ fn lines_are_appended_to_the_file() {
 fn objects_say_all_that_is_known() {
     let params = params();
     let mut entry = entry(&params);
-    let writer = Writer {
-        pool: "www".into(),
-        generation: 7,
-        process: Pid::from_raw(11),
-        parent: Pid::from_raw(10),
-    };
-    let cpu = CpuTimes {
-        user: Duration::from_micros(600_000),
-        system: Duration::from_micros(17_283),
-    };
+    let (writer, cpu) = (writer(), cpu());
     let line = String::from_utf8(object::compose(&entry, &writer, cpu)).unwrap();
     let (_, rest) = line.split_once("\",\"level\"").unwrap();
     expect![[r#"
