@@ -26,6 +26,12 @@ pub enum ScoreboardError {
         /// The slots that should be there.
         slots: u64,
     },
+    /// The memory is no area of a ledger.
+    #[error("{len} bytes are no area of the ledger")]
+    Area {
+        /// The bytes there are.
+        len: u64,
+    },
     /// There is no slot with that index.
     #[error("the pool has no slot {slot}, it has {slots}")]
     NoSuchSlot {

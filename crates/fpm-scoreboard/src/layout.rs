@@ -7,7 +7,7 @@
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub const VERSION: u64 = 0x6670_6d64_0000_0007;
+pub const VERSION: u64 = 0x6670_6d64_0000_0008;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {

@@ -6,13 +6,19 @@
 //! published last. A changer must know: the memory is shared with processes of other generations, so every change of
 //! the layout raises the version in `layout.rs`.
 //!
+//! What is measured of requests, and counted over all generations, is in the [`Ledger`].
+//!
 //! Original: sapi/fpm/fpm/fpm_scoreboard.c (which locks, and whose locks survive a killed worker)
 
 #![forbid(unsafe_code)]
 
 mod board;
+mod departure;
 mod error;
+mod figures;
+mod histogram;
 mod layout;
+mod ledger;
 mod pool;
 mod question;
 mod recycling;
@@ -22,8 +28,12 @@ mod text;
 mod writer;
 
 pub use board::Board;
+pub use departure::Departure;
 pub use error::ScoreboardError;
+pub use figures::{DaemonFigures, PoolFigures};
+pub use histogram::{Bucket, Histogram, Scale};
 pub use layout::VERSION;
+pub use ledger::{DaemonLedger, Ledger, PoolLedger, Served};
 pub use pool::{Counters, ListenQueue, PoolBoard, Totals};
 pub use slot::{SlotSnapshot, SlotState};
 pub use stage::Stage;
