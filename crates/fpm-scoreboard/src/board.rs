@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use fpm_os::shared::{Region, SharedFile};
 
+use crate::counters::Counters;
 use crate::error::ScoreboardError;
 use crate::layout;
-use crate::pool::{Counters, PoolBoard};
+use crate::pool::PoolBoard;
 
 /// One memory file with an area for each pool. It only grows: a pool that a reload takes away leaves its area unused.
 #[derive(Debug)]

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod counters;
 mod departure;
 mod error;
 mod figures;
@@ -28,13 +29,14 @@ mod text;
 mod writer;
 
 pub use board::Board;
+pub use counters::Counters;
 pub use departure::Departure;
 pub use error::ScoreboardError;
 pub use figures::{DaemonFigures, PoolFigures};
 pub use histogram::{Bucket, Histogram, Scale};
 pub use layout::VERSION;
 pub use ledger::{DaemonLedger, Ledger, PoolLedger, Served};
-pub use pool::{Counters, ListenQueue, PoolBoard, Totals};
+pub use pool::{ListenQueue, PoolBoard, Totals};
 pub use slot::{SlotSnapshot, SlotState};
 pub use stage::Stage;
 pub use writer::{Birth, Description, Finished, SlotWriter};

@@ -47,7 +47,7 @@ mod tests {
     use std::thread;
 
     use crate::board::Board;
-    use crate::pool::Counters;
+    use crate::counters::Counters;
 
     #[test]
     fn a_question_reaches_whoever_waits_for_it_and_no_later_worker() {

@@ -37,7 +37,7 @@ impl PoolBoard {
 #[cfg(test)]
 mod tests {
     use crate::board::Board;
-    use crate::pool::Counters;
+    use crate::counters::Counters;
 
     #[test]
     fn so_many_may_end_at_once() {
