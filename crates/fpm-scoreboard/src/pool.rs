@@ -155,6 +155,7 @@ impl PoolBoard {
         area.publish(&without_worker(&area.words()));
         self.set_idle(slot);
         area.control(control::DRAIN).store(0, Relaxed);
+        area.control(control::ASKED).store(0, Relaxed);
         area.control(control::RECYCLES).store(0, Relaxed);
         area.control(control::RESERVED).store(0, Relaxed);
     }
