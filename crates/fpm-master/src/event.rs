@@ -67,7 +67,7 @@ pub(crate) enum Timer {
     Restart(GroupId),
     /// The zygote should have ended by now.
     Overdue(ZygoteId),
-    /// Commands have waited for workers long enough.
+    /// A command has waited long enough for what workers say of themselves.
     Stacks,
     /// The next look at the workers of pools with `request_terminate_timeout`.
     TimeLimits,

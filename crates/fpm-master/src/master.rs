@@ -201,7 +201,7 @@ impl<W: World> Master<W> {
             Timer::Overdue(zygote) => self.on_overdue(zygote),
             Timer::HandOver => self.hand_over(now),
             Timer::Unclaimed => self.clear_up(now),
-            Timer::Stacks => self.end_inquiries(),
+            Timer::Stacks => self.end_inquiries(now),
             Timer::TimeLimits => self.check_time_limits(now),
             Timer::Turnover => self.proceed(now),
             Timer::Patience(generation) => self.on_impatience(now, generation),

@@ -2,8 +2,7 @@
 //!
 //! Rule: a command hears of a reload that has read the configuration after it asked.
 
-use bstr::{BStr, BString, ByteSlice};
-
+use bstr::{BStr, BString};
 use fpm_control::Scope;
 
 use crate::event::CallerId;
@@ -97,21 +96,15 @@ impl Orders {
 
     /// The last worker of a pool has left, or none will; returns who waits for that.
     pub(crate) fn drain_over(&mut self, pool: &BStr) -> Vec<CallerId> {
-        let mut over = Vec::new();
-        self.drains.retain(|(caller, name)| {
-            let waits = name.as_bytes() == pool.as_bytes();
-            if waits {
-                over.push(*caller);
-            }
-            !waits
-        });
-        over
+        self.drains_over(|name| name == pool)
     }
 
-    /// No pool is drained any more; returns who waits for that.
-    pub(crate) fn no_drain(&mut self) -> Vec<CallerId> {
-        let drains = std::mem::take(&mut self.drains);
-        drains.into_iter().map(|(caller, _)| caller).collect()
+    /// As [`Orders::drain_over`], of all pools whose names are `such`.
+    pub(crate) fn drains_over(&mut self, such: impl Fn(&BStr) -> bool) -> Vec<CallerId> {
+        let over = self
+            .drains
+            .extract_if(.., |(_, name)| such((*name).as_ref()));
+        over.map(|(caller, _)| caller).collect()
     }
 
     /// A command waits for the end of the daemon.
@@ -196,11 +189,11 @@ mod tests {
         assert!(orders.is_drain_awaited(www));
         assert_eq!(orders.drain_over(www), [ONE]);
         assert!(!orders.is_drain_awaited(www) && orders.is_drain_awaited(api));
-        assert_eq!(orders.no_drain(), [TWO]);
+        assert_eq!(orders.drains_over(|_| true), [TWO]);
         orders.await_drain(ONE, www);
         orders.await_end(ONE);
         orders.forget(ONE);
-        assert!(orders.no_drain().is_empty() && orders.end().is_empty());
+        assert!(orders.drains_over(|_| true).is_empty() && orders.end().is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Commands that want to know what workers are doing, and the answers that they still wait for.
 
 use std::collections::BTreeMap;
-use std::mem;
+use std::time::Duration;
 
 use fpm_channel::WorkerId;
 use fpm_control::{Doing, WorkerStack};
@@ -19,6 +19,8 @@ pub(crate) struct Inquiries {
 pub(crate) struct Inquiry {
     /// Who.
     pub(crate) caller: CallerId,
+    /// Until when it waits.
+    until: Duration,
     /// What is known; [`Doing::Unknown`] of those that have not answered.
     stacks: Vec<WorkerStack>,
     /// Where the answers of the workers belong that have not answered.
@@ -26,10 +28,11 @@ pub(crate) struct Inquiry {
 }
 
 impl Inquiry {
-    /// A command asks.
-    pub(crate) fn new(caller: CallerId) -> Inquiry {
+    /// A command asks, and waits `until` then.
+    pub(crate) fn new(caller: CallerId, until: Duration) -> Inquiry {
         Inquiry {
             caller,
+            until,
             stacks: Vec::new(),
             missing: BTreeMap::new(),
         }
@@ -74,15 +77,19 @@ impl Inquiries {
                 inquiry.stacks[place].doing = doing.clone();
             }
         }
-        let open = mem::take(&mut self.open).into_iter();
-        let (done, open) = open.partition(Inquiry::is_answered);
-        self.open = open;
-        done
+        let done = self.open.extract_if(.., |inquiry| inquiry.is_answered());
+        done.collect()
     }
 
-    /// The time is over; returns all that wait.
-    pub(crate) fn take(&mut self) -> Vec<Inquiry> {
-        mem::take(&mut self.open)
+    /// Returns when the next one has waited long enough.
+    pub(crate) fn next_end(&self) -> Option<Duration> {
+        self.open.iter().map(|inquiry| inquiry.until).min()
+    }
+
+    /// Takes those out that have waited long enough.
+    pub(crate) fn take_overdue(&mut self, now: Duration) -> Vec<Inquiry> {
+        let overdue = self.open.extract_if(.., |inquiry| inquiry.until <= now);
+        overdue.collect()
     }
 
     /// A command has hung up.
@@ -96,7 +103,7 @@ mod tests {
     use super::*;
 
     fn inquiry(caller: u64, workers: &[u64]) -> Inquiry {
-        let mut inquiry = Inquiry::new(CallerId(caller));
+        let mut inquiry = Inquiry::new(CallerId(caller), Duration::from_secs(caller));
         for worker in workers {
             let pid = i32::try_from(*worker).unwrap();
             inquiry.await_answer(WorkerId(*worker), "www".to_owned(), pid);
@@ -116,7 +123,7 @@ mod tests {
         let mut done = inquiries.answer(WorkerId(1), &Doing::Nothing);
         let stacks = done.remove(0).into_stacks();
         assert!(stacks.iter().all(|stack| stack.doing == Doing::Nothing));
-        assert!(inquiries.take().is_empty());
+        assert_eq!(inquiries.next_end(), None);
     }
 
     #[test]
@@ -126,8 +133,20 @@ mod tests {
         inquiries.add(inquiry(2, &[1]));
         inquiries.forget(CallerId(2));
         assert!(inquiries.answer(WorkerId(1), &Doing::Nothing).is_empty());
-        let stacks = inquiries.take().remove(0).into_stacks();
+        let mut overdue = inquiries.take_overdue(Duration::from_secs(1));
+        let stacks = overdue.remove(0).into_stacks();
         let doing: Vec<_> = stacks.into_iter().map(|stack| stack.doing).collect();
         assert_eq!(doing, [Doing::Nothing, Doing::Unknown]);
+    }
+
+    #[test]
+    fn each_waits_for_its_own_time() {
+        let mut inquiries = Inquiries::default();
+        inquiries.add(inquiry(2, &[1]));
+        inquiries.add(inquiry(1, &[1]));
+        assert_eq!(inquiries.next_end(), Some(Duration::from_secs(1)));
+        let overdue = inquiries.take_overdue(Duration::from_secs(1));
+        assert_eq!((overdue.len(), overdue[0].caller), (1, CallerId(1)));
+        assert_eq!(inquiries.next_end(), Some(Duration::from_secs(2)));
     }
 }

@@ -152,13 +152,19 @@ impl<W: World> Master<W> {
         let standing = self.generations.get(worker.pool.generation).standing;
         if self.state != State::Normal {
             self.wind_down_if_empty(now);
-        } else if standing == Standing::Retiring {
-            self.made_way(now, worker.pool);
+        } else if standing == Standing::Retiring || worker.leaving == Some(Leaving::Retired) {
+            self.vacated(now, worker.pool);
         } else {
             self.want(now, worker.pool, worker.reason, 1);
             self.pump(now, self.generations.pool(worker.pool).group);
             self.parent_retired(now, &worker);
         }
+    }
+
+    /// A worker that was asked for and told to leave before it was born never will be.
+    pub(super) fn vacated(&mut self, now: Duration, pool: PoolId) {
+        self.refill(now, pool);
+        self.made_way(now, pool);
     }
 
     /// Forgets a worker and frees all that was its own.

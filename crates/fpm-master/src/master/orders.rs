@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use bstr::BStr;
 use fpm_channel::Generation;
 use fpm_control::{Answer, Failure, Request};
 
 use super::Master;
 use crate::event::CallerId;
+use crate::pool::Service;
 use crate::state::State;
 use crate::world::World;
 
@@ -67,9 +69,14 @@ impl<W: World> Master<W> {
         }
     }
 
-    /// A reload has succeeded. What was ordered for pools counts no more.
+    /// A reload has succeeded. What was ordered for pools counts no more, but for those that have gone over as they were.
     pub(super) fn answer_reloaded(&mut self, next: Generation) {
-        for caller in self.orders.no_drain() {
+        let serving = self.generations.serving();
+        let is_open = |name: &BStr| {
+            let pool = serving.pool_named(name);
+            pool.is_none_or(|pool| pool.service == Service::Open)
+        };
+        for caller in self.orders.drains_over(is_open) {
             let failure = Answer::Failed(Failure::Resumed);
             self.world.answer(caller, &failure);
         }
@@ -91,7 +98,7 @@ impl<W: World> Master<W> {
     /// Nobody's reload will happen, and pools are no longer what they were.
     pub(super) fn refuse_orders(&mut self, cause: &Failure) {
         let mut callers = self.orders.no_reload();
-        callers.append(&mut self.orders.no_drain());
+        callers.append(&mut self.orders.drains_over(|_| true));
         for caller in callers {
             self.world.answer(caller, &Answer::Failed(cause.clone()));
         }

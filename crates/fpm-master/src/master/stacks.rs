@@ -30,7 +30,7 @@ impl<W: World> Master<W> {
             self.answer_inquiry(inquiry);
         } else {
             self.inquiries.add(inquiry);
-            self.world.arm(Timer::Stacks, now + PATIENCE);
+            self.limit_patience();
         }
     }
 
@@ -42,10 +42,17 @@ impl<W: World> Master<W> {
         }
     }
 
-    /// Nobody waits any longer.
-    pub(super) fn end_inquiries(&mut self) {
-        for inquiry in self.inquiries.take() {
+    /// Who has waited long enough is told what has become known.
+    pub(super) fn end_inquiries(&mut self, now: Duration) {
+        for inquiry in self.inquiries.take_overdue(now) {
             self.answer_inquiry(inquiry);
+        }
+        self.limit_patience();
+    }
+
+    fn limit_patience(&mut self) {
+        if let Some(end) = self.inquiries.next_end() {
+            self.world.arm(Timer::Stacks, end);
         }
     }
 
@@ -85,7 +92,7 @@ impl<W: World> Master<W> {
 
     /// Asks those that are busy.
     fn ask_workers(&self, now: Duration, caller: CallerId, workers: Vec<WorkerId>) -> Inquiry {
-        let mut inquiry = Inquiry::new(caller);
+        let mut inquiry = Inquiry::new(caller, now + PATIENCE);
         for id in workers {
             let Some(worker) = self.roster.get(id) else {
                 continue;

@@ -17,7 +17,7 @@ use crate::event::{Timer, ZygoteId};
 use crate::generation::Standing;
 use crate::group::GroupId;
 use crate::pool::{PoolId, Service};
-use crate::roster::{Reason, Worker};
+use crate::roster::{Leaving, Reason, Worker};
 use crate::state::State;
 use crate::world::{Activity, Birth, World};
 
@@ -170,6 +170,11 @@ impl<W: World> Master<W> {
         };
         if self.state != State::Normal {
             self.wind_down_if_empty(now);
+            return;
+        }
+        if worker.leaving == Some(Leaving::Retired) {
+            // Nobody wants it any more.
+            self.vacated(now, worker.pool);
             return;
         }
         let group = self.generations.pool(worker.pool).group;

@@ -1,9 +1,7 @@
 //! A world that writes down what it is asked to do, and a stage on which events are played.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bstr::BString;
@@ -17,8 +15,6 @@ use fpm_os::wait::{Exit, ExitStatus};
 use fpm_scoreboard::SlotSnapshot;
 use nix::errno::Errno;
 use nix::unistd::Pid;
-use tracing::field::{Field, Visit};
-use tracing::span;
 
 use crate::access_logs::Reopened;
 use crate::error::MasterError;
@@ -32,6 +28,10 @@ use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
 use crate::world::{Activity, Audience, Birth, Examination, Fate, World};
 
+mod log;
+
+use log::Log;
+
 /// Process of worker n is n, of zygote n 1000 + n.
 fn zygote_pid(zygote: u64) -> Pid {
     Pid::from_raw(1000 + i32::try_from(zygote).unwrap())
@@ -41,7 +41,7 @@ fn zygote_pid(zygote: u64) -> Pid {
 pub(super) struct FakeWorld {
     calls: Vec<String>,
     notifications: Vec<String>,
-    timers: BTreeMap<Timer, Duration>,
+    pub(super) timers: BTreeMap<Timer, Duration>,
     /// Workers that were asked for and not answered, with the zygote that was asked.
     asked: Vec<(ZygoteId, WorkerId)>,
     alive: BTreeSet<WorkerId>,
@@ -69,6 +69,8 @@ pub(super) struct FakeWorld {
     pub(super) sizes: BTreeMap<WorkerId, u64>,
     /// What a reload finds; `None` is a configuration that cannot be used.
     pub(super) next: Option<Config>,
+    /// The pools that it leaves as they are.
+    pub(super) carried: BTreeSet<PoolIndex>,
     pub(super) examination: Result<Examination, Refusal>,
     /// What was handed over.
     pub(super) decided: Option<Decided>,
@@ -87,12 +89,15 @@ impl World for FakeWorld {
         Ok(zygote_pid(zygote.0))
     }
 
-    fn is_carried(&self, _pool: PoolId) -> bool {
-        false
+    fn is_carried(&self, pool: PoolId) -> bool {
+        self.carried.contains(&pool.index)
     }
 
     fn carry(&mut self, from: PoolId, to: PoolId) {
-        unreachable!("no pool is carried: {from:?}, {to:?}")
+        self.calls.push(format!(
+            "carry pool {} from generation {} to {}",
+            from.index.0, from.generation.0, to.generation.0
+        ));
     }
 
     fn prepare(&mut self, next: Generation, _scope: &Scope) -> Result<Config, MasterError> {
@@ -376,6 +381,7 @@ impl Stage {
             },
             sizes: BTreeMap::new(),
             next: Some(config.clone()),
+            carried: BTreeSet::new(),
             examination: Ok(Examination::Unneeded),
             decided: None,
         };
@@ -478,6 +484,17 @@ impl Stage {
         );
     }
 
+    /// The workers that were told to leave do.
+    pub(super) fn obey(&mut self) {
+        let calls = self.calls();
+        let told = calls
+            .lines()
+            .filter_map(|call| call.strip_prefix("drain worker "));
+        for worker in told {
+            self.worker_ends(worker.parse().unwrap(), ExitStatus::Code(0));
+        }
+    }
+
     /// Lets time pass; timers become due on the way.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
@@ -517,7 +534,7 @@ impl Stage {
 
     /// Takes what was logged, one line each.
     pub(super) fn lines(&self) -> String {
-        std::mem::take(&mut *self.log.0.lock().unwrap()).join("\n")
+        self.log.take().join("\n")
     }
 
     /// Tells how it ended: `stopped` or the error.
@@ -526,61 +543,5 @@ impl Stage {
             Outcome::Stopped => "stopped".to_owned(),
             Outcome::Failed(error) => error.to_string(),
         })
-    }
-}
-
-/// Collects log lines as `LEVEL text`.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut line = Line::default();
-        event.record(&mut line);
-        let level = match *event.metadata().level() {
-            tracing::Level::ERROR if line.alert => "ALERT",
-            tracing::Level::ERROR => "ERROR",
-            tracing::Level::WARN => "WARNING",
-            tracing::Level::INFO => "NOTICE",
-            _ => "DEBUG",
-        };
-        self.0
-            .lock()
-            .unwrap()
-            .push(format!("{level} {}", line.text));
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-#[derive(Default)]
-struct Line {
-    text: String,
-    alert: bool,
-}
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            write!(self.text, "{value:?}").unwrap();
-        }
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.alert |= field.name() == "alert" && value;
     }
 }

@@ -1,6 +1,7 @@
 //! Commands at the control socket.
 
 use expect_test::expect;
+use fpm_conf::PoolIndex;
 use fpm_control::{Detail, Request, Scope};
 
 use super::*;
@@ -264,4 +265,74 @@ fn logs_that_cannot_be_opened_are_named() {
         answer caller 1: Done
         answer caller 2: Failed(NotReopened(["failed to open access log (/gone): No such file or directory (2)"]))"#]]
     .assert_eq(&stage.calls());
+}
+
+#[test]
+fn who_waits_for_a_drain_hears_of_workers_that_were_never_born() {
+    let mut stage = serving(&www(1));
+    stage.worker_ends(1, ExitStatus::Code(0));
+    ask(&mut stage, 1, drain());
+    stage.calls();
+    stage.fork_fails();
+    expect![[r#"
+        release worker 2
+        answer caller 1: Done"#]]
+    .assert_eq(&stage.calls());
+    stage.pass(Duration::from_secs(60));
+    expect![""].assert_eq(&stage.calls());
+
+    let mut stage = serving(&www(1));
+    stage.worker_ends(1, ExitStatus::Code(0));
+    ask(&mut stage, 1, drain());
+    stage.calls();
+    stage.reaped(1001, ExitStatus::Code(1));
+    expect![[r#"
+        release worker 2
+        answer caller 1: Done
+        start zygote 2"#]]
+    .assert_eq(&stage.calls());
+}
+
+#[test]
+fn a_reload_of_other_pools_leaves_a_drain_as_it_is() {
+    let mut config = www(1);
+    config.pools.push(Pool::new("admin", "/run/admin.sock"));
+    let mut stage = serving(&config);
+    ask(&mut stage, 1, drain());
+    stage.world().carried = [PoolIndex(0)].into();
+    let admin = Scope::Pools(["admin".to_owned()].into());
+    ask(&mut stage, 2, Request::Reload(admin));
+    stage.ready(2);
+    stage.settle();
+    stage.worker_ends(2, ExitStatus::Code(0));
+    stage.pass(Duration::from_millis(20));
+    let calls = stage.calls();
+    assert!(
+        calls.contains("answer caller 2: Reloaded { generation: 2 }"),
+        "{calls}"
+    );
+    assert!(!calls.contains("caller 1"), "it is being drained: {calls}");
+    stage.worker_ends(1, ExitStatus::Code(0));
+    let calls = stage.calls();
+    assert!(calls.contains("answer caller 1: Done"), "{calls}");
+}
+
+#[test]
+fn who_asks_for_stacks_again_and_again_keeps_nobody_waiting() {
+    let mut config = www(1);
+    config.pools[0].request_stack = true;
+    let mut stage = serving(&config);
+    let id = WorkerId(1);
+    let busy = crate::world::Activity::Busy;
+    stage.world().activities.insert(id, busy);
+    for caller in 1..=3 {
+        let of = "www".to_owned();
+        ask(&mut stage, caller, Request::Stack { of });
+        stage.pass(Duration::from_millis(600));
+    }
+    let calls = stage.calls();
+    assert!(calls.contains("answer caller 1: Stacks"), "{calls}");
+    assert!(!calls.contains("caller 3"), "{calls}");
+    stage.pass(Duration::from_millis(400));
+    assert!(stage.calls().contains("answer caller 3: Stacks"));
 }

@@ -88,13 +88,7 @@ fn while_memory_is_short_the_idle_worker_that_takes_most_goes_first() {
     assert_eq!(stage.alive(), 7, "nobody takes its place");
     for _ in 0..20 {
         pass(&mut stage, 2);
-        let calls = stage.calls();
-        let told = calls
-            .lines()
-            .filter_map(|call| call.strip_prefix("drain worker "));
-        for worker in told {
-            stage.worker_ends(worker.parse().unwrap(), ExitStatus::Code(0));
-        }
+        stage.obey();
     }
     assert_eq!(stage.alive(), 2, "the floor");
 }
@@ -121,13 +115,7 @@ fn a_reload_keeps_the_size() {
     for _ in 0..200 {
         stage.settle();
         stage.pass(Duration::from_millis(10));
-        let calls = stage.calls();
-        let told = calls
-            .lines()
-            .filter_map(|call| call.strip_prefix("drain worker "));
-        for worker in told {
-            stage.worker_ends(worker.parse().unwrap(), ExitStatus::Code(0));
-        }
+        stage.obey();
     }
     assert_eq!(stage.alive(), 8);
 }
