@@ -150,6 +150,7 @@ impl<W: World> Master<W> {
         }
         self.check_time_limits(now);
         self.schedule_maintenance(now);
+        self.schedule_sizing(now);
         self.request_reload(now);
     }
 

@@ -1,12 +1,13 @@
 //! Another program on disk: examined, refused, put in the place of this one.
 
 use expect_test::expect;
+use fpm_conf::AutoChildren;
 use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
 
 use super::fake::Stage;
 use super::*;
-use crate::event::Event;
+use crate::event::{Event, Timer};
 use crate::upgrade::examination::Refusal;
 use crate::world::Examination;
 
@@ -109,4 +110,25 @@ fn a_program_that_cannot_be_executed_after_all_leaves_everything_as_it_was() {
         release worker 1
         spawn worker 3 of pool 0 in slot 0 by zygote 1"#]]
     .assert_eq(&stage.calls());
+}
+
+#[test]
+fn memory_is_looked_at_after_an_upgrade_even_if_the_reload_fails() {
+    let mut config = www(20);
+    config.pools[0].pm_auto_children = Some(AutoChildren {
+        floor: 2,
+        ceiling: 20,
+    });
+    let mut stage = serving(&config);
+    stage.world().examination = Ok(Examination::Begun);
+    stage.signal(Signal::USR2);
+    stage.play(Event::Examined(Ok(())));
+    stage.pass(Duration::ZERO);
+    stage.world().examination = Ok(Examination::Unneeded);
+    stage.world().next = None;
+    // Timers do not survive it.
+    stage.world().timers.clear();
+    let mut stage = stage.hand_over(&config);
+    assert!(stage.lines().contains("reload failed"));
+    assert!(stage.world().timers.contains_key(&Timer::Size));
 }
