@@ -101,9 +101,11 @@ pub(crate) enum Token {
     Caller(CallerId),
     /// A command has had its time.
     SlowCaller(CallerId),
-    /// The program that is being examined. As a timer: it should be further by now.
+    /// The program that is being examined, as a timer: it should be further by now.
     Examination,
-    /// One of those that a program before has left.
+    /// What it writes. As a timer: there is more to read.
+    ExaminedOutput,
+    /// One of those that a program before has left. As a timer: there is more to read.
     Remains(usize),
     /// A timer of the master.
     Timer(Timer),
@@ -175,9 +177,7 @@ impl<P: Program> Live<P> {
     /// Ends in order: removes the files of the sockets that nobody keeps.
     pub(crate) fn close(&self) {
         self.end_examination();
-        if let Some(setup) = self.generations.get(&self.serving) {
-            setup.listeners.leave();
-        }
+        self.leave_sockets();
     }
 
     /// Has the service manager keep the sockets of the generation that serves, if it does such a thing.

@@ -22,7 +22,7 @@ use fpm_os::signal::Signal;
 use fpm_os::wait::Exit;
 use nix::unistd::Pid;
 
-use super::pipes::{Chunk, read};
+use super::pipes::{Chunk, read_portion};
 use super::{Live, Token, errno};
 use crate::program::Program;
 use crate::upgrade::EXAMINED;
@@ -53,7 +53,7 @@ pub(super) struct Examination {
     socket: OwnedFd,
     output: PipeReader,
     word: Option<Vec<u8>>,
-    /// What it has written.
+    /// The beginning of what it has written.
     said: Vec<u8>,
     timer: TimerId,
     killed: bool,
@@ -113,7 +113,7 @@ impl<P: Program> Live<P> {
             writer.as_fd(),
             self.open_files,
         )?;
-        self.watch(&output, Interest::Readable, Token::Examination);
+        self.watch(&output, Interest::Readable, Token::ExaminedOutput);
         let since = clock::monotonic();
         Ok(Examination {
             pid,
@@ -128,10 +128,12 @@ impl<P: Program> Live<P> {
         })
     }
 
-    /// It has written something.
+    /// It has written something. A portion is taken; for the rest an event comes at once.
     pub(super) fn hear_examined(&mut self) {
-        if let Some(examination) = &mut self.examination {
-            examination.hear();
+        if let Some(examination) = &mut self.examination
+            && let Chunk::Bytes(_) = examination.hear()
+        {
+            self.events.set_timer(Duration::ZERO, Token::ExaminedOutput);
         }
     }
 
@@ -179,13 +181,13 @@ impl<P: Program> Live<P> {
 }
 
 impl Examination {
-    /// Reads what it has written, and keeps the beginning.
-    fn hear(&mut self) {
-        let mut buffer = [0; 4096];
-        while let Chunk::Bytes(count) = read(&mut self.output, &mut buffer) {
-            let room = KEPT - self.said.len();
-            self.said.extend_from_slice(&buffer[..count.min(room)]);
-        }
+    /// Reads a portion of what it has written, and keeps the beginning; returns what was found last.
+    fn hear(&mut self) -> Chunk {
+        let said = &mut self.said;
+        read_portion(&mut self.output, |bytes| {
+            let room = KEPT - said.len();
+            said.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        })
     }
 
     /// Takes its word.

@@ -2,8 +2,10 @@
 //!
 //! Rule: what the generation that serves needs is left alone until the next one does.
 
+use std::collections::BTreeMap;
+
 use fpm_channel::Generation;
-use fpm_conf::{Config, PoolIndex};
+use fpm_conf::Config;
 use fpm_control::Scope;
 
 use super::{Live, Setup};
@@ -45,12 +47,12 @@ impl<P: Program> Live<P> {
 
     /// Lets a generation serve.
     pub(super) fn put_in_force(&mut self, next: Generation) {
-        if self
-            .generations
-            .get(&next)
-            .is_some_and(|setup| setup.scope == Scope::All)
-        {
-            self.program.adopt();
+        if let Some(setup) = self.generations.get_mut(&next) {
+            // They have gone over by now.
+            setup.carried.clear();
+            if setup.scope == Scope::All {
+                self.program.adopt();
+            }
         }
         let before = std::mem::replace(&mut self.serving, next);
         self.keep_sockets();
@@ -63,7 +65,7 @@ impl<P: Program> Live<P> {
             // Only those of some pools were watched.
             let _ = self.events.remove(socket);
         }
-        for index in (0..).take(setup.pools.len()).map(PoolIndex) {
+        for index in setup.indices() {
             self.hand_on(PoolId {
                 generation: before,
                 index,
@@ -92,21 +94,63 @@ impl<P: Program> Live<P> {
 
     /// Forgets a generation without processes.
     pub(super) fn forget(&mut self, generation: Generation) {
-        self.generations.remove(&generation);
+        forget(&mut self.generations, self.serving, generation);
     }
 
     /// Lets the pool that serves know what its namesake in an earlier generation has counted.
     pub(super) fn hand_on(&mut self, pool: PoolId) {
-        if pool.generation == self.serving {
-            return;
-        }
-        // Taken out for a moment: two are borrowed at once.
-        let Some(mut setup) = self.generations.remove(&pool.generation) else {
-            return;
-        };
-        if let Some(serving) = self.generations.get(&self.serving) {
-            setup.hand_on(pool.index, serving);
-        }
-        self.generations.insert(pool.generation, setup);
+        hand_on(&mut self.generations, self.serving, pool);
+    }
+
+    /// Removes the files of the sockets that nobody keeps: the daemon ends.
+    pub(super) fn leave_sockets(&self) {
+        leave_sockets(&self.generations, self.serving);
     }
 }
+
+/// Forgets a generation. One that was given up before it served leaves what it has counted to the one that does.
+fn forget(
+    generations: &mut BTreeMap<Generation, Setup>,
+    serving: Generation,
+    generation: Generation,
+) {
+    let Some(mut setup) = generations.remove(&generation) else {
+        return;
+    };
+    if let Some(serving) = generations.get(&serving).filter(|_| generation > serving) {
+        for index in setup.indices() {
+            setup.hand_on(index, serving);
+        }
+    }
+}
+
+/// Adds what a pool of an earlier generation has counted to its namesake that serves. A generation that is being made keeps its
+/// numbers: it is about to serve with them.
+fn hand_on(generations: &mut BTreeMap<Generation, Setup>, serving: Generation, pool: PoolId) {
+    if pool.generation >= serving {
+        return;
+    }
+    // Taken out for a moment: two are borrowed at once.
+    let Some(mut setup) = generations.remove(&pool.generation) else {
+        return;
+    };
+    if let Some(serving) = generations.get(&serving) {
+        setup.hand_on(pool.index, serving);
+    }
+    generations.insert(pool.generation, setup);
+}
+
+/// Removes files of sockets, also those that only a generation has that comes or goes: a reload may be under way.
+fn leave_sockets(generations: &BTreeMap<Generation, Setup>, serving: Generation) {
+    let known = generations.get(&serving);
+    let kept: Vec<_> = known.iter().map(|setup| setup.listeners.clone()).collect();
+    for (_, setup) in generations.iter().filter(|(number, _)| **number != serving) {
+        setup.listeners.remove_files(&kept);
+    }
+    for listeners in &kept {
+        listeners.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -61,9 +61,11 @@ impl<P: Program> Live<P> {
                     self.flush_control(worker);
                     self.on_control(worker, happened);
                 }
-                fpm_events::Event::Readable(Token::Examination) => self.hear_examined(),
+                fpm_events::Event::Readable(Token::ExaminedOutput)
+                | fpm_events::Event::Timer(Token::ExaminedOutput) => self.hear_examined(),
                 fpm_events::Event::Timer(Token::Examination) => self.hurry_examined(),
-                fpm_events::Event::Readable(Token::Remains(number)) => self.on_remain(number),
+                fpm_events::Event::Readable(Token::Remains(number))
+                | fpm_events::Event::Timer(Token::Remains(number)) => self.on_remain(number),
                 fpm_events::Event::Timer(Token::Log) => self.log_timer = None,
                 fpm_events::Event::Timer(Token::SlowCaller(caller)) => {
                     self.on_slow_caller(caller, happened);
@@ -147,6 +149,7 @@ impl<P: Program> Live<P> {
             | Token::SlowCaller(_)
             | Token::Log
             | Token::Examination
+            | Token::ExaminedOutput
             | Token::Listener(_)
             | Token::Remains(_)
             | Token::Timer(_) => {}

@@ -20,9 +20,9 @@ use crate::program::{Program, Speaker, Stream, Words};
 
 /// Read at once.
 pub(super) const PORTION: usize = 16 * 1024;
-/// Portions that a process which has ended may have left. A pipe holds 64 KiB (pipe(7)), but a process that it has left
-/// behind may go on writing.
-const LAST_PORTIONS: usize = 64;
+/// Portions that are taken in a row where the rest can wait or is not worth it: a pipe holds 64 KiB (pipe(7)), but whoever has the
+/// other end, perhaps a process that one which has ended has left behind, may go on writing.
+pub(super) const LAST_PORTIONS: usize = 64;
 
 /// Whether what workers write is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

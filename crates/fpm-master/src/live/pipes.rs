@@ -9,6 +9,7 @@ use fpm_channel::SlotIndex;
 use fpm_channel::worker::MasterEnd;
 use fpm_os::descriptor::set_nonblocking;
 
+use super::outlet::{LAST_PORTIONS, PORTION};
 use crate::capture::{Capture, Requests};
 use crate::pool::PoolId;
 use crate::program::Stream;
@@ -136,8 +137,24 @@ pub(super) fn read(pipe: &mut PipeReader, buffer: &mut [u8]) -> Chunk {
     }
 }
 
+/// Gives all that a pipe has to `take`, but no more than a portion: whoever writes without end is not to have all the master's time.
+/// Returns what was found last; [`Chunk::Bytes`] means that there may be more.
+pub(super) fn read_portion(pipe: &mut PipeReader, mut take: impl FnMut(&[u8])) -> Chunk {
+    let mut buffer = [0; PORTION];
+    let mut found = Chunk::Nothing;
+    for _ in 0..LAST_PORTIONS {
+        found = read(pipe, &mut buffer);
+        match found {
+            Chunk::Bytes(count) => take(&buffer[..count]),
+            Chunk::Nothing | Chunk::End => break,
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
 
     use fpm_channel::{Generation, WorkerId};
@@ -167,5 +184,14 @@ mod tests {
         drop((stdout, stderr));
         assert_eq!(pipes.read(Stream::Stdout, &mut buffer), Chunk::End);
         assert_eq!(pipes.read(Stream::Stderr, &mut buffer), Chunk::End);
+    }
+
+    #[test]
+    fn who_writes_without_end_is_listened_to_for_a_while() {
+        let mut endless = PipeReader::from(OwnedFd::from(File::open("/dev/zero").unwrap()));
+        let mut taken = 0;
+        let found = read_portion(&mut endless, |bytes| taken += bytes.len());
+        assert_eq!(found, Chunk::Bytes(PORTION));
+        assert_eq!(taken, LAST_PORTIONS * PORTION);
     }
 }

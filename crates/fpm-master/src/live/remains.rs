@@ -4,9 +4,10 @@
 //! listening sockets down.
 
 use std::fs::File;
-use std::io::PipeReader;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{ErrorKind, PipeReader};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
+use std::time::Duration;
 
 use fpm_channel::dismiss;
 use fpm_events::Interest;
@@ -14,8 +15,8 @@ use fpm_os::descriptor::set_nonblocking;
 use fpm_os::handover;
 use fpm_os::seqpacket::{self, Patience};
 
-use super::outlet::PORTION;
-use super::pipes::{Chunk, read};
+use super::outlet::{LAST_PORTIONS, PORTION};
+use super::pipes::{Chunk, read_portion};
 use super::{Live, Token};
 use crate::program::Program;
 
@@ -87,40 +88,63 @@ impl<P: Program> Live<P> {
         }
     }
 
-    /// One of them has something to say, or has ended.
+    /// One of them has something to say, or has ended. A portion is taken; for the rest an event comes at once.
     pub(super) fn on_remain(&mut self, number: usize) {
         let Some(place) = self.remains.all.get_mut(number) else {
             return;
         };
-        let (mut buffer, mut ended) = (vec![0; PORTION], false);
-        match place {
+        let found = match place {
             None => return,
-            Some(Remain::Channel(end)) => loop {
-                match seqpacket::receive(&*end, &mut buffer, Patience::AtOnce) {
-                    Ok(packet) if packet.len > 0 => {}
-                    Ok(_) => {
-                        ended = true;
-                        break;
-                    }
-                    Err(_) => break,
+            Some(Remain::Channel(end)) => skip_portion(end),
+            Some(Remain::Pipe(pipe)) => read_portion(pipe, |bytes| self.program.write(bytes)),
+        };
+        match found {
+            Chunk::Bytes(_) => {
+                self.events
+                    .set_timer(Duration::ZERO, Token::Remains(number));
+            }
+            Chunk::Nothing => {}
+            Chunk::End => {
+                let ended = place.take();
+                match &ended {
+                    Some(Remain::Channel(end)) => self.unwatch(end),
+                    Some(Remain::Pipe(pipe)) => self.unwatch(pipe),
+                    None => {}
                 }
-            },
-            Some(Remain::Pipe(pipe)) => loop {
-                match read(pipe, &mut buffer) {
-                    Chunk::Bytes(count) => self.program.write(&buffer[..count]),
-                    Chunk::Nothing => break,
-                    Chunk::End => {
-                        ended = true;
-                        break;
-                    }
-                }
-            },
-        }
-        if ended && let Some(remain) = place.take() {
-            match &remain {
-                Remain::Channel(end) => drop(self.events.remove(end.as_fd())),
-                Remain::Pipe(pipe) => drop(self.events.remove(pipe.as_fd())),
             }
         }
+    }
+}
+
+/// Takes packets that nobody here understands from a channel, a portion of them; returns what was found last.
+fn skip_portion(channel: &OwnedFd) -> Chunk {
+    let mut buffer = [0; PORTION];
+    let mut found = Chunk::Nothing;
+    for _ in 0..LAST_PORTIONS {
+        found = match seqpacket::receive(channel, &mut buffer, Patience::AtOnce) {
+            Ok(packet) if packet.len > 0 => Chunk::Bytes(packet.len),
+            Ok(_) => return Chunk::End,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Chunk::Nothing,
+            // It has closed without reading our dismissal, which is told once and before what it has sent.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Chunk::Bytes(0),
+            // It will not get better.
+            Err(_) => return Chunk::End,
+        };
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn end_of_who_has_not_read_its_dismissal_is_seen() {
+        let (ours, theirs) = seqpacket::pair().unwrap();
+        assert_eq!(skip_portion(&ours), Chunk::Nothing);
+        dismiss(&theirs).unwrap();
+        dismiss(&ours).unwrap();
+        drop(theirs);
+        assert_eq!(skip_portion(&ours), Chunk::End);
     }
 }

@@ -34,8 +34,8 @@ pub(crate) struct Setup {
     pub(crate) access_logs: AccessLogs,
     /// Shared with the generation before when it has the same.
     pub(crate) control: Option<Rc<ControlSocket>>,
-    /// Its own: the numbers of slots of two generations have nothing to do with each other.
-    /// The same memory as that of the generation before when pools of it are carried.
+    /// Its own, for the numbers of slots of two generations have nothing to do with each other; but the memory of the generation
+    /// before when pools of that are carried.
     pub(crate) board: Board,
     /// In the order of the pools, as the next three.
     pub(crate) regions: Vec<Region>,
@@ -46,7 +46,8 @@ pub(crate) struct Setup {
     by_name: HashMap<BString, PoolIndex>,
     /// What the reload was about that made it.
     pub(crate) scope: Scope,
-    /// The pools that are those of the generation before as they were: with their slots, numbers and all.
+    /// The pools that are to go over from the generation before as they are, with slots, numbers and all. Until this one serves they
+    /// are that one's.
     pub(crate) carried: BTreeSet<PoolIndex>,
     /// The pools that the next generation has as they were: they are not counted here any more.
     pub(crate) gone: BTreeSet<PoolIndex>,
@@ -164,7 +165,7 @@ impl Setup {
 
     /// Adds to the pool of this name that serves what has been counted in this one and is not known there.
     pub(crate) fn hand_on(&mut self, pool: PoolIndex, serving: &Setup) {
-        if self.gone.contains(&pool) {
+        if !self.is_own(pool) {
             return;
         }
         let index = pool.0 as usize;
@@ -184,7 +185,7 @@ impl Setup {
     pub(crate) fn own_totals(&self) -> impl Iterator<Item = Totals> {
         let pools = (0..).map(PoolIndex).zip(&self.pools).zip(&self.handed_on);
         pools
-            .filter(|((index, _), _)| !self.gone.contains(index))
+            .filter(move |((index, _), _)| self.is_own(*index))
             .map(|((_, pool), handed_on)| {
                 let mut totals = pool.totals();
                 totals.counters = totals.counters.since(handed_on);
@@ -230,12 +231,22 @@ impl Setup {
     /// Returns what the pool of this name has counted and not handed on.
     pub(crate) fn own_counters(&self, name: &BStr) -> Option<Counters> {
         let index = self.by_name.get(name.as_bytes())?;
-        if self.gone.contains(index) {
+        if !self.is_own(*index) {
             return None;
         }
         let index = index.0 as usize;
         let (board, handed_on) = self.pools.get(index).zip(self.handed_on.get(index))?;
         Some(board.totals().counters.since(handed_on))
+    }
+
+    /// Tells whether a pool is this generation's, and not, as it is, that of the one before or after.
+    fn is_own(&self, pool: PoolIndex) -> bool {
+        !self.gone.contains(&pool) && !self.carried.contains(&pool)
+    }
+
+    /// Returns the indices of all pools.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = PoolIndex> + use<> {
+        (0..).take(self.pools.len()).map(PoolIndex)
     }
 
     /// Returns the directives of a pool.
