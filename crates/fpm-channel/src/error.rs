@@ -1,4 +1,4 @@
-//! What can go wrong between master and zygote.
+//! What can go wrong between the master and its zygotes and workers.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
     /// The kernel refused to send or receive.
-    #[error("channel between master and zygote: {0}")]
+    #[error("channel between processes of fpmd: {0}")]
     Io(#[from] io::Error),
     /// A message was sent to an end that is gone.
-    #[error("the other end of the channel between master and zygote is gone")]
+    #[error("the other end of the channel is gone")]
     Closed,
     /// A message is larger than the receiver's buffer, in bytes.
     #[error("a message of {len} bytes is too large for the channel (at most {limit})")]

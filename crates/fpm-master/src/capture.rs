@@ -47,7 +47,7 @@ pub(crate) struct Capture {
     stream: Stream,
     /// Text of a line that has not ended. `text.len() <= room`.
     text: Vec<u8>,
-    /// Bytes that may be the beginning of a flush marker.
+    /// Bytes that may be the beginning of a marker.
     marker: Vec<u8>,
     words: Heard,
     requests: Requests,
@@ -175,7 +175,7 @@ impl Capture {
         self.end_line(Ending::Complete, line);
     }
 
-    /// Takes what looked like a flush marker for text.
+    /// Takes what looked like a marker for text.
     fn give_marker_up(&mut self, room: usize, line: &mut dyn FnMut(Words<'_>)) {
         for byte in std::mem::take(&mut self.marker) {
             self.push(byte, room, line);

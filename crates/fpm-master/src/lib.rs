@@ -1,7 +1,8 @@
 //! Pools, process managers, generations and signals: the master process.
 //!
-//! [`run::Prepared`] is the way in, [`try_php`] a look ahead. The decisions (`master`, `pm`, `state`, `backoff`) are pure: events and the time come in,
-//! what is to be done goes out through the trait `World`, which `live` implements for real and the tests for show.
+//! [`run::Prepared`] is the way in, or [`run::Adopted`] after an upgrade, [`try_php`] a look ahead. The decisions are pure (`master`, and
+//! what it asks: `pm`, `state`, `reload`, `turnover`, `sizing` and others): events and the time come in, what is to be done goes out
+//! through the trait `World`, which `live` implements for real and the tests for show.
 //!
 //! A changer must know: this crate knows neither libphp nor FastCGI, and nothing in it ever waits but the loop in `run` and `try_php`.
 

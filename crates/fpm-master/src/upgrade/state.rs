@@ -107,7 +107,7 @@ pub(crate) struct Setting {
     pub(crate) control: Option<RawFd>,
     /// The scoreboard's memory.
     pub(crate) board: RawFd,
-    /// For each pool, as the next two.
+    /// For each pool, as `handed_on` and `owners`.
     pub(crate) regions: Vec<Region>,
     pub(crate) handed_on: Vec<Counters>,
     /// The pools that went over to the next generation as they were.
