@@ -279,6 +279,7 @@ fn command_that_asks_for_a_reload_is_answered_by_the_other_program() -> Result {
     }
     let programs = Programs::new()?;
     let fpm = programs.start(Daemon::echo().global("control.listen = {dir}/control"))?;
+    fpm.get("/t.php")?;
     programs.put("two")?;
     let (code, text, complaint) = control::run(&fpm, "reload")?;
     assert_eq!(
@@ -287,7 +288,10 @@ fn command_that_asks_for_a_reload_is_answered_by_the_other_program() -> Result {
         "{complaint}"
     );
     assert!(program_of(fpm.process().pid())?.ends_with("two"));
-    let status = control::status(&fpm)?;
+    let status = control::status_when(&fpm, |status| {
+        // What was measured is the other program's now.
+        status["pools"][0]["measured"]["answers"]["2xx"] == 1
+    })?;
     assert_eq!(status["pid"], fpm.process().pid());
     programs.put_script("#!/bin/sh\nexit 1\n")?;
     let (code, _, complaint) = control::run(&fpm, "reload")?;

@@ -127,8 +127,12 @@ impl MasterEnd {
             release: RELEASE.to_owned(),
             listeners: count(&start.listeners),
         };
-        self.link
-            .send(&order, &[payload.as_fd(), start.scoreboard.as_fd()])?;
+        let files = [
+            payload.as_fd(),
+            start.scoreboard.as_fd(),
+            start.ledger.as_fd(),
+        ];
+        self.link.send(&order, &files)?;
         let descriptors: Vec<_> = start.listeners.iter().map(AsFd::as_fd).collect();
         for batch in descriptors.chunks(MAX_DESCRIPTORS) {
             self.link.send(&Order::Descriptors, batch)?;
@@ -285,12 +289,13 @@ fn received_start(release: String, descriptors: Vec<OwnedFd>) -> Result<Box<Star
             ours: RELEASE,
         });
     }
-    let [payload, scoreboard] = exactly(descriptors)?;
+    let [payload, scoreboard, ledger] = exactly(descriptors)?;
     let payload = memfd::read_frozen(payload, MAX_PAYLOAD)?;
     let parameters: Parameters = wire::decode_payload(&payload)?;
     Ok(Box::new(Start {
         parameters,
         scoreboard,
+        ledger,
         listeners: Vec::new(),
     }))
 }

@@ -85,6 +85,8 @@ pub struct Start<F = OwnedFd> {
     pub parameters: Parameters,
     /// The memory file of the scoreboard.
     pub scoreboard: F,
+    /// The memory file of the ledger.
+    pub ledger: F,
     /// The listening sockets; [`PoolStart::listener`] is an index into them.
     pub listeners: Vec<F>,
 }
@@ -122,6 +124,8 @@ pub struct PhpOptions {
 pub struct PoolStart {
     /// Its part of the scoreboard.
     pub area: Region,
+    /// Its part of the ledger.
+    pub ledger: Region,
     /// Its socket, as an index into [`Start::listeners`].
     pub listener: u32,
     /// Whom its workers become; `None` leaves them as they are.

@@ -11,7 +11,7 @@ use crate::error::ChannelError;
 use crate::message::{SlotIndex, WorkerId};
 
 /// Version of all messages; the first byte of every packet.
-pub const VERSION: u8 = 6;
+pub const VERSION: u8 = 7;
 
 /// Largest packet, in bytes. Well below the kernel's send buffer, so that a packet never waits for room alone.
 pub(crate) const MAX_PACKET: usize = 65_536;
@@ -25,7 +25,7 @@ pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// `ToZygote` without its descriptors, which travel beside it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Order {
-    /// Descriptors: a frozen memory file with the parameters, the scoreboard.
+    /// Descriptors: a frozen memory file with the parameters, the scoreboard, the ledger.
     Start {
         /// The sender's [`RELEASE`].
         release: String,

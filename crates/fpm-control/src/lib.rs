@@ -8,15 +8,17 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod measured;
 mod message;
 mod stack;
 mod status;
 mod wire;
 
 pub use error::ControlError;
+pub use measured::{DaemonMeasured, Measured, Percentiles};
 pub use message::{Answer, Detail, Failure, Request, Scope};
 pub use stack::{Doing, RequestStack, StackCall, WorkerStack};
 pub use status::{
-    GenerationStatus, PoolStatus, Standing, State, Status, WorkerStage, WorkerStatus,
+    GenerationStatus, PoolStatus, Sizing, Standing, State, Status, WorkerStage, WorkerStatus,
 };
 pub use wire::{Inbox, LONGEST_ANSWER, LONGEST_REQUEST, VERSION, encode, greeting};

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measured::{DaemonMeasured, Measured};
+
 /// The daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -20,6 +22,8 @@ pub struct Status {
     pub state: State,
     /// Why the last reload failed, unless one has succeeded since.
     pub reload_failure: Option<String>,
+    /// What it has measured of itself.
+    pub measured: DaemonMeasured,
     /// The generations that have processes, oldest first.
     pub generations: Vec<GenerationStatus>,
     /// The pools of the generation that serves, in the order of the configuration.
@@ -80,6 +84,8 @@ pub struct PoolStatus {
     pub pm: String,
     /// `pm.max_children`.
     pub max_children: u32,
+    /// Who decides about that.
+    pub sizing: Sizing,
     /// The generation that it belongs to.
     pub generation: u64,
     /// Whether it was drained, and not resumed.
@@ -112,10 +118,27 @@ pub struct PoolStatus {
     pub abandoned: u64,
     /// Requests that were refused because they had waited too long.
     pub overdue: u64,
+    /// Requests that took longer than `request_terminate_timeout`.
+    pub timed_out: u64,
+    /// Workers that were replaced because they needed more than `pm.max_memory`.
+    pub outgrown: u64,
     /// The highest memory peak of a request, in bytes.
     pub memory_peak: u64,
+    /// What was measured since the daemon was started.
+    pub measured: Measured,
     /// The workers, of earlier generations as well; empty unless they were asked for.
     pub workers: Vec<WorkerStatus>,
+}
+
+/// Who decides about `pm.max_children` of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sizing {
+    /// The configuration, or whoever has set it since.
+    #[default]
+    Fixed,
+    /// fpmd: it is `auto`.
+    Auto,
 }
 
 /// A worker.

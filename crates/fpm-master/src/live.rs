@@ -28,6 +28,8 @@ mod examination;
 mod generations;
 mod handover;
 mod inputs;
+mod ledger;
+mod measured;
 mod outlet;
 mod pipes;
 mod remains;

@@ -154,4 +154,6 @@ pub struct Backlog {
     pub waiting: usize,
     /// How much may wait, in bytes; what is beyond it is lost.
     pub room: usize,
+    /// Lines that were lost since this was asked last.
+    pub lost: u64,
 }

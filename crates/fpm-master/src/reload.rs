@@ -19,6 +19,8 @@ pub(crate) struct Reload {
     phase: Phase,
     /// Whether another one was asked for meanwhile.
     again: bool,
+    /// When it began.
+    begun: Option<Duration>,
 }
 
 /// How far it is.
@@ -102,6 +104,16 @@ impl Reload {
         self.again = true;
     }
 
+    /// It begins, or goes on after it had to wait.
+    pub(crate) fn begins(&mut self, now: Duration) {
+        self.begun.get_or_insert(now);
+    }
+
+    /// Returns how long it has taken until `now`.
+    pub(crate) fn taken(self, now: Duration) -> Duration {
+        now.saturating_sub(self.begun.unwrap_or(now))
+    }
+
     /// Takes the next step.
     pub(crate) fn enter(&mut self, phase: Phase) {
         self.phase = phase;
@@ -111,6 +123,7 @@ impl Reload {
     #[must_use]
     pub(crate) fn over(&mut self) -> bool {
         self.phase = Phase::None;
+        self.begun = None;
         std::mem::take(&mut self.again)
     }
 
@@ -144,6 +157,19 @@ mod tests {
             assert!(reload.over(), "one more follows");
             assert!(!reload.over(), "and only one");
         }
+    }
+
+    #[test]
+    fn the_time_of_a_reload_includes_its_wait() {
+        let seconds = Duration::from_secs;
+        let mut reload = Reload::default();
+        reload.begins(seconds(3));
+        reload.enter(Phase::Held);
+        reload.begins(seconds(5));
+        assert_eq!(reload.taken(seconds(10)), seconds(7));
+        assert!(!reload.over());
+        reload.begins(seconds(20));
+        assert_eq!(reload.taken(seconds(21)), seconds(1));
     }
 
     #[test]

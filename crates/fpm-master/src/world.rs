@@ -11,7 +11,7 @@ use fpm_channel::{Generation, SlotIndex, WorkerId};
 use fpm_conf::{Changes, Config};
 use fpm_control::{Answer, PoolStatus, Scope, Status, WorkerStatus};
 use fpm_os::signal::Signal;
-use fpm_scoreboard::SlotSnapshot;
+use fpm_scoreboard::{Departure, SlotSnapshot};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
@@ -107,6 +107,9 @@ pub(crate) trait World {
     /// Returns how many requests the workers of a pool have accepted so far.
     fn accepted(&self, pool: PoolId) -> u64;
 
+    /// Counts something in the ledger.
+    fn count(&mut self, count: Count);
+
     /// Counts for the status page that a pool wanted more workers than `pm.max_children`.
     fn count_max_children_reached(&mut self, pool: PoolId);
 
@@ -189,6 +192,23 @@ pub(crate) trait World {
 
     /// Opens the access logs again under their names and gives them to the workers. One that cannot be opened stays in use.
     fn reopen_access_logs(&mut self) -> Reopened;
+}
+
+/// What is counted in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// A worker of this pool was forked.
+    Spawned(PoolId),
+    /// A worker of this pool has ended, and why.
+    Departed(PoolId, Departure),
+    /// So many lines are missing in the access log of this pool.
+    AccessLinesLost(PoolId, u64),
+    /// A reload has succeeded, and has taken so long.
+    Reloaded(Duration),
+    /// A reload has failed.
+    ReloadFailed,
+    /// A zygote has ended before its time.
+    ZygoteLost,
 }
 
 /// Whether the program on disk is being examined.

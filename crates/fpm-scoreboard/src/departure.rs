@@ -34,6 +34,18 @@ impl Departure {
         Departure::Killed,
     ];
 
+    /// Returns its number in shared memory; 0 is none of them.
+    pub(crate) const fn number(self) -> u64 {
+        self as u64 + 1
+    }
+
+    /// Takes a number that was read from shared memory.
+    pub(crate) fn from_number(number: u64) -> Option<Departure> {
+        Departure::ALL
+            .into_iter()
+            .find(|departure| departure.number() == number)
+    }
+
     /// Returns its name as metrics and status have it.
     #[must_use]
     pub const fn name(self) -> &'static str {

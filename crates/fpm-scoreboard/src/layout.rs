@@ -62,6 +62,8 @@ pub(crate) mod control {
     pub(crate) const ASKED: usize = 3;
     /// 1 when the worker has served its share and is about to end. Written by the worker.
     pub(crate) const RECYCLES: usize = 4;
+    /// Why the worker has served its share, as the number of a `Departure`; 0 while it has not. Written by the worker.
+    pub(crate) const SPENT: usize = 5;
     /// Length of the control part: one cache line.
     pub(crate) const LEN: usize = 8;
 }

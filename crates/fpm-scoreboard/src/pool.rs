@@ -120,6 +120,7 @@ impl PoolBoard {
         self.slot(free).control(control::DRAIN).store(0, Relaxed);
         self.slot(free).control(control::ASKED).store(0, Relaxed);
         self.slot(free).control(control::RECYCLES).store(0, Relaxed);
+        self.slot(free).control(control::SPENT).store(0, Relaxed);
         self.slot(free).control(control::RESERVED).store(1, Relaxed);
         Some(free)
     }
@@ -157,6 +158,7 @@ impl PoolBoard {
         area.control(control::DRAIN).store(0, Relaxed);
         area.control(control::ASKED).store(0, Relaxed);
         area.control(control::RECYCLES).store(0, Relaxed);
+        area.control(control::SPENT).store(0, Relaxed);
         area.control(control::RESERVED).store(0, Relaxed);
     }
 

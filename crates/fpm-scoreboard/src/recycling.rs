@@ -5,6 +5,7 @@
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+use crate::departure::Departure;
 use crate::layout::{control, header};
 use crate::pool::PoolBoard;
 
@@ -26,6 +27,16 @@ impl PoolBoard {
             own.store(0, SeqCst);
         }
         may
+    }
+
+    /// Notes why the worker of a slot has served its share. For the worker.
+    ///
+    /// # Panics
+    /// When there is no such slot.
+    pub fn note_spent(&self, slot: u32, reason: Departure) {
+        self.slot(slot)
+            .control(control::SPENT)
+            .store(reason.number(), Relaxed);
     }
 
     /// Counts a worker that is replaced because of `pm.max_memory`. For the worker.

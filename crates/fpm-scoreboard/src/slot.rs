@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
+use crate::departure::Departure;
 use crate::layout::{self, Text, control, state, texts};
 use crate::stage::Stage;
 
@@ -55,6 +56,8 @@ pub struct SlotSnapshot {
     pub slot: u32,
     /// Whether the worker was told to end after its request.
     pub draining: bool,
+    /// Why it has served its share, once it has.
+    pub spent: Option<Departure>,
     /// Its numbers.
     pub state: SlotState,
     /// The method of its present or last request; at most 15 bytes.
@@ -121,6 +124,7 @@ impl<'a> Slot<'a> {
         Some(SlotSnapshot {
             slot,
             draining: self.control(control::DRAIN).load(Relaxed) != 0,
+            spent: Departure::from_number(self.control(control::SPENT).load(Relaxed)),
             state: SlotState::from_words(&words)?,
             method: text(texts::METHOD),
             uri: text(texts::URI),

@@ -27,7 +27,7 @@ use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
 use fpm_os::stdio::{StandardStream, open_null};
 use fpm_os::title::ProcessTitle;
 use fpm_os::{clock, environment as process_environment, process};
-use fpm_scoreboard::{Birth, PoolBoard};
+use fpm_scoreboard::{Birth, PoolBoard, PoolLedger};
 use nix::unistd::Pid;
 use sapi::{Engine, IniAccess, IniError};
 
@@ -52,6 +52,8 @@ pub struct Assignment {
     pub pool: Pool,
     /// The pool's part of the scoreboard.
     pub board: PoolBoard,
+    /// Its part of the ledger.
+    pub ledger: PoolLedger,
     /// Its slot there.
     pub slot: u32,
     /// The generation of the configuration.
@@ -200,6 +202,7 @@ fn set_up(
         engine,
         watch,
         slot,
+        ledger: assignment.ledger,
         allowed,
         log: assignment.log,
         flush_marks,

@@ -96,6 +96,8 @@ pub(crate) struct Exchange<'a> {
     body: Body,
     answer: Answer,
     mirrored_before: bool,
+    /// The status of the answer and what the request has cost.
+    result: Option<(u16, Finished)>,
 }
 
 impl<'a> Exchange<'a> {
@@ -123,6 +125,7 @@ impl<'a> Exchange<'a> {
             body: Body::default(),
             answer: Answer::Open,
             mirrored_before: false,
+            result: None,
         }
     }
 
@@ -164,6 +167,11 @@ impl Exchange<'_> {
             Answer::Lost | Answer::Closed { .. } => AfterRequest::Close,
             Answer::Open | Answer::Complete => self.after,
         }
+    }
+
+    /// Returns the status of the answer and what the request has cost, once PHP is done with the script.
+    pub(crate) fn result(&self) -> Option<(u16, Finished)> {
+        self.result
     }
 
     /// Tells the scoreboard what the request has cost so far, and returns it.
@@ -335,6 +343,7 @@ impl Host for Exchange<'_> {
         self.body.lose_patience();
         let memory = u64::try_from(executed.memory_peak).unwrap_or(u64::MAX);
         let cost = self.account(memory);
+        self.result = Some((executed.status, cost));
         self.log_access(executed, cost);
     }
 

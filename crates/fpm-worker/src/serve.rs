@@ -15,7 +15,7 @@ use fcgi_proto::params::Params;
 use fcgi_proto::server::{Connection as Protocol, Progress};
 use fpm_conf::{LogLevel, Pool};
 use fpm_os::clock;
-use fpm_scoreboard::SlotWriter;
+use fpm_scoreboard::{PoolLedger, SlotWriter};
 use sapi::{Engine, Param};
 
 use crate::access_log::AccessLog;
@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     pub(crate) engine: Engine,
     pub(crate) watch: Watch,
     pub(crate) slot: SlotWriter,
+    /// What requests cost is added up there.
+    pub(crate) ledger: PoolLedger,
     /// The pool itself, for `fpm_get_status()`.
     pub(crate) own: Reported,
     /// The pool that the status page shows: `pm.status_listen` makes it another one.
@@ -100,9 +102,7 @@ impl Worker {
             served: 0,
             meter: Meter::start(),
         });
-        if self.watches_queue() {
-            self.own.board.note_first_look(clock::monotonic());
-        }
+        self.own.board.note_first_look(clock::monotonic());
         let code = loop {
             self.slot.accepting(clock::monotonic());
             let Some(mut client) = self.watch.next_client(&self.slot, &self.log) else {
@@ -128,25 +128,21 @@ impl Worker {
 
     /// Notes what the arrival of `client` tells about the queue.
     fn look_at_queue(&self, client: &mut Client) {
-        let watched = self.watches_queue();
         match client.arrival() {
             Arrival::Queued => {
-                if watched {
+                // It is a system call.
+                if self.watches_queue() {
                     client.measure_wait();
                 }
                 if self.own.board.is_time_to_measure(clock::monotonic()) {
                     self.own.measure_queue();
                 }
             }
-            Arrival::Met => {
-                if watched {
-                    self.own.board.note_empty_queue(clock::monotonic());
-                }
-            }
+            Arrival::Met => self.own.board.note_empty_queue(clock::monotonic()),
         }
     }
 
-    /// Tells whether anybody wants to know how long requests wait.
+    /// Tells whether anybody wants to know how long each request waits.
     fn watches_queue(&self) -> bool {
         self.queue_limit().is_some() || self.logs_names()
     }

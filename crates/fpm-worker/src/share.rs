@@ -6,7 +6,7 @@ use std::io;
 
 use fpm_conf::Pool;
 use fpm_os::own_memory::OwnMemory;
-use fpm_scoreboard::PoolBoard;
+use fpm_scoreboard::{Departure, PoolBoard};
 
 /// What one worker is to serve.
 #[derive(Debug)]
@@ -61,6 +61,13 @@ impl Share {
         let over = self
             .most
             .is_none_or(|most| self.board.may_recycle(self.slot, most));
+        if over {
+            let reason = match outgrown {
+                true => Departure::MaxMemory,
+                false => Departure::MaxRequests,
+            };
+            self.board.note_spent(self.slot, reason);
+        }
         if over && outgrown && self.counted == Counted::No {
             self.counted = Counted::Yes;
             self.board.count_outgrown();

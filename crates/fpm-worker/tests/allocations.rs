@@ -23,7 +23,7 @@ use fcgi_proto::record::{AfterRequest, RequestId, Role};
 use fpm_channel::worker::MasterEnd;
 use fpm_conf::{LogFormat, LogLevel, Pool};
 use fpm_os::fork::{OtherThreads, fork};
-use fpm_scoreboard::{Board, Counters, PoolBoard};
+use fpm_scoreboard::{Board, Counters, Ledger, PoolBoard, PoolLedger};
 use fpm_worker::birth::{self, Assignment, RunsAs};
 use fpm_worker::environment::Account;
 use fpm_worker::log::Log;
@@ -160,6 +160,7 @@ fn assignment(listener: OwnedFd, control: OwnedFd) -> Assignment {
         },
         slot: board.reserve().expect("a slot"),
         board,
+        ledger: ledger(),
         pool,
         generation: 1,
         listener,
@@ -176,6 +177,12 @@ fn assignment(listener: OwnedFd, control: OwnedFd) -> Assignment {
         log_format: LogFormat::Fpm,
         first_words,
     }
+}
+
+fn ledger() -> PoolLedger {
+    let ledger = Ledger::create().expect("a ledger");
+    let region = ledger.add_pool().expect("a pool");
+    ledger.pool(region).expect("a pool")
 }
 
 fn board() -> PoolBoard {

@@ -11,7 +11,7 @@ use fpm_conf::LogLevel;
 use fpm_os::identity::Identity;
 use fpm_os::process;
 use fpm_os::stdio::{StandardStream, open_null};
-use fpm_scoreboard::Board;
+use fpm_scoreboard::{Board, Ledger};
 use fpm_worker::php_messages;
 use nix::unistd::{Pid, getppid};
 use sapi::{Engine, SapiError, StartOptions};
@@ -25,6 +25,8 @@ pub(crate) struct Stage {
     pub(crate) parameters: Parameters,
     /// Not mapped here: each worker maps its own pool's area.
     pub(crate) board: Board,
+    /// As the scoreboard.
+    pub(crate) ledger: Ledger,
     pub(crate) listeners: Vec<OwnedFd>,
     /// The master's process.
     pub(crate) master: Pid,
@@ -55,9 +57,11 @@ pub(crate) fn start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, Zygo
 
 fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError> {
     let board = Board::adopt(start.scoreboard)?;
+    let ledger = Ledger::adopt(start.ledger)?;
     for pool in &start.parameters.pools {
         // A worker could not tell anybody what is wrong with it.
         board.map(pool.area)?;
+        ledger.pool(pool.ledger)?;
     }
     let (engine, became) = start_php(&start.parameters, channel);
     for text in php_messages::collected() {
@@ -82,6 +86,7 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
     Ok(Stage {
         parameters: start.parameters,
         board,
+        ledger,
         listeners: start.listeners,
         master: getppid(),
         engine,

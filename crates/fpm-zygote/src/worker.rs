@@ -16,7 +16,7 @@ use fpm_conf::{Pool, PoolIndex};
 use fpm_os::descriptor::close_all;
 use fpm_os::identity::Identity;
 use fpm_os::title::ProcessTitle;
-use fpm_scoreboard::{Board, PoolBoard};
+use fpm_scoreboard::{Board, Ledger, PoolBoard, PoolLedger};
 use fpm_worker::birth::{self, Assignment, RunsAs};
 use fpm_worker::environment::Account;
 use fpm_worker::log::Log;
@@ -31,6 +31,7 @@ struct Share {
     pool: Pool,
     start: PoolStart,
     board: PoolBoard,
+    ledger: PoolLedger,
     listener: Arc<OwnedFd>,
     reported: Reported,
 }
@@ -61,9 +62,10 @@ fn assign(
     let log_format = stage.parameters.config.global.log_format;
     let generation = stage.parameters.generation.0;
     let index = usize::try_from(spawn.pool.0).unwrap_or(usize::MAX);
-    let share = share(index, stage.parameters, &stage.board, stage.listeners);
-    // The file has the areas of all pools.
-    drop(stage.board);
+    let memory = (&stage.board, &stage.ledger);
+    let share = share(index, stage.parameters, memory, stage.listeners);
+    // The files have the areas of all pools.
+    drop((stage.board, stage.ledger));
     let share = share?;
     let runs_as = match (stage.became, share.start.run_as.as_ref()) {
         (Some(shared), _) => RunsAs::Zygote(shared),
@@ -74,6 +76,7 @@ fn assign(
         account: account(&share.start),
         pool: share.pool,
         board: share.board,
+        ledger: share.ledger,
         slot: spawn.slot.0,
         generation,
         listener: share.listener,
@@ -111,7 +114,7 @@ pub(crate) fn has_pool(stage: &Stage, pool: PoolIndex) -> bool {
 fn share(
     index: usize,
     parameters: Parameters,
-    board: &Board,
+    (board, ledger): (&Board, &Ledger),
     listeners: Vec<OwnedFd>,
 ) -> Option<Share> {
     let pools = &parameters.config.pools;
@@ -126,12 +129,14 @@ fn share(
         true => own_board.clone(),
         false => board.map(parameters.pools.get(shown)?.area).ok()?,
     };
+    let ledger = ledger.pool(parameters.pools.get(index)?.ledger).ok()?;
     let wanted = [index, shown].map(|pool| parameters.pools.get(pool).map(|start| start.listener));
     let [listener, shown_listener] = keep(listeners, wanted);
     let start = parameters.pools.into_iter().nth(index)?;
     Some(Share {
         pool: parameters.config.pools.into_iter().nth(index)?,
         board: own_board,
+        ledger,
         listener: listener?,
         reported: Reported {
             name,

@@ -69,6 +69,10 @@ fn parameters(pools: usize) -> Parameters {
             offset: 65_536,
             len: 4096,
         },
+        ledger: Region {
+            offset: 0,
+            len: 4096,
+        },
         listener: 1,
         run_as: Some(RunAs {
             uid: 33,
@@ -116,7 +120,8 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
 
     let (mut master, mut zygote) = channel();
-    let scoreboard = memfd::freeze("scoreboard", b"").unwrap();
+    let [scoreboard, ledger] =
+        ["scoreboard", "ledger"].map(|name| memfd::freeze(name, b"").unwrap());
     let sockets: Vec<_> = (0..7)
         .map(|_| memfd::freeze("listener", b"").unwrap())
         .collect();
@@ -124,6 +129,7 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
     let start = Start {
         parameters: expected.clone(),
         scoreboard: scoreboard.as_fd(),
+        ledger: ledger.as_fd(),
         listeners: sockets
             .iter()
             .map(AsFd::as_fd)
@@ -137,10 +143,9 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
         panic!("not a start");
     };
     assert_eq!(start.parameters, expected);
-    assert!(same_file(
-        &metadata(&start.scoreboard),
-        &metadata(&scoreboard)
-    ));
+    for (received, sent) in [(&start.scoreboard, &scoreboard), (&start.ledger, &ledger)] {
+        assert!(same_file(&metadata(received), &metadata(sent)));
+    }
     assert_eq!(start.listeners.len(), LISTENERS);
     let sockets: Vec<_> = sockets.iter().map(metadata).collect();
     for (received, sent) in start.listeners.iter().zip(sockets.iter().cycle()) {
@@ -157,6 +162,7 @@ fn a_start_without_listeners_is_complete_at_once() {
     let start = Start {
         parameters: parameters(0),
         scoreboard: null.as_fd(),
+        ledger: null.as_fd(),
         listeners: vec![],
     };
     master.send(&ToZygote::Start(Box::new(start))).unwrap();
@@ -424,7 +430,7 @@ fn a_wrong_number_of_descriptors_is_told() {
     for (message, sent, needed) in [
         (&spawn, 0, 1),
         (&spawn, 5, 4),
-        (&start, 1, 2),
+        (&start, 1, 3),
         (&Order::Quit, 1, 0),
     ] {
         let (socket, mut zygote) = insane();
@@ -461,7 +467,11 @@ fn a_start_that_is_not_whole_is_told() {
     };
 
     let (socket, mut zygote) = insane();
-    order(&socket, &start(2), &[payload.as_fd(), null.as_fd()]);
+    order(
+        &socket,
+        &start(2),
+        &[payload.as_fd(), null.as_fd(), null.as_fd()],
+    );
     assert!(
         matches!(zygote.receive(), Ok(Next::Nothing)),
         "two listeners are missing"
@@ -470,7 +480,11 @@ fn a_start_that_is_not_whole_is_told() {
     assert!(matches!(zygote.receive(), Err(ChannelError::OutOfOrder)));
 
     let (socket, mut zygote) = insane();
-    order(&socket, &start(2), &[payload.as_fd(), null.as_fd()]);
+    order(
+        &socket,
+        &start(2),
+        &[payload.as_fd(), null.as_fd(), null.as_fd()],
+    );
     order(&socket, &Order::Descriptors, &[null.as_fd(); 3]);
     let too_many = zygote.receive();
     assert!(matches!(
@@ -486,7 +500,11 @@ fn a_start_that_is_not_whole_is_told() {
     assert!(matches!(zygote.receive(), Err(ChannelError::OutOfOrder)));
 
     let (socket, mut zygote) = insane();
-    order(&socket, &start(2), &[payload.as_fd(), null.as_fd()]);
+    order(
+        &socket,
+        &start(2),
+        &[payload.as_fd(), null.as_fd(), null.as_fd()],
+    );
     drop(socket);
     assert!(matches!(zygote.wait(), Ok(Next::Closed)));
 }
@@ -500,7 +518,7 @@ fn a_start_of_another_release_or_with_a_bad_payload_is_told() {
             release: release.to_owned(),
             listeners: 0,
         };
-        order(&socket, &start, &[payload, null.as_fd()]);
+        order(&socket, &start, &[payload, null.as_fd(), null.as_fd()]);
         zygote.receive().unwrap_err()
     };
     let junk = memfd::freeze("payload", b"junk").unwrap();

@@ -55,6 +55,9 @@ impl<P: Program> Live<P> {
             }
         }
         let before = std::mem::replace(&mut self.serving, next);
+        if let Some(setup) = self.generations.get(&next) {
+            setup.ledgers.daemon().serves(next.0);
+        }
         self.keep_sockets();
         self.take_calls();
         let Some(setup) = self.generations.get_mut(&before) else {

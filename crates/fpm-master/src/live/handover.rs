@@ -55,6 +55,7 @@ impl<P: Program> Live<P> {
         }
         let mut sockets = Sockets::default();
         let details = self.details(decided, waiting, &mut sockets);
+        let details = details.ok_or("nothing serves")?;
         let estate = Estate {
             kin: Kin::ours(),
             stores: self.options.store.is_some(),
@@ -68,6 +69,7 @@ impl<P: Program> Live<P> {
         let file = memfd::freeze("fpmd-state", &bytes).map_err(|error| error.to_string())?;
 
         let serving = self.generations.get(&self.serving);
+        let ledger = serving.map(|setup| setup.ledgers.as_fd());
         let control = serving.and_then(|setup| setup.control.as_ref());
         let setups = self.generations.values().flat_map(Setup::descriptors);
         let zygotes = self.zygotes.values();
@@ -79,6 +81,7 @@ impl<P: Program> Live<P> {
         let kept: Vec<BorrowedFd<'_>> = std::iter::once(file.as_fd())
             .chain(sockets.descriptors())
             .chain(control.map(|control| control.as_fd()))
+            .chain(ledger)
             .chain(self.options.stderr.as_ref().map(|file| file.as_fd()))
             .chain(setups)
             .chain(zygotes)
@@ -98,7 +101,12 @@ impl<P: Program> Live<P> {
         Err(replace_program(program, &arguments, &kept).to_string())
     }
 
-    fn details(&self, decided: Decided, waiting: &[CallerId], sockets: &mut Sockets) -> Details {
+    fn details(
+        &self,
+        decided: Decided,
+        waiting: &[CallerId],
+        sockets: &mut Sockets,
+    ) -> Option<Details> {
         let generations = decided.generations.iter().filter_map(|known| {
             let setup = self.generations.get(&known.number)?;
             Some(setup.describe((known.number, self.serving), sockets))
@@ -122,14 +130,16 @@ impl<P: Program> Live<P> {
                 .collect(),
             said: pipes.capture.clone(),
         });
-        Details {
+        let serving = self.generations.get(&self.serving)?;
+        Some(Details {
             decided,
             started: self.started,
             generations,
+            ledger: serving.ledgers.describe(),
             zygotes: zygotes.collect(),
             workers: workers.collect(),
             callers: self.callers.describe(waiting),
-        }
+        })
     }
 }
 

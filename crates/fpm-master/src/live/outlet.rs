@@ -133,6 +133,9 @@ impl<P: Program> Live<P> {
     /// Has the log take what it did not take before, and sees to it that this is tried again.
     pub(super) fn keep_log_flowing(&mut self) {
         let backlog = self.program.flush_log();
+        if backlog.lost > 0 {
+            self.count_lost_log_lines(backlog.lost);
+        }
         let now = clock::monotonic();
         let again = self.restraint.look(backlog, now);
         if let (None, Some(delay)) = (self.log_timer, again) {

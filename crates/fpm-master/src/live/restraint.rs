@@ -36,7 +36,11 @@ enum State {
 impl Restraint {
     /// Looks at the log; returns in how long to look again, if it is to be tried again.
     pub(super) fn look(&mut self, backlog: Backlog, now: Duration) -> Option<Duration> {
-        let Backlog { waiting, room } = backlog;
+        let Backlog {
+            waiting,
+            room,
+            lost: _,
+        } = backlog;
         self.state = match self.state {
             State::Reading if waiting > room / 2 => State::Holding(now),
             State::Holding(_) if waiting < room / 8 => State::Reading,
@@ -78,7 +82,14 @@ mod tests {
             .iter()
             .map(|&(waiting, at)| {
                 let room = ROOM;
-                let again = restraint.look(Backlog { waiting, room }, ms(at));
+                let again = restraint.look(
+                    Backlog {
+                        waiting,
+                        room,
+                        lost: 0,
+                    },
+                    ms(at),
+                );
                 (restraint.holds(), again)
             })
             .collect()
@@ -152,7 +163,7 @@ mod tests {
             let (mut now, mut held_since) = (0, None);
             for (waiting, pause) in looks {
                 now += pause;
-                let again = restraint.look(Backlog { waiting, room: ROOM }, ms(now));
+                let again = restraint.look(Backlog { waiting, room: ROOM, lost: 0 }, ms(now));
                 prop_assert_eq!(again.is_none(), waiting == 0);
                 prop_assert!(!(restraint.holds() && again != Some(SOON)));
                 match restraint.holds() {

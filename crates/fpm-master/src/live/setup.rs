@@ -12,12 +12,13 @@ use fpm_conf::{Config, Pool, PoolIndex};
 use fpm_control::Scope;
 use fpm_os::clock;
 use fpm_os::shared::Region;
-use fpm_scoreboard::{Board, Counters, PoolBoard, Totals};
+use fpm_scoreboard::{Board, Counters, PoolBoard, PoolLedger, Totals};
 use nix::unistd::Pid;
 
 use crate::access_logs::AccessLogs;
 use crate::control::ControlSocket;
 use crate::error::MasterError;
+use crate::ledgers::Ledgers;
 use crate::listeners::Listeners;
 use crate::owner::PoolOwner;
 use crate::pool::slots;
@@ -37,10 +38,15 @@ pub(crate) struct Setup {
     /// Its own, for the numbers of slots of two generations have nothing to do with each other; but the memory of the generation
     /// before when pools of that are carried.
     pub(crate) board: Board,
-    /// In the order of the pools, as the next three.
+    /// In the order of the pools, as the next one.
     pub(crate) regions: Vec<Region>,
     pub(crate) pools: Vec<PoolBoard>,
-    /// What of the counters another generation has, too: the one before in the beginning, the next one in the end.
+    /// What is measured: that of the daemon, whatever the generation.
+    pub(crate) ledgers: Ledgers,
+    /// The pools' parts of it, in their order.
+    pub(crate) measured: Vec<(Region, PoolLedger)>,
+    /// What of the counters another generation has, too: the one before in the beginning, the next one in the end. In the order of
+    /// the pools, as the next one.
     handed_on: Vec<Counters>,
     pub(crate) owners: Vec<PoolOwner>,
     by_name: HashMap<BString, PoolIndex>,
@@ -96,6 +102,16 @@ impl Setup {
             .as_deref_mut()
             .map(Setup::hand_on_all)
             .unwrap_or_default();
+        let mut ledgers = match before.as_deref() {
+            Some(before) => before.ledgers.clone(),
+            None => Ledgers::create()?,
+        };
+        let measured: Result<_, _> = config
+            .pools
+            .iter()
+            .map(|pool| ledgers.pool(&pool.name))
+            .collect();
+        let measured = measured?;
         let before = before.as_deref().filter(|_| *scope != Scope::All);
         let board = match before {
             Some(before) => before.board.share()?,
@@ -134,6 +150,8 @@ impl Setup {
             board,
             regions,
             pools,
+            ledgers,
+            measured,
             handed_on,
             owners,
             scope: scope.clone(),

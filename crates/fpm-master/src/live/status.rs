@@ -9,7 +9,7 @@ use fpm_os::listener;
 use fpm_scoreboard::Stage;
 use nix::unistd::Pid;
 
-use super::{Live, board};
+use super::{Live, board, measured};
 use crate::pool::PoolId;
 use crate::program::Program;
 
@@ -23,6 +23,9 @@ impl<P: Program> Live<P> {
             started_at: self.started.as_secs(),
             state: State::Serving,
             reload_failure: None,
+            measured: serving
+                .map(|setup| measured::of_daemon(&setup.ledgers.daemon().figures()))
+                .unwrap_or_default(),
             generations: Vec::new(),
             pools: Vec::new(),
         }
@@ -64,7 +67,13 @@ impl<P: Program> Live<P> {
             slow_requests: counters.slow_requests,
             abandoned: counters.abandoned,
             overdue: counters.overdue,
+            timed_out: counters.timed_out,
+            outgrown: counters.outgrown,
             memory_peak: counters.memory_peak,
+            measured: self
+                .ledger(id)
+                .map(|ledger| measured::of_pool(&ledger.figures()))
+                .unwrap_or_default(),
             ..PoolStatus::default()
         }
     }

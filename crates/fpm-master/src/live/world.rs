@@ -35,7 +35,7 @@ use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
-use crate::world::{Activity, Audience, Birth, Examination, Fate, World};
+use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, World};
 
 impl<P: Program> World for Live<P> {
     fn prepare(&mut self, next: Generation, scope: &Scope) -> Result<Config, MasterError> {
@@ -205,6 +205,10 @@ impl<P: Program> World for Live<P> {
 
     fn accepted(&self, pool: PoolId) -> u64 {
         board(&self.generations, pool).map_or(0, |board| board.totals().counters.accepted)
+    }
+
+    fn count(&mut self, count: Count) {
+        self.count_in_ledger(count);
     }
 
     fn count_max_children_reached(&mut self, pool: PoolId) {

@@ -136,9 +136,11 @@ fn parameters<'a>(
 ) -> Start<BorrowedFd<'a>> {
     let pools = (0..)
         .zip(&setup.regions)
+        .zip(&setup.measured)
         .zip(&setup.owners)
-        .map(|((listener, area), owner)| PoolStart {
+        .map(|(((listener, area), (ledger, _)), owner)| PoolStart {
             area: *area,
+            ledger: *ledger,
             listener,
             run_as: owner.run_as.clone(),
             login: owner.login.clone(),
@@ -152,6 +154,7 @@ fn parameters<'a>(
             pools,
         },
         scoreboard: setup.board.as_fd(),
+        ledger: setup.ledgers.as_fd(),
         listeners: setup.listeners.iter().map(AsFd::as_fd).collect(),
     }
 }

@@ -11,6 +11,7 @@ use fpm_os::wait::{Exit, ExitStatus};
 use nix::unistd::Pid;
 
 use super::Master;
+use crate::departure::End;
 use crate::generation::Standing;
 use crate::journal::line;
 use crate::obituary::{Ending, Lifetime};
@@ -18,7 +19,7 @@ use crate::pool::PoolId;
 use crate::reload::Phase;
 use crate::roster::{Leaving, Reason, Worker};
 use crate::state::State;
-use crate::world::{Activity, World};
+use crate::world::{Activity, Count, World};
 
 impl<W: World> Master<W> {
     /// A child of the master itself ended.
@@ -51,6 +52,8 @@ impl<W: World> Master<W> {
     pub(super) fn on_worker_ended(&mut self, now: Duration, id: WorkerId, status: ExitStatus) {
         // Its slot still shows how far it came.
         let served = self.world.activity(id, now) != Activity::Starting;
+        let spent = self.world.slot(id).and_then(|slot| slot.spent);
+        let struck = self.was_struck(id);
         let Some(worker) = self.strike_off(id) else {
             return;
         };
@@ -62,6 +65,15 @@ impl<W: World> Master<W> {
         self.note_crash(now, worker.pool.generation, status);
         let room = self.generations.pool(worker.pool).room() > 0;
         let standing = self.generations.get(worker.pool.generation).standing;
+        let end = End {
+            status,
+            leaving: worker.leaving,
+            standing,
+            spent,
+            struck,
+        };
+        self.world
+            .count(Count::Departed(worker.pool, end.departure()));
         match (standing, worker.leaving) {
             (Standing::Retiring, _)
             | (_, Some(Leaving::Retired | Leaving::Spent | Leaving::Superseded(_))) => {}

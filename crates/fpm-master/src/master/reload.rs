@@ -19,7 +19,7 @@ use crate::reload::{Answer, Phase, RETIRING};
 use crate::roster::Reason;
 use crate::state::State;
 use crate::systemd;
-use crate::world::World;
+use crate::world::{Count, World};
 
 /// How often to look how far new workers are.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -59,6 +59,7 @@ impl<W: World> Master<W> {
     /// Begins with a reload, if there are not too many generations about.
     pub(super) fn begin_reload(&mut self, now: Duration) {
         self.announce_reload(now);
+        self.reload.begins(now);
         if self.generations.finishing().count() >= RETIRING {
             self.reload.enter(Phase::Held);
             self.hurry_oldest(now);
@@ -192,6 +193,7 @@ impl<W: World> Master<W> {
         for generation in before {
             self.world.close_sockets(generation);
         }
+        self.world.count(Count::Reloaded(self.reload.taken(now)));
         tracing::info!("ready to handle connections");
         self.notify_reloaded(now, &systemd::ready(Pid::this()));
         self.answer_reloaded(self.generations.serving().number);
@@ -206,6 +208,7 @@ impl<W: World> Master<W> {
         };
         let text = format!("reload failed, generation {}{goes_on}", serving.number.0);
         tracing::error!("{text}");
+        self.world.count(Count::ReloadFailed);
         self.notify_reloaded(now, &systemd::not_reloaded(&text));
         self.answer_not_reloaded(cause);
         self.reload_is_over(now);

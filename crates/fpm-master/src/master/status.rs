@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fpm_control::{Detail, GenerationStatus, PoolStatus, Standing, State as Doing, Status};
+use fpm_control::{Detail, GenerationStatus, PoolStatus, Sizing, Standing, State as Doing, Status};
 
 use super::{Master, Progress};
 use crate::generation::{self, Generation};
@@ -47,6 +47,10 @@ impl<W: World> Master<W> {
         let mut status = self.world.pool_status(pool);
         let own = self.generations.pool(pool);
         status.max_children = own.max_children();
+        status.sizing = match own.sizer {
+            Some(_) => Sizing::Auto,
+            None => Sizing::Fixed,
+        };
         status.drained = own.service == Service::Drained;
         status.starting = u64::from(own.queued + own.births.missing);
         let namesakes = self.generations.predecessors(pool);

@@ -73,6 +73,11 @@ impl<W: World> Master<W> {
         }
     }
 
+    /// Tells whether the worker was to end because of the request that it has.
+    pub(super) fn was_struck(&self, id: WorkerId) -> bool {
+        self.time_limits.struck.contains_key(&id)
+    }
+
     fn look_at_limits(&mut self, at: Duration) {
         if self.time_limits.next.is_none_or(|next| at < next) {
             self.time_limits.next = Some(at);

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use super::Master;
 use crate::overrun::Overrun;
-use crate::world::World;
+use crate::world::{Count, World};
 
 impl<W: World> Master<W> {
     /// A worker said something, perhaps just before its end.
@@ -19,9 +19,13 @@ impl<W: World> Master<W> {
         let pool = &self.generations.pool(worker.pool).name;
         let pid = worker.pid.unwrap_or(Pid::from_raw(0));
         match said {
-            FromWorker::AccessLinesLost(lines) => tracing::warn!(
-                "[pool {pool}] child {pid} could not write {lines} line(s) of the access log"
-            ),
+            FromWorker::AccessLinesLost(lines) => {
+                tracing::warn!(
+                    "[pool {pool}] child {pid} could not write {lines} line(s) of the access log"
+                );
+                let count = Count::AccessLinesLost(worker.pool, *lines);
+                self.world.count(count);
+            }
             FromWorker::Spent => self.on_spent(now, id),
             FromWorker::Stack(underway) => self.on_stack(id, underway.as_ref()),
             FromWorker::Slow(request) => {

@@ -19,7 +19,7 @@ use crate::group::GroupId;
 use crate::pool::{PoolId, Service};
 use crate::roster::{Leaving, Reason, Worker};
 use crate::state::State;
-use crate::world::{Activity, Birth, World};
+use crate::world::{Activity, Birth, Count, World};
 
 /// Births under way at one zygote. The kernel limits descriptors in flight (RLIMIT_NOFILE of the sender, unix(7)), and
 /// each birth takes up to four.
@@ -140,6 +140,7 @@ impl<W: World> Master<W> {
         let Some(&mut Worker { pool, reason, .. }) = self.roster.identify(id, pid, now) else {
             return;
         };
+        self.world.count(Count::Spawned(pool));
         let at_work = self.generations.pool(pool);
         match reason {
             Reason::Replacement => tracing::info!("[pool {}] child {pid} started", at_work.name),

@@ -18,7 +18,7 @@ use crate::obituary::{Ending, Lifetime};
 use crate::pool::PoolId;
 use crate::roster::{Leaving, Reason};
 use crate::state::State;
-use crate::world::{Fate, World};
+use crate::world::{Count, Fate, World};
 
 /// A zygote that was ready for this long is no sign of trouble when it dies: it is replaced at once.
 const SOUND: Duration = Duration::from_secs(10);
@@ -193,6 +193,7 @@ impl<W: World> Master<W> {
                 self.outcome = Some(Outcome::Failed(MasterError::ZygoteEnded { status }));
             }
         } else {
+            self.world.count(Count::ZygoteLost);
             tracing::warn!(
                 "zygote {pid} of generation {number} exited {ending} {lifetime}, its {orphans} children go on"
             );

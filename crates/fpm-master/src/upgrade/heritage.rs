@@ -23,6 +23,7 @@ use crate::access_logs::AccessLogs;
 use crate::error::MasterError;
 use crate::event::{CallerId, ZygoteId};
 use crate::inherited::Inherited;
+use crate::ledgers::Ledgers;
 use crate::listeners::handover::Sockets;
 use crate::live::{LiveZygote, Pipes, Remains, Setup};
 
@@ -179,10 +180,16 @@ impl Whole {
         if let Err(error) = descriptors.take_all(&details) {
             return Err((error.to_string(), descriptors));
         }
+        let ledger = descriptors.own.remove(&details.ledger.descriptor);
+        let ledger = ledger.ok_or_else(gone);
+        let ledgers = match ledger.and_then(|file| Ledgers::adopted(file, details.ledger.pools)) {
+            Ok(ledgers) => ledgers,
+            Err(error) => return Err((error.to_string(), descriptors)),
+        };
         let mut generations = BTreeMap::new();
         for setting in details.generations {
             let number = setting.number;
-            match setup(setting, sockets, &mut descriptors) {
+            match setup(setting, sockets, &mut descriptors, &ledgers) {
                 Ok(setup) => generations.insert(number, setup),
                 Err(error) => return Err((error.to_string(), descriptors)),
             };
@@ -232,6 +239,7 @@ impl Descriptors {
         }
         let generations = details.generations.iter();
         let generations = generations.flat_map(|g| g.control.into_iter().chain([g.board]));
+        let ledger = std::iter::once(details.ledger.descriptor);
         let zygotes = details.zygotes.iter();
         let zygotes = zygotes.flat_map(|ends| [ends.channel, ends.stderr]);
         let workers = details.workers.iter().flat_map(|ends| {
@@ -239,7 +247,12 @@ impl Descriptors {
             std::iter::once(ends.control).chain(outputs)
         });
         let callers = details.callers.iter().map(|(_, number)| *number);
-        for number in generations.chain(zygotes).chain(workers).chain(callers) {
+        for number in ledger
+            .chain(generations)
+            .chain(zygotes)
+            .chain(workers)
+            .chain(callers)
+        {
             self.own.insert(number, handover::take(number)?);
         }
         Ok(())
@@ -259,13 +272,18 @@ fn catch_up(mut control: WorkerEnd, ends: &WorkerEnds, log: Option<&Arc<File>>) 
     control
 }
 
+/// What a descriptor that was not handed over is to its user.
+fn gone() -> MasterError {
+    MasterError::Process(io::ErrorKind::NotFound.into())
+}
+
 /// Makes a generation's setup.
 fn setup(
     setting: Setting,
     sockets: &Sockets,
     descriptors: &mut Descriptors,
+    ledgers: &Ledgers,
 ) -> Result<Setup, MasterError> {
-    let gone = || MasterError::Process(io::ErrorKind::NotFound.into());
     let board = descriptors.own.remove(&setting.board).ok_or_else(gone)?;
     let control = setting.control;
     let control = control.and_then(|number| descriptors.own.remove(&number));
@@ -276,5 +294,5 @@ fn setup(
     });
     let logs = AccessLogs::adopted(logs.collect());
     let listeners = sockets.at(&setting.listeners);
-    Setup::adopted(setting, listeners, logs, board, control)
+    Setup::adopted(setting, listeners, logs, board, control, ledgers.clone())
 }

@@ -88,10 +88,20 @@ pub(crate) struct Details {
     /// When the daemon was started, since 1970.
     pub(crate) started: Duration,
     pub(crate) generations: Vec<Setting>,
+    /// What is measured.
+    pub(crate) ledger: LedgerFile,
     pub(crate) zygotes: Vec<ZygoteEnds>,
     pub(crate) workers: Vec<WorkerEnds>,
     /// The connections of the commands that wait for the reload.
     pub(crate) callers: Vec<(CallerId, RawFd)>,
+}
+
+/// The ledger's memory, and whose its parts are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LedgerFile {
+    pub(crate) descriptor: RawFd,
+    /// Of pools that are no more, too.
+    pub(crate) pools: Vec<(BString, Region)>,
 }
 
 /// What a generation has beside its processes.

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::board::Board;
+use crate::departure::Departure;
 use crate::writer::{Description, Finished};
 
 fn pool(slots: u32) -> PoolBoard {
@@ -69,6 +70,7 @@ fn a_request_is_seen_stage_by_stage() {
     let expected = SlotSnapshot {
         slot,
         draining: false,
+        spent: None,
         state: SlotState {
             pid: Pid::from_raw(77),
             generation: 1,
@@ -171,10 +173,23 @@ fn what_a_worker_has_counted_survives_it() {
     );
     pool.drain(slot);
     assert!(writer.is_draining() && pool.snapshot(slot).unwrap().draining);
+    pool.note_spent(slot, Departure::MaxMemory);
+    assert_eq!(
+        pool.snapshot(slot).unwrap().spent,
+        Some(Departure::MaxMemory)
+    );
     assert_eq!(pool.totals().active, 1);
 
     writer.abandoned();
     writer.overdue();
+    pool.release(slot);
+    let other = pool.claim(slot, birth(9)).unwrap();
+    assert_eq!(
+        pool.snapshot(slot).unwrap().spent,
+        None,
+        "that was another worker"
+    );
+    drop(other);
     pool.release(slot);
     let totals = pool.totals();
     assert_eq!((totals.counters.abandoned, totals.counters.overdue), (1, 1));
@@ -190,8 +205,8 @@ fn what_a_worker_has_counted_survives_it() {
     assert!(!writer.is_draining());
     let seen = pool.snapshot(slot).unwrap();
     assert_eq!(
-        (seen.state.requests, seen.state.memory, seen.uri),
-        (0, 0, vec![])
+        (seen.state.requests, seen.state.memory, seen.uri, seen.spent),
+        (0, 0, vec![], None)
     );
     assert_eq!(pool.totals().counters.accepted, 1);
 }

@@ -9,7 +9,7 @@ use fcgi_proto::params::Params;
 use fcgi_proto::record::AfterRequest;
 use fpm_conf::LogLevel;
 use fpm_os::{clock, process};
-use fpm_scoreboard::Description;
+use fpm_scoreboard::{Description, Finished, Served};
 use sapi::{Action, Completion, Engine, IniAccess, IniFault, Outcome, Param, RequestInfo};
 
 use super::{Kept, Then, Worker};
@@ -34,6 +34,15 @@ struct Arrived {
     late: Option<Late>,
     /// Its name; empty unless somebody asks for it.
     id: Vec<u8>,
+}
+
+/// A request that PHP is done with.
+struct Ran {
+    outcome: Outcome,
+    /// The status of the answer and what the request has cost, if PHP got so far.
+    result: Option<(u16, Finished)>,
+    /// What becomes of its connection.
+    after: AfterRequest,
 }
 
 /// The file system as PHP sees it.
@@ -88,20 +97,28 @@ impl Worker {
             id: self.request_id(kept),
         };
         self.flush_marks.name(&arrived.id);
-        let (outcome, after) =
-            self.run(client, kept, &target, &arrived, faults.unwrap_or_default());
+        let ran = self.run(client, kept, &target, &arrived, faults.unwrap_or_default());
         self.flush_marks.mark();
         self.watch.after_request();
         let work = kept.meter.lap(self.watch.take_slept());
         self.slot.worked(work.cpu, work.time);
+        if let Some((status, cost)) = ran.result {
+            self.ledger.record(&Served {
+                status,
+                duration: cost.duration,
+                cpu: work.cpu,
+                memory: cost.memory,
+                waited,
+            });
+        }
         kept.served += 1;
-        match outcome.completion {
+        match ran.outcome.completion {
             Completion::Finished => {}
             Completion::StartupFailed | Completion::ShutdownFailed => return Then::Fail,
         }
         let is_spent = self.share.is_over(kept.served);
         let ends = is_spent || self.watch.course(&self.slot) == Course::Ending;
-        match after {
+        match ran.after {
             AfterRequest::Keep => {
                 kept.protocol.finish_request();
                 // Right behind an answer is the best moment to close a kept connection: seldom is a request on the way.
@@ -131,11 +148,8 @@ impl Worker {
         faults
     }
 
-    /// Returns how long a request has waited for a worker, as far as it is known and anybody wants to know it.
+    /// Returns how long a request has waited for a worker, as far as it is known.
     fn wait(&self, waited: Wait, params: &Params) -> Option<Duration> {
-        if !self.watches_queue() {
-            return None;
-        }
         match waited {
             Wait::None => Some(Duration::ZERO),
             Wait::Measured(waited) => Some(waited),
@@ -168,7 +182,7 @@ impl Worker {
         target: &Target,
         arrived: &Arrived,
         faults: Vec<IniFault>,
-    ) -> (Outcome, AfterRequest) {
+    ) -> Ran {
         let params = &kept.params;
         script::php_self(
             params,
@@ -243,9 +257,13 @@ impl Worker {
         };
         let outcome = self.engine.run(&info, action, &mut exchange);
         exchange.complete();
-        let after = exchange.after();
+        let ran = Ran {
+            outcome,
+            result: exchange.result(),
+            after: exchange.after(),
+        };
         kept.pairs = emptied(pairs);
-        (outcome, after)
+        ran
     }
 }
 

@@ -27,6 +27,7 @@ fn snapshot(stage: Stage) -> SlotSnapshot {
     SlotSnapshot {
         slot: 0,
         draining: false,
+        spent: None,
         state: SlotState {
             pid: Pid::from_raw(7),
             generation: 1,

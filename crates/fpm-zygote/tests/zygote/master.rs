@@ -17,7 +17,7 @@ use fpm_os::exec;
 use fpm_os::poll::{self, Interest, Waited};
 use fpm_os::signal::Signal;
 use fpm_os::wait::{self, ExitStatus};
-use fpm_scoreboard::{Board, Counters, PoolBoard, Stage};
+use fpm_scoreboard::{Board, Counters, Ledger, PoolBoard, Stage};
 use nix::unistd::Pid;
 
 use crate::site::Site;
@@ -66,6 +66,7 @@ impl Master {
         let area = board
             .add_pool(site.pool.pm_max_children, &Counters::default())
             .expect("memory");
+        let ledger = Ledger::create().expect("memory");
         let parameters = Parameters {
             generation: Generation(7),
             config: Config {
@@ -81,6 +82,7 @@ impl Master {
             },
             pools: vec![PoolStart {
                 area,
+                ledger: ledger.add_pool().expect("memory"),
                 listener: 0,
                 run_as: None,
                 login: None,
@@ -104,6 +106,7 @@ impl Master {
         let start = Start {
             parameters: alter(parameters),
             scoreboard: board.as_fd(),
+            ledger: ledger.as_fd(),
             listeners: vec![listener.as_fd()],
         };
         channel

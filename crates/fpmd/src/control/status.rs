@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fpm_control::{PoolStatus, State, Status, WorkerStatus};
+use fpm_control::{Percentiles, PoolStatus, Sizing, State, Status, WorkerStatus};
 
 use super::table::{Side, table};
 
@@ -31,6 +31,8 @@ pub(super) fn text(status: &Status, now: Duration) -> String {
     }
     text += "\n";
     text += &pools(&status.pools);
+    text += "\n";
+    text += &measured(&status.pools);
     if status.pools.iter().any(|pool| !pool.workers.is_empty()) {
         text += "\n";
         text += &workers(&status.pools);
@@ -82,7 +84,10 @@ fn pools(pools: &[PoolStatus]) -> String {
                 },
                 pool.active.to_string(),
                 pool.idle.to_string(),
-                pool.max_children.to_string(),
+                match pool.sizing {
+                    Sizing::Auto => format!("auto {}", pool.max_children),
+                    Sizing::Fixed => pool.max_children.to_string(),
+                },
                 pool.listen_queue.to_string(),
                 pool.requests.to_string(),
                 pool.slow_requests.to_string(),
@@ -92,6 +97,51 @@ fn pools(pools: &[PoolStatus]) -> String {
         })
         .collect();
     table(columns, &rows)
+}
+
+/// Writes what was measured since the daemon was started, percentiles as 50/95/99.
+fn measured(pools: &[PoolStatus]) -> String {
+    let columns = [
+        ("POOL", Side::Left),
+        ("2XX", Side::Right),
+        ("3XX", Side::Right),
+        ("4XX", Side::Right),
+        ("5XX", Side::Right),
+        ("TIMED OUT", Side::Right),
+        ("OUTGROWN", Side::Right),
+        ("ABANDONED", Side::Right),
+        ("DURATION 50/95/99%", Side::Right),
+        ("CPU", Side::Right),
+        ("MEMORY", Side::Right),
+        ("WAIT", Side::Right),
+    ];
+    let row = |pool: &PoolStatus| {
+        let of = &pool.measured;
+        let answers = |class: &str| of.answers.get(class).copied().unwrap_or_default();
+        [
+            pool.name.clone(),
+            answers("2xx").to_string(),
+            answers("3xx").to_string(),
+            answers("4xx").to_string(),
+            answers("5xx").to_string(),
+            pool.timed_out.to_string(),
+            pool.outgrown.to_string(),
+            pool.abandoned.to_string(),
+            percentiles(of.duration_us, time),
+            percentiles(of.cpu_us, time),
+            percentiles(of.memory, memory),
+            percentiles(of.queue_wait_us, time),
+        ]
+    };
+    let rows: Vec<_> = pools.iter().map(row).collect();
+    table(columns, &rows)
+}
+
+fn percentiles(of: Percentiles, write: fn(u64) -> String) -> String {
+    match of.count {
+        0 => "-".to_owned(),
+        _ => [of.p50, of.p95, of.p99].map(write).join("/"),
+    }
 }
 
 fn workers(pools: &[PoolStatus]) -> String {
@@ -142,6 +192,14 @@ pub(super) fn short(milliseconds: u64) -> String {
         0..1_000 => format!("{milliseconds}ms"),
         1_000..60_000 => format!("{}.{}s", milliseconds / 1000, milliseconds % 1000 / 100),
         _ => span(milliseconds / 1000),
+    }
+}
+
+/// Writes a span of microseconds, in milliseconds as long as it is short.
+pub(super) fn time(microseconds: u64) -> String {
+    match microseconds {
+        0..10_000 => format!("{}.{}ms", microseconds / 1000, microseconds % 1000 / 100),
+        _ => short(microseconds / 1000),
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Backlog {
     /// Bytes in `lines`.
     size: usize,
     lost: u64,
+    /// Those of them that the master does not know of.
+    uncounted: u64,
 }
 
 /// A file, and the lines that it has not taken.
@@ -52,7 +54,7 @@ impl Backlog {
             self.lines.push_back(line);
             self.flush(write);
         } else {
-            self.lost += 1;
+            self.lose(1);
         }
     }
 
@@ -64,7 +66,7 @@ impl Backlog {
                 Err(error) if is_too_long(&error) => {
                     self.size -= line.len();
                     self.lines.pop_front();
-                    self.lost += 1;
+                    self.lose(1);
                 }
                 Ok(0) | Err(_) => return,
                 Ok(count) => {
@@ -78,11 +80,17 @@ impl Backlog {
         }
     }
 
-    /// Says how much waits.
-    pub(super) fn state(&self) -> program::Backlog {
+    fn lose(&mut self, lines: u64) {
+        self.lost += lines;
+        self.uncounted += lines;
+    }
+
+    /// Says how much waits, and what was lost since this was asked last.
+    pub(super) fn state(&mut self) -> program::Backlog {
         program::Backlog {
             waiting: self.size,
             room: ROOM,
+            lost: std::mem::take(&mut self.uncounted),
         }
     }
 
@@ -94,10 +102,11 @@ impl Backlog {
     /// Gives up what waits for a log that is not used any more.
     pub(super) fn give_up(&mut self) -> Backlog {
         let waited = u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
-        let lost = self.lost + waited;
-        *self = Backlog::default();
+        self.lose(waited);
+        let before = std::mem::take(self);
         Backlog {
-            lost,
+            lost: before.lost,
+            uncounted: before.uncounted,
             ..Backlog::default()
         }
     }

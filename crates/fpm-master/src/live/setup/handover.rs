@@ -12,6 +12,7 @@ use super::Setup;
 use crate::access_logs::AccessLogs;
 use crate::control::ControlSocket;
 use crate::error::MasterError;
+use crate::ledgers::Ledgers;
 use crate::listeners::Listeners;
 use crate::listeners::handover::Sockets;
 use crate::upgrade::state::Setting;
@@ -54,6 +55,7 @@ impl Setup {
         access_logs: AccessLogs,
         board: OwnedFd,
         control: Option<OwnedFd>,
+        mut ledgers: Ledgers,
     ) -> Result<Setup, MasterError> {
         let path = setting.config.global.control_listen.as_ref();
         let control = path
@@ -65,6 +67,8 @@ impl Setup {
             .iter()
             .map(|area| board.map(*area))
             .collect();
+        let names = setting.config.pools.iter().map(|pool| &pool.name);
+        let measured: Result<_, _> = names.map(|name| ledgers.pool(name)).collect();
         let names = setting.config.pools.iter().map(|pool| pool.name.clone());
         Ok(Setup {
             by_name: names.zip((0..).map(PoolIndex)).collect(),
@@ -72,6 +76,8 @@ impl Setup {
             access_logs,
             control,
             pools: pools?,
+            ledgers,
+            measured: measured?,
             board,
             regions: setting.regions,
             handed_on: setting.handed_on,

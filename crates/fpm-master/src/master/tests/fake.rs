@@ -8,7 +8,7 @@ use bstr::BString;
 use fpm_channel::underway::Trace;
 use fpm_channel::{FromZygote, Generation, WorkerId};
 use fpm_conf::{Changes, Config, PoolIndex};
-use fpm_control::{Answer, PoolStatus, Scope, State, Status, WorkerStatus};
+use fpm_control::{Answer, DaemonMeasured, PoolStatus, Scope, State, Status, WorkerStatus};
 use fpm_os::error::OsError;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
@@ -26,7 +26,7 @@ use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
-use crate::world::{Activity, Audience, Birth, Examination, Fate, World};
+use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, World};
 
 mod log;
 
@@ -40,6 +40,8 @@ fn zygote_pid(zygote: u64) -> Pid {
 #[derive(Debug)]
 pub(super) struct FakeWorld {
     calls: Vec<String>,
+    /// What was counted in the ledger.
+    pub(super) counts: Vec<Count>,
     notifications: Vec<String>,
     pub(super) timers: BTreeMap<Timer, Duration>,
     /// Workers that were asked for and not answered, with the zygote that was asked.
@@ -196,6 +198,10 @@ impl World for FakeWorld {
         assert!(self.alive.contains(&worker), "only who lives is asked");
     }
 
+    fn count(&mut self, count: Count) {
+        self.counts.push(count);
+    }
+
     fn count_timed_out_request(&mut self, pool: PoolId) {
         self.calls.push(format!(
             "count a timed out request of pool {}",
@@ -299,6 +305,7 @@ impl World for FakeWorld {
             started_at: 0,
             state: State::Serving,
             reload_failure: None,
+            measured: DaemonMeasured::default(),
             generations: Vec::new(),
             pools: Vec::new(),
         }
@@ -356,6 +363,7 @@ impl Stage {
         let now = Duration::from_secs(1000);
         let world = FakeWorld {
             calls: Vec::new(),
+            counts: Vec::new(),
             notifications: Vec::new(),
             timers: BTreeMap::new(),
             asked: Vec::new(),

@@ -46,6 +46,7 @@ fn shows(play: &mut Play, worker: u64, stage: Stage) {
     let snapshot = SlotSnapshot {
         slot: 0,
         draining: false,
+        spent: None,
         state,
         method: b"GET".into(),
         uri: b"/t.php".into(),

@@ -110,6 +110,16 @@ pub(crate) fn state() -> State {
             },
             started: Duration::from_secs(1),
             generations: vec![setting],
+            ledger: LedgerFile {
+                descriptor: 13,
+                pools: vec![(
+                    b"www\xff".into(),
+                    Region {
+                        offset: 65_536,
+                        len: 4096,
+                    },
+                )],
+            },
             zygotes: vec![ZygoteEnds {
                 id: ZygoteId(3),
                 pid: 100,

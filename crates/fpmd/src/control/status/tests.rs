@@ -1,7 +1,7 @@
 //! What `fpmd status` prints.
 
 use expect_test::expect;
-use fpm_control::{GenerationStatus, Standing, WorkerStage};
+use fpm_control::{DaemonMeasured, GenerationStatus, Measured, Standing, WorkerStage};
 
 use super::*;
 
@@ -22,6 +22,7 @@ fn status() -> Status {
         started_at: 1_000_000,
         state: State::Serving,
         reload_failure: None,
+        measured: DaemonMeasured::default(),
         generations: vec![generation(3, Standing::Serving)],
         pools: vec![PoolStatus {
             name: "www".to_owned(),
@@ -31,6 +32,17 @@ fn status() -> Status {
             requests: 12345,
             active: 1,
             idle: 4,
+            timed_out: 3,
+            measured: Measured {
+                answers: [("2xx".to_owned(), 12_000), ("5xx".to_owned(), 45)].into(),
+                duration_us: Percentiles {
+                    count: 12_345,
+                    p50: 1_234,
+                    p95: 20_000,
+                    p99: 61_000_000,
+                },
+                ..Measured::default()
+            },
             ..PoolStatus::default()
         }],
     }
@@ -63,6 +75,9 @@ fn a_daemon_with_nothing_to_tell() {
 
         POOL  PM      ACTIVE  IDLE  MAX  QUEUE  REQUESTS  SLOW  FULL  LISTEN
         www   static       1     4    5      0     12345     0     0  /run/www.sock
+
+        POOL    2XX  3XX  4XX  5XX  TIMED OUT  OUTGROWN  ABANDONED  DURATION 50/95/99%  CPU  MEMORY  WAIT
+        www   12000    0    0   45          3         0          0    1.2ms/20ms/1m 1s    -       -     -
     "]]
     .assert_eq(&text(&status(), Duration::from_secs(1_003_660)));
 }
@@ -85,6 +100,9 @@ fn workers_of_two_generations_after_a_reload_that_failed() {
 
         POOL  PM      ACTIVE  IDLE  MAX  QUEUE  REQUESTS  SLOW  FULL  LISTEN
         www   static       1     4    5      0     12345     0     0  /run/www.sock
+
+        POOL    2XX  3XX  4XX  5XX  TIMED OUT  OUTGROWN  ABANDONED  DURATION 50/95/99%  CPU  MEMORY  WAIT
+        www   12000    0    0   45          3         0          0    1.2ms/20ms/1m 1s    -       -     -
 
         PID  POOL  GEN  STATE              FOR  REQUESTS  MEMORY  REQUEST
          99  www     2  running, leaving  2.3s         7       -  GET /t.php?a=b

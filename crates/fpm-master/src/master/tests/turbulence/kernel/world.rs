@@ -24,7 +24,7 @@ use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
-use crate::world::{Activity, Audience, Birth, Examination, Fate, World};
+use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, World};
 
 use super::{Kernel, Zygote, worker_pid, zygote_pid};
 
@@ -219,6 +219,8 @@ impl World for Kernel {
     }
 
     fn ask_for_stack(&self, _: WorkerId) {}
+
+    fn count(&mut self, _: Count) {}
 
     fn count_timed_out_request(&mut self, _: PoolId) {}
 
