@@ -35,6 +35,7 @@ mod owner;
 mod pm;
 mod pool;
 pub mod program;
+mod proof;
 mod reload;
 mod roster;
 pub mod run;

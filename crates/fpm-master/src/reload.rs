@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use fpm_channel::Generation;
 
+use crate::proof::Proof;
+
 /// Generations that may still be finishing their requests when a reload begins. Each has a zygote with an opcache of its own.
 pub(crate) const RETIRING: usize = 4;
 
@@ -44,6 +46,8 @@ pub(crate) enum Phase {
     Proving {
         /// The generation that is to serve.
         next: Generation,
+        /// How far it is.
+        proof: Proof,
     },
     /// The next generation serves; the workers of the one before are being told to leave.
     Replacing,
@@ -69,7 +73,7 @@ impl Reload {
     /// Returns the generation that is being made.
     pub(crate) fn next(self) -> Option<Generation> {
         match self.phase {
-            Phase::Launching { next, .. } | Phase::Proving { next } => Some(next),
+            Phase::Launching { next, .. } | Phase::Proving { next, .. } => Some(next),
             Phase::None | Phase::Held | Phase::Examining | Phase::Replacing => None,
         }
     }
@@ -148,7 +152,11 @@ mod tests {
             next: NEXT,
             since: now,
         };
-        for phase in [launching, Phase::Proving { next: NEXT }, Phase::Replacing] {
+        let proving = Phase::Proving {
+            next: NEXT,
+            proof: Proof::begin(now),
+        };
+        for phase in [launching, proving, Phase::Replacing] {
             let mut reload = Reload::default();
             assert_eq!(reload.request(now), Answer::Begin);
             reload.enter(phase);

@@ -1,14 +1,20 @@
-//! Which pools of a generation that is being made have to show that they can serve, before it does.
+//! Which pools of a generation that is being made have to show that they can serve, before it does, and whether they do.
 //!
 //! Rule: all that start with workers, or have some. A daemon with thousands of ondemand pools that nobody asks for would fork as
 //! many workers for nothing, at every reload; of those only a few are tried.
 
 use std::time::Duration;
 
-use fpm_channel::Generation;
+use fpm_channel::{Generation, WorkerId};
+use fpm_os::signal::Signal;
 
 use super::Master;
-use crate::pool::PoolId;
+use super::reload::TICK;
+use crate::event::Timer;
+use crate::pool::{PoolAtWork, PoolId};
+use crate::proof::{PATIENCE, Proof, Verdict};
+use crate::reload::Phase;
+use crate::state::Measure;
 use crate::world::{Activity, World};
 
 /// So many pools without work are tried.
@@ -35,13 +41,51 @@ impl<W: World> Master<W> {
         tried.map(|(id, _)| id).collect()
     }
 
-    /// Tells whether a worker of each pool that was to show it serves.
-    pub(super) fn is_proven(&self, next: Generation, now: Duration) -> bool {
+    /// Looks how many of the pools that were to show that they can serve have not, and decides whether that is the end of the reload.
+    pub(super) fn look_at_proof(&mut self, now: Duration, next: Generation, mut proof: Proof) {
         let pools = &self.generations.get(next).pools;
-        let mut tried = pools.iter().filter(|pool| pool.is_inhabited());
-        tried.all(|pool| {
-            pool.workers()
-                .any(|worker| self.world.activity(worker, now) != Activity::Starting)
-        })
+        let serves = |pool: &PoolAtWork| {
+            let mut workers = pool.workers();
+            workers.any(|worker| self.world.activity(worker, now) != Activity::Starting)
+        };
+        let tried = pools.iter().filter(|pool| pool.is_inhabited());
+        let missing: Vec<_> = tried.filter(|pool| !serves(pool)).collect();
+        match (proof.look(missing.len(), now), missing.first()) {
+            (Verdict::Overdue, Some(first)) => {
+                let cause = format!(
+                    "[pool {}] no child of generation {} has got as far as serving for {} seconds, {} pool(s) have none",
+                    first.name,
+                    next.0,
+                    PATIENCE.as_secs(),
+                    missing.len()
+                );
+                self.end_proof(now, next, &cause);
+            }
+            (Verdict::Wait, _) => {
+                self.reload.enter(Phase::Proving { next, proof });
+                self.world.arm(Timer::Turnover, now + TICK);
+            }
+            (Verdict::Proven | Verdict::Overdue, _) => self.succeed(now, next),
+        }
+    }
+
+    /// Gives up a generation whose workers hang. They have no request that could be waited for, and would never look whether they
+    /// are to leave.
+    fn end_proof(&mut self, now: Duration, next: Generation, cause: &str) {
+        let pools = self.generations.get(next).pools.iter();
+        let mut hung: Vec<_> = pools.flat_map(|pool| pool.workers()).collect();
+        hung.retain(|id| self.world.activity(*id, now) == Activity::Starting);
+        let is_unborn = |id: &WorkerId| {
+            let worker = self.roster.get(*id);
+            worker.is_some_and(|worker| worker.pid.is_none())
+        };
+        let zygotes_hang = hung.iter().any(is_unborn);
+        self.give_up(now, &cause);
+        for id in hung {
+            self.apply(id, Measure::Signal(Signal::KILL));
+        }
+        if zygotes_hang {
+            self.kill_zygotes(next);
+        }
     }
 }

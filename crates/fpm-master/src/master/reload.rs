@@ -13,8 +13,8 @@ use fpm_control::{Failure, Scope};
 use nix::unistd::Pid;
 
 use super::{Master, Progress};
-use crate::event::Timer;
 use crate::generation::{Standing, Zygote};
+use crate::proof::Proof;
 use crate::reload::{Answer, Phase, RETIRING};
 use crate::roster::Reason;
 use crate::state::State;
@@ -106,7 +106,8 @@ impl<W: World> Master<W> {
             return;
         }
         let (pools, groups): (_, Vec<_>) = (self.on_trial(next), coming.group_ids().collect());
-        self.reload.enter(Phase::Proving { next });
+        let proof = Proof::begin(now);
+        self.reload.enter(Phase::Proving { next, proof });
         for pool in pools {
             self.want(now, pool, Reason::Demand, 1);
         }
@@ -122,15 +123,14 @@ impl<W: World> Master<W> {
             return;
         }
         match self.reload.phase() {
-            Phase::Proving { next } if self.is_proven(next, now) => self.succeed(now, next),
+            Phase::Proving { next, proof } => self.look_at_proof(now, next, proof),
             Phase::Replacing => self.replace(now),
-            Phase::Proving { .. } => self.world.arm(Timer::Turnover, now + TICK),
             Phase::None | Phase::Held | Phase::Examining | Phase::Launching { .. } => {}
         }
     }
 
     /// Lets the next generation serve: there is no way back from here.
-    fn succeed(&mut self, now: Duration, next: Generation) {
+    pub(super) fn succeed(&mut self, now: Duration, next: Generation) {
         let before = self.generations.serving();
         let targets: Vec<_> = self
             .generations

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use expect_test::expect;
 use fpm_channel::Generation;
 use fpm_conf::{Config, Pm, Pool, PoolIndex};
 use fpm_os::signal::Signal;
@@ -9,6 +10,7 @@ use fpm_os::signal::Signal;
 use super::{serving, www};
 use crate::event::Event;
 use crate::pool::PoolId;
+use crate::world::Activity;
 
 /// A static pool, and so many ondemand ones behind it.
 fn mass_hosting(pools: usize) -> Config {
@@ -58,4 +60,45 @@ fn of_many_pools_without_work_only_some_are_tried() {
     assert_eq!(tried(&mass_hosting(500), &[]), sample);
     let with_work = [&sample[..], &[33, 400]].concat();
     assert_eq!(tried(&mass_hosting(500), &[7, 400]), with_work);
+}
+
+#[test]
+fn a_worker_that_hangs_at_its_birth_ends_the_reload_and_not_the_service() {
+    let mut stage = serving(&www(1));
+    stage.world().default_activity = Activity::Starting;
+    stage.signal(Signal::USR2);
+    stage.ready(2);
+    stage.settle();
+    stage.calls();
+    stage.lines();
+    stage.pass(Duration::from_millis(29_990));
+    expect![""].assert_eq(&stage.lines());
+    stage.pass(Duration::from_millis(20));
+    expect![[r#"
+        ERROR [pool www] no child of generation 2 has got as far as serving for 30 seconds, 1 pool(s) have none
+        ERROR reload failed, generation 1 goes on
+        DEBUG [pool www] sending signal 9 SIGKILL to child 2"#]]
+    .assert_eq(&stage.lines());
+    expect![[r#"
+        quit zygote 2
+        drain worker 2
+        close sockets that only generation 2 has
+        SIGKILL to worker 2 through zygote 2"#]]
+    .assert_eq(&stage.calls());
+}
+
+#[test]
+fn a_zygote_that_forks_nobody_ends_the_reload_and_not_the_service() {
+    let mut stage = serving(&www(1));
+    stage.world().default_activity = Activity::Starting;
+    stage.signal(Signal::USR2);
+    stage.ready(2);
+    stage.calls();
+    stage.pass(Duration::from_millis(30_010));
+    expect![[r#"
+        quit zygote 2
+        drain worker 2
+        close sockets that only generation 2 has
+        SIGKILL to child 1002"#]]
+    .assert_eq(&stage.calls());
 }
