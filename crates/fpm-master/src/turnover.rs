@@ -33,7 +33,7 @@ pub(crate) struct Bounds {
     pub(crate) ceiling: u32,
     /// How many may be missing at a time; never 0.
     pub(crate) surge: u32,
-    /// How many more processes all pools together may have.
+    /// How many more processes all pools together may have. The first new one of a pool may be beyond that.
     pub(crate) processes: u32,
 }
 
@@ -55,14 +55,19 @@ impl Crew {
     /// Returns how many of the next generation there may still be. One is always allowed: a pool without any would wait for
     /// the long requests of the old ones.
     pub(crate) fn room(&self, ceiling: u32) -> u32 {
-        let alone = u32::from(self.serving + self.starting == 0);
-        ceiling.saturating_sub(self.all()).max(alone)
+        ceiling.saturating_sub(self.all()).max(self.first())
+    }
+
+    /// Returns how many new ones there are to be whatever else there is: the first one.
+    fn first(&self) -> u32 {
+        u32::from(self.serving + self.starting == 0)
     }
 
     /// Decides what is to be done next.
     pub(crate) fn turn(&self, bounds: &Bounds) -> Turn {
         let missing = bounds.target.saturating_sub(self.serving + self.starting);
-        let start = missing.min(self.room(bounds.ceiling)).min(bounds.processes);
+        let processes = bounds.processes.max(self.first());
+        let start = missing.min(self.room(bounds.ceiling)).min(processes);
         let under_way = self.starting + start + self.leaving;
         let tell = match self.serving {
             0 => 0,
@@ -137,6 +142,8 @@ mod tests {
         };
         let turn = crew(1, 0, 8, 0, 0).turn(&bounds);
         assert_eq!(turn, Turn { start: 0, tell: 2 });
+        let first = crew(0, 0, 8, 0, 0).turn(&bounds);
+        assert_eq!(first, Turn { start: 1, tell: 0 });
     }
 
     /// What may happen to a crew.

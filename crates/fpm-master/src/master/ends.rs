@@ -107,6 +107,7 @@ impl<W: World> Master<W> {
     /// A worker of a pool, or one that was to be, is no more: whoever waits for its place, or for its end, goes on.
     pub(super) fn made_way(&mut self, now: Duration, pool: PoolId) {
         self.succeed_to(now, pool);
+        self.succeed_to_anybody(now);
         // All groups: the one that ended may have stood in the way of `process.max`.
         for group in self.generations.group_ids() {
             self.pump(now, group);

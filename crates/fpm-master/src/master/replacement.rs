@@ -50,6 +50,20 @@ impl<W: World> Master<W> {
         }
     }
 
+    /// A process has ended: a pool that `process.max` has kept from replacing its workers may go on, whoever it was.
+    pub(super) fn succeed_to_anybody(&mut self, now: Duration) {
+        if self.settings.process_max.is_none() {
+            return;
+        }
+        let serving = self.generations.serving();
+        let pools = serving.pool_ids().zip(&serving.pools);
+        let waiting = pools.filter(|(_, pool)| pool.target > 0);
+        let waiting: Vec<_> = waiting.map(|(id, _)| id).collect();
+        for pool in waiting {
+            self.replace_in(now, pool);
+        }
+    }
+
     /// Tells whether a worker of an earlier generation may take another client. One that was idle when it was told to leave does
     /// when it is woken for one just then.
     fn is_served_by_predecessors(&self, now: Duration, pool: PoolId) -> bool {
@@ -167,19 +181,21 @@ impl<W: World> Master<W> {
         let taken = u32::try_from(self.roster.len())
             .unwrap_or(u32::MAX)
             .saturating_add(queued);
-        self.process_limit()
-            .map_or(u32::MAX, |limit| limit.saturating_sub(taken))
+        let limit = self.settings.process_max;
+        limit.map_or(u32::MAX, |limit| limit.saturating_sub(taken))
     }
 
-    /// Returns how many workers there may be: `process.max`, and while generations overlap what it takes to replace one by the
-    /// other.
-    pub(super) fn process_limit(&self) -> Option<u32> {
-        let max = self.settings.process_max?;
-        if self.generations.is_alone() {
-            return Some(max);
-        }
-        let pools = u32::try_from(self.generations.serving().pools.len()).unwrap_or(u32::MAX);
-        Some(max.saturating_add(self.settings.surge(max).max(pools)))
+    /// Tells whether there are as many workers as `process.max` says.
+    pub(super) fn is_full(&self) -> bool {
+        let limit = self.settings.process_max;
+        limit.is_some_and(|max| self.roster.len() >= max as usize)
+    }
+
+    /// Tells whether a pool may have another worker. While generations overlap its first one in a generation may be beyond
+    /// `process.max`: without it none of those before could be told to leave.
+    pub(super) fn has_process(&self, pool: PoolId) -> bool {
+        let first = || self.generations.pool(pool).workers().next().is_none();
+        !self.is_full() || (first() && !self.generations.is_alone())
     }
 
     /// Lets a generation retire: no new workers of its own, and its zygotes end with the last of those that are there. Workers

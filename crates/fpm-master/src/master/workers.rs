@@ -59,10 +59,10 @@ impl<W: World> Master<W> {
             else {
                 break;
             };
-            if at_work.fork_waits || at_work.queue.is_empty() || self.is_full() {
+            if at_work.fork_waits || at_work.queue.is_empty() {
                 break;
             }
-            let Some((pool, reason)) = self.generations.group_mut(group).queue.pop_front() else {
+            let Some((pool, reason)) = self.next_birth(group) else {
                 break;
             };
             self.generations.pool_mut(pool).queued -= 1;
@@ -119,19 +119,21 @@ impl<W: World> Master<W> {
         }
     }
 
-    /// Tells whether `process.max` is reached, and says so once.
-    fn is_full(&mut self) -> bool {
-        let full = self
-            .process_limit()
-            .is_some_and(|max| self.roster.len() >= max as usize);
-        if full && !self.full_reported {
-            self.full_reported = true;
-            tracing::warn!(
-                "The maximum number of processes has been reached. \
-                 Please review your configuration and consider raising 'process.max'"
-            );
-        }
-        full
+    /// Takes the next birth out of the queue of a group, if there may be another process. That `process.max` is reached is said
+    /// once.
+    fn next_birth(&mut self, group: GroupId) -> Option<(PoolId, Reason)> {
+        let mut queue = self.generations.group(group).queue.iter();
+        let Some(next) = queue.position(|(pool, _)| self.has_process(*pool)) else {
+            if !self.full_reported {
+                self.full_reported = true;
+                tracing::warn!(
+                    "The maximum number of processes has been reached. \
+                     Please review your configuration and consider raising 'process.max'"
+                );
+            }
+            return None;
+        };
+        self.generations.group_mut(group).queue.remove(next)
     }
 
     /// A zygote forked a worker.
@@ -287,9 +289,7 @@ impl<W: World> Master<W> {
         if self.progress != Progress::Filling || self.state != State::Normal {
             return;
         }
-        let full = self
-            .process_limit()
-            .is_some_and(|max| self.roster.len() >= max as usize);
+        let full = self.is_full();
         let filled = self.generations.serving().groups.iter().all(|group| {
             let idle = group.zygote.is_some_and(|zygote| zygote.outstanding == 0);
             idle && (group.queue.is_empty() || group.fork_waits || full)

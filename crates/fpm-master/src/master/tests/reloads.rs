@@ -122,3 +122,24 @@ fn workers_as_many_as_process_max_do_not_stand_in_the_way() {
         drain worker 1"#]]
     .assert_eq(&stage.calls());
 }
+
+#[test]
+fn process_max_is_exceeded_by_the_first_worker_of_each_pool_only() {
+    let mut config = www(16);
+    config.global.process_max = 17;
+    let mut admin = config.pools[0].clone();
+    (admin.name, admin.pm_max_children) = ("admin".into(), 1);
+    config.pools.push(admin);
+    let mut stage = serving(&config);
+    stage.signal(Signal::USR2);
+    stage.ready(2);
+    let mut most = 0;
+    for _ in 0..100 {
+        stage.settle();
+        most = most.max(stage.alive());
+        stage.pass(Duration::from_millis(10));
+        stage.obey();
+    }
+    assert_eq!((most, stage.alive()), (17 + 2, 17));
+    assert!(stage.lines().contains("ready to handle connections"));
+}

@@ -1,5 +1,5 @@
 //! Random lives of the master among simulated processes: whatever dies in whatever order and whenever it reloads, no slot is
-//! ever given twice, no pool is ever too large or left by the last worker that serves, calm fills the pools again, and a stop
+//! ever given twice, no pool is ever too large, nor all of them together, or left by the last worker that serves, calm fills the pools again, and a stop
 //! ends everything. A command that asks for a reload is told once what became of it.
 
 use std::collections::BTreeMap;
@@ -19,17 +19,19 @@ mod kernel;
 
 use kernel::{Kernel, Step};
 
-/// A configuration with a pool for each number of workers.
-fn config(capacity: &[u32]) -> Config {
+/// A configuration with a pool for each number of workers; 0 processes means as many as they want.
+fn config(capacity: &[u32], process_max: u32) -> Config {
     let pools = (0..).zip(capacity).map(|(index, max_children)| {
         let mut pool = Pool::new(&format!("pool{index}"), &format!("/run/{index}.sock"));
         pool.pm_max_children = *max_children;
         pool
     });
-    Config {
+    let mut config = Config {
         pools: pools.collect(),
         ..Config::default()
-    }
+    };
+    config.global.process_max = process_max;
+    config
 }
 
 /// A master among simulated processes, and the clock.
@@ -39,8 +41,8 @@ struct Life {
 }
 
 impl Life {
-    fn new(capacity: &[u32]) -> Life {
-        let config = config(capacity);
+    fn new(capacity: &[u32], process_max: u32) -> Life {
+        let config = config(capacity, process_max);
         let first = Generation(1);
         let kernel = Kernel {
             edited: Some(config.clone()),
@@ -154,8 +156,11 @@ proptest! {
         steps in steps(),
         signal in prop::sample::select(vec![Signal::TERM, Signal::QUIT]),
         late in prop::collection::vec(prop::bool::ANY, 1..3),
+        spare in prop::option::weighted(0.3, 0_u32..3),
     ) {
-        let mut life = Life::new(&capacity);
+        // Whatever the pools want later: none of them is left out.
+        let process_max = spare.map_or(0, |spare| capacity.iter().sum::<u32>() + spare);
+        let mut life = Life::new(&capacity, process_max);
         for step in steps {
             life.play(step);
         }
@@ -166,7 +171,8 @@ proptest! {
             life.calm();
             let kernel = life.kernel();
             let serving = kernel.serving.unwrap();
-            let expected: u32 = kernel.configs[&serving].pools.iter().map(|pool| pool.pm_max_children).sum();
+            let wanted: u32 = kernel.configs[&serving].pools.iter().map(|pool| pool.pm_max_children).sum();
+            let expected = if process_max == 0 { wanted } else { wanted.min(process_max) };
             prop_assert_eq!(kernel.workers.len(), expected as usize);
             prop_assert!(kernel.workers.values().all(|worker| worker.pool.generation == serving));
             prop_assert!(kernel.configs.len() == 1 && kernel.zygotes.len() == 1, "what was before is gone");

@@ -34,4 +34,15 @@ impl Kernel {
             "{taken} workers, {ceiling} at most"
         );
     }
+
+    /// Beyond `process.max` there is nothing but first workers of pools.
+    pub(super) fn check_all(&self, last: PoolId) {
+        let process_max = self.configs[&last.generation].global.process_max as usize;
+        let of_pool = self.slots.keys().filter(|(pool, _)| *pool == last);
+        assert!(
+            process_max == 0 || self.slots.len() <= process_max || of_pool.count() == 1,
+            "{} workers, {process_max} at most",
+            self.slots.len()
+        );
+    }
 }

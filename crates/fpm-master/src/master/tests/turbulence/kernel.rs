@@ -188,11 +188,10 @@ impl Kernel {
             signal: Signal::KILL,
             core_dumped: false,
         };
-        let pools = self
-            .configs
-            .values()
-            .next()
-            .map_or(0, |first| first.pools.len());
+        let first = self.configs.values().next();
+        let (pools, process_max) = first.map_or((0, 0), |first| {
+            (first.pools.len(), first.global.process_max)
+        });
         match step {
             Step::Fork(n) => {
                 if let Some(zygote) = choose_zygote(n)
@@ -287,7 +286,8 @@ impl Kernel {
                     .push_back(Event::Asked(caller, Request::Reload(scope)));
             }
             Step::Edit(edit) => {
-                self.edited = edit.map(|max_children| config(&vec![max_children; pools]));
+                self.edited =
+                    edit.map(|max_children| config(&vec![max_children; pools], process_max));
             }
             Step::Pass(_) => {}
         }

@@ -106,6 +106,7 @@ impl World for Kernel {
             "never above pm.max_children"
         );
         self.check_size(birth.pool);
+        self.check_all(birth.pool);
         // A zygote that has died without the master's knowing yet takes no orders.
         if let Some(zygote) = self.zygotes.get_mut(&zygote) {
             assert!(
