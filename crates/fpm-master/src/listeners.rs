@@ -253,23 +253,19 @@ impl Open<'_> {
         if let Some(known) = self.find(&address) {
             return Ok(known);
         }
-        let socket = unix::listen(path, pool.listen_mode, pool.listen_backlog)?;
-        if let Some(acl) = acl {
-            acl.set(pool, path)?;
-        }
-        if !owner.is_nobody() {
-            let changed = unix::change_owner(path, owner.user, owner.group);
-            changed.map_err(|source| MasterError::ListenerOwner {
-                pool: pool.name.clone(),
-                source,
-            })?;
-        }
-        Ok(Rc::new(Listener {
-            socket,
+        let listener = Listener {
+            socket: unix::listen(path, pool.listen_mode, pool.listen_backlog)?,
             address,
             file: Some(path.to_owned()),
             keeper: RefCell::new(Keeper::Nobody),
-        }))
+        };
+        match give(pool, path, acl, owner) {
+            Ok(()) => Ok(Rc::new(listener)),
+            Err(error) => {
+                listener.remove_file();
+                Err(error)
+            }
+        }
     }
 
     /// Listens at the first address that can be bound.
@@ -373,6 +369,26 @@ impl Listener {
             let _ = fs::remove_file(file);
         }
     }
+}
+
+/// Gives the file of a socket to those who may connect.
+fn give(
+    pool: &Pool,
+    path: &Path,
+    acl: Option<SocketAcl>,
+    owner: SocketOwner,
+) -> Result<(), MasterError> {
+    if let Some(acl) = acl {
+        acl.set(pool, path)?;
+    }
+    if owner.is_nobody() {
+        return Ok(());
+    }
+    let changed = unix::change_owner(path, owner.user, owner.group);
+    changed.map_err(|source| MasterError::ListenerOwner {
+        pool: pool.name.clone(),
+        source,
+    })
 }
 
 /// Returns the addresses at which a pool may listen, in the order in which they are tried; none when they cannot be found,

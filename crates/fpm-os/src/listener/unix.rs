@@ -45,7 +45,10 @@ pub fn listen(path: &Path, mode: u32, backlog: i32) -> Result<OwnedFd, OsError> 
     let bound = listener::bind_to(&socket, &address, &configured);
     umask(before);
     bound?;
-    listener::listen(&socket, backlog, &configured)?;
+    listener::listen(&socket, backlog, &configured).inspect_err(|_| {
+        // Nobody would ever answer there.
+        let _ = fs::remove_file(path);
+    })?;
     Ok(socket)
 }
 
