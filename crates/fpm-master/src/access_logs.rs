@@ -46,14 +46,23 @@ pub(crate) enum Reopened {
 }
 
 impl AccessLogs {
-    /// Opens the logs of all pools. One that is standard error goes where `stderr` does, if that is known.
+    /// Opens the logs of all pools but those that are `known`. One that is standard error goes where `stderr` does, if that is
+    /// known.
     pub(crate) fn open(
         config: &Config,
         stderr: Option<&Arc<File>>,
+        known: impl Fn(PoolIndex) -> Option<Arc<File>>,
     ) -> Result<AccessLogs, MasterError> {
-        let logs = config.pools.iter().map(|pool| {
-            let path = pool.access_log.as_ref();
-            path.map(|path| AccessLog::open(path, stderr)).transpose()
+        let pools = (0..).map(PoolIndex).zip(&config.pools);
+        let logs = pools.map(|(index, pool)| {
+            let Some(path) = pool.access_log.clone() else {
+                return Ok(None);
+            };
+            let log = match known(index) {
+                Some(file) => AccessLog { path, file },
+                None => AccessLog::open(path, stderr)?,
+            };
+            Ok(Some(log))
         });
         let of_pool: Result<_, MasterError> = logs.collect();
         Ok(AccessLogs { of_pool: of_pool? })
@@ -115,11 +124,11 @@ impl Reopened {
 }
 
 impl AccessLog {
-    fn open(path: &BString, stderr: Option<&Arc<File>>) -> Result<AccessLog, MasterError> {
-        let stderr = stderr.filter(|_| is_stderr(path)).cloned();
+    fn open(path: BString, stderr: Option<&Arc<File>>) -> Result<AccessLog, MasterError> {
+        let stderr = stderr.filter(|_| is_stderr(&path)).cloned();
         Ok(AccessLog {
-            path: path.clone(),
-            file: stderr.map_or_else(|| open(path), Ok)?,
+            file: stderr.map_or_else(|| open(&path), Ok)?,
+            path,
         })
     }
 
@@ -176,7 +185,7 @@ mod tests {
             pools,
             ..Config::default()
         };
-        AccessLogs::open(&config, None)
+        AccessLogs::open(&config, None, |_| None)
     }
 
     fn write(logs: &AccessLogs, pool: u32, text: &str) {
@@ -203,7 +212,7 @@ mod tests {
             ..Config::default()
         };
         let stderr = Arc::new(tempfile::tempfile().unwrap());
-        let logs = AccessLogs::open(&config, Some(&stderr)).unwrap();
+        let logs = AccessLogs::open(&config, Some(&stderr), |_| None).unwrap();
         assert!(Arc::ptr_eq(&stderr, logs.of(PoolIndex(0)).unwrap()));
     }
 

@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::AtomicU64;
 
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,35 @@ impl SharedFile {
         Ok(Region { offset, len })
     }
 
+    /// Adds a region of at least `len` bytes, all zero, where none of those `in_use` is: in the first gap that is large enough, or
+    /// at the end.
+    ///
+    /// # Errors
+    /// What ftruncate(2) and fallocate(2) answer.
+    pub fn grow_beside(&self, len: NonZeroUsize, in_use: &[Region]) -> io::Result<Region> {
+        let len = (len.get() as u64).next_multiple_of(8);
+        let mut in_use = in_use.to_vec();
+        in_use.sort_unstable_by_key(|region| region.offset);
+        let mut offset = 0;
+        for region in in_use {
+            if offset + len <= region.offset {
+                break;
+            }
+            let end = region.offset.saturating_add(region.len);
+            offset = offset.max(end.next_multiple_of(REGION_ALIGNMENT));
+        }
+        let end = self.file.metadata()?.len();
+        if end < offset + len {
+            self.file.set_len(offset + len)?;
+        }
+        if offset < end {
+            // Gives the memory back, so it is zero when it is next looked at.
+            let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+            fallocate(&self.file, hole, signed(offset)?, signed(len)?)?;
+        }
+        Ok(Region { offset, len })
+    }
+
     /// Maps a region into this process, readable and writable.
     ///
     /// # Errors
@@ -107,6 +136,11 @@ impl SharedFile {
             words: len.get() / 8,
         })
     }
+}
+
+/// Returns a number of bytes as the kernel takes it.
+fn signed(bytes: u64) -> io::Result<i64> {
+    i64::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))
 }
 
 impl AsFd for SharedFile {
@@ -182,6 +216,28 @@ mod tests {
                 .iter()
                 .all(|word| word.load(Relaxed) == 0)
         );
+    }
+
+    #[test]
+    fn the_place_of_a_region_that_nobody_uses_is_given_again_and_is_empty() {
+        let file = SharedFile::create("test").unwrap();
+        let beside = |len: usize, in_use: &[Region]| {
+            let len = NonZeroUsize::new(len).unwrap();
+            file.grow_beside(len, in_use).unwrap()
+        };
+        let [one, two, three] = [(); 3].map(|()| grown(&file, 70_000));
+        file.map(two).unwrap().words()[8_000].store(7, Relaxed);
+        let (small, large) = (1 << 16, 1 << 18);
+        assert_eq!(beside(large, &[three, one]).offset, 3 * 131_072);
+        let again = beside(70_000, &[three, one]);
+        assert_eq!(again, two);
+        assert_eq!(file.map(again).unwrap().words()[8_000].load(Relaxed), 0);
+        assert_eq!(beside(small, &[two, three]).offset, 0);
+        assert_eq!(beside(small, &[one, two, three]).offset, 3 * 131_072);
+        let first = SharedFile::create("test").unwrap();
+        let first = first.grow_beside(NonZeroUsize::new(100).unwrap(), &[]);
+        let (offset, len) = (0, 104);
+        assert_eq!(first.unwrap(), Region { offset, len });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::error::ScoreboardError;
 use crate::layout;
 use crate::pool::PoolBoard;
 
-/// One memory file with an area for each pool. It only grows: a pool that a reload takes away leaves its area unused.
+/// One memory file with an area for each pool. It never shrinks: the area of a pool that is gone is for the next one.
 #[derive(Debug)]
 pub struct Board {
     file: SharedFile,
@@ -50,8 +50,23 @@ impl Board {
     /// # Errors
     /// [`ScoreboardError::Memory`] when there is not so much.
     pub fn add_pool(&self, slots: u32, counters: &Counters) -> Result<Region, ScoreboardError> {
-        let len = NonZeroUsize::new(layout::area_len(slots) * 8).expect("the header is not empty");
-        let region = self.file.grow(len)?;
+        let region = self.file.grow(len(slots))?;
+        PoolBoard::format(self.file.map(region)?, slots, counters);
+        Ok(region)
+    }
+
+    /// As [`Board::add_pool`], but where an area is that is not among those `in_use`, if there is one that fits. Nobody may have
+    /// one of the others any more.
+    ///
+    /// # Errors
+    /// [`ScoreboardError::Memory`] when there is not so much.
+    pub fn add_pool_beside(
+        &self,
+        in_use: &[Region],
+        slots: u32,
+        counters: &Counters,
+    ) -> Result<Region, ScoreboardError> {
+        let region = self.file.grow_beside(len(slots), in_use)?;
         PoolBoard::format(self.file.map(region)?, slots, counters);
         Ok(region)
     }
@@ -64,6 +79,11 @@ impl Board {
     pub fn map(&self, region: Region) -> Result<PoolBoard, ScoreboardError> {
         PoolBoard::open(self.file.map(region)?)
     }
+}
+
+/// Returns how long the area of a pool is, in bytes.
+fn len(slots: u32) -> NonZeroUsize {
+    NonZeroUsize::new(layout::area_len(slots) * 8).expect("the header is not empty")
 }
 
 impl AsFd for Board {

@@ -8,6 +8,7 @@ use fpm_channel::Generation;
 use fpm_conf::Config;
 use fpm_control::Scope;
 
+use super::setup::Predecessor;
 use super::{Live, Setup};
 use crate::descriptors::make_room;
 use crate::error::MasterError;
@@ -28,6 +29,8 @@ impl<P: Program> Live<P> {
                 .map_err(|reasons| MasterError::Configuration { reasons })?,
             Scope::Pools(names) => self.with_pools(names)?,
         };
+        let all = self.generations.values();
+        let in_use: Vec<_> = all.flat_map(|setup| setup.regions.clone()).collect();
         let before = self.generations.get_mut(&self.serving);
         let known: Vec<_> = before.iter().map(|setup| setup.listeners.clone()).collect();
         for (number, address) in known.iter().flat_map(|known| known.addresses()) {
@@ -40,6 +43,7 @@ impl<P: Program> Live<P> {
         } else {
             self.open_files = open_files;
         }
+        let before = before.map(|setup| Predecessor { setup, in_use });
         let setup = Setup::new(config.clone(), &self.options, &known, before, scope)?;
         self.generations.insert(next, setup);
         Ok(config)

@@ -27,6 +27,14 @@ use crate::slow_log::{self, Heading};
 
 mod handover;
 
+/// The generation that serves, for the one that is set up to go on with.
+#[derive(Debug)]
+pub(crate) struct Predecessor<'a> {
+    pub(crate) setup: &'a mut Setup,
+    /// The areas that some generation still has.
+    pub(crate) in_use: Vec<Region>,
+}
+
 /// Everything of a generation that is neither a decision nor a process.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -69,10 +77,12 @@ impl Setup {
         config: Config,
         options: &Options,
         known: &[Listeners],
-        before: Option<&mut Setup>,
+        before: Option<Predecessor<'_>>,
         scope: &Scope,
     ) -> Result<Setup, MasterError> {
-        let control = before.as_ref().and_then(|before| before.control.clone());
+        let control = before
+            .as_ref()
+            .and_then(|before| before.setup.control.clone());
         let mut setup = Setup::without_sockets(config, options, before, scope)?;
         if let Some(path) = &setup.config.global.control_listen {
             setup.control = Some(ControlSocket::open(path, control.as_ref())?);
@@ -88,7 +98,7 @@ impl Setup {
     pub(super) fn without_sockets(
         config: Config,
         options: &Options,
-        mut before: Option<&mut Setup>,
+        mut before: Option<Predecessor<'_>>,
         scope: &Scope,
     ) -> Result<Setup, MasterError> {
         let owners: Result<_, _> = config
@@ -97,13 +107,21 @@ impl Setup {
             .map(|pool| PoolOwner::of(pool, options.starter))
             .collect();
         let owners = owners?;
-        let access_logs = AccessLogs::open(&config, options.stderr.as_ref())?;
+        let is_carried = |pool: &Pool| !is_about(scope, config.subject(pool));
+        let access_logs = AccessLogs::open(&config, options.stderr.as_ref(), |index| {
+            let pool = config.pool(index).filter(|pool| is_carried(pool))?;
+            let before = &before.as_ref()?.setup;
+            before
+                .access_logs
+                .of(*before.by_name.get(&pool.name)?)
+                .cloned()
+        })?;
         let mut counted = before
-            .as_deref_mut()
-            .map(Setup::hand_on_all)
+            .as_mut()
+            .map(|before| before.setup.hand_on_all())
             .unwrap_or_default();
-        let mut ledgers = match before.as_deref() {
-            Some(before) => before.ledgers.clone(),
+        let mut ledgers = match &before {
+            Some(before) => before.setup.ledgers.clone(),
             None => Ledgers::create()?,
         };
         let measured: Result<_, _> = config
@@ -112,7 +130,11 @@ impl Setup {
             .map(|pool| ledgers.pool(&pool.name))
             .collect();
         let measured = measured?;
-        let before = before.as_deref().filter(|_| *scope != Scope::All);
+        let before = before.filter(|_| *scope != Scope::All);
+        let mut in_use = before
+            .as_ref()
+            .map_or_else(Vec::new, |before| before.in_use.clone());
+        let before = before.as_ref().map(|before| &*before.setup);
         let board = match before {
             Some(before) => before.board.share()?,
             None => Board::create()?,
@@ -125,7 +147,7 @@ impl Setup {
         let mut carried = BTreeSet::new();
         for (index, pool) in (0..).map(PoolIndex).zip(&config.pools) {
             if let Some((region, area)) = before
-                .filter(|_| !is_about(scope, config.subject(pool)))
+                .filter(|_| is_carried(pool))
                 .and_then(|before| before.area_of(&pool.name))
             {
                 carried.insert(index);
@@ -135,7 +157,9 @@ impl Setup {
                 continue;
             }
             let counters = counted.remove(&pool.name).unwrap_or(zero);
-            let region = board.add_pool(slots(pool, &config.global), &counters)?;
+            let slots = slots(pool, &config.global);
+            let region = board.add_pool_beside(&in_use, slots, &counters)?;
+            in_use.push(region);
             pools.push(board.map(region)?);
             regions.push(region);
             handed_on.push(counters);

@@ -1,6 +1,7 @@
 //! What generations that are beside each other count together, and the files that they leave.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use fpm_conf::{Pool, PoolIndex};
 use fpm_scoreboard::Counters;
@@ -44,7 +45,10 @@ fn two(folder: &Path, scope: &Scope) -> BTreeMap<Generation, Setup> {
     let mut first = Setup::new(known, &options(), &[], None, &Scope::All).unwrap();
     let listeners = [first.listeners.clone()];
     let next = config(folder, ["a.sock", "c.sock"]);
-    let next = Setup::new(next, &options(), &listeners, Some(&mut first), scope).unwrap();
+    let in_use = first.regions.clone();
+    let setup = &mut first;
+    let before = Some(Predecessor { setup, in_use });
+    let next = Setup::new(next, &options(), &listeners, before, scope).unwrap();
     BTreeMap::from([(FIRST, first), (NEXT, next)])
 }
 
@@ -115,4 +119,55 @@ fn no_file_of_a_socket_is_left_when_the_daemon_ends_during_a_reload() {
         leave_sockets(&generations, serving);
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }
+}
+
+#[test]
+fn reloads_of_a_pool_need_no_more_memory_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let scope = Scope::Pools(["b".to_owned()].into());
+    let mut generations = two(folder.path(), &scope);
+    let mut ends = Vec::new();
+    for number in 3..20 {
+        let in_use = generations
+            .values()
+            .flat_map(|setup| setup.regions.clone())
+            .collect();
+        let (_, last) = generations.iter_mut().next_back().unwrap();
+        let (config, listeners) = (last.config.clone(), [last.listeners.clone()]);
+        let before = Some(Predecessor {
+            setup: last,
+            in_use,
+        });
+        let next = Setup::new(config, &options(), &listeners, before, &scope).unwrap();
+        ends.push(next.regions.iter().map(|r| r.offset + r.len).max());
+        generations.insert(Generation(number), next);
+        // The first one stays: the workers of the other pool are children of its zygote.
+        generations.retain(|known, _| *known == FIRST || known.0 + 1 >= number);
+    }
+    assert_eq!(ends[3..].iter().max(), ends[..3].iter().max());
+}
+
+#[test]
+fn a_reload_of_a_pool_opens_its_access_log_anew_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), ["a.sock", "b.sock"]);
+    for pool in &mut config.pools {
+        let log = folder.path().join(format!("{}.log", pool.name));
+        pool.access_log = Some(log.to_str().unwrap().into());
+    }
+    let mut setup = Setup::new(config.clone(), &options(), &[], None, &Scope::All).unwrap();
+    let before = [0, 1].map(|index| Arc::clone(setup.access_logs.of(PoolIndex(index)).unwrap()));
+    let listeners = [setup.listeners.clone()];
+    let in_use = setup.regions.clone();
+    let known = Some(Predecessor {
+        setup: &mut setup,
+        in_use,
+    });
+    let scope = Scope::Pools(["b".to_owned()].into());
+    let next = Setup::new(config, &options(), &listeners, known, &scope).unwrap();
+    let same = [0, 1].map(|index: u32| {
+        let log = next.access_logs.of(PoolIndex(index)).unwrap();
+        Arc::ptr_eq(log, &before[index as usize])
+    });
+    assert_eq!(same, [true, false]);
 }
