@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// What each side of a conversation says first, in the version of this build.
-const GREETING: &[u8] = b"fpmd\x05\0\0\0";
+const GREETING: &[u8] = b"fpmd\x06\0\0\0";
 
 /// A request for the status, with workers, and a length before it.
 const STATUS: &[u8] = b"\x02\0\0\0\0\x01";

@@ -49,6 +49,7 @@ fn example_configuration_is_valid_and_shows_none_of_them() -> Result {
         "pm.max_requests_jitter",
         "pm.max_memory",
         "pm.max_recycling",
+        "request_soft_timeout",
     ] {
         assert!(!said.contains(name), "{said}");
     }
@@ -84,6 +85,7 @@ fn each_of_them_is_accepted_by_fpmd_alone() -> Result {
         ),
         (";pm.max_memory = 256M", "pm.max_memory = 268435456"),
         (";pm.max_recycling = 25%", "pm.max_recycling = 25%"),
+        (";request_soft_timeout = 20s", "request_soft_timeout = 20s"),
     ] {
         let site = Site::new()?;
         let set = &line[1..];

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use fpmd_tests::{Connection, Daemon, Fpm, Gate, Nginx, Request, Result, Subject, Under};
+use fpmd_tests::{Connection, Daemon, Fpm, Gate, Nginx, Request, Result, start_own};
 
 /// Longer than the limit of these tests.
 const TOO_LONG: Duration = Duration::from_millis(1200);
@@ -21,13 +21,7 @@ fn daemon() -> Daemon {
 
 /// Starts a daemon with the directive; `None` when it is the original, which does not know it.
 fn start(daemon: &Daemon) -> Result<Option<Fpm>> {
-    if Subject::from_environment()?.under() == Under::Fpmd {
-        return daemon.start().map(Some);
-    }
-    let refusal = daemon.start_in_vain()?;
-    let unknown = "unknown entry 'request_queue_timeout'";
-    assert!(refusal.output.contains(unknown), "{}", refusal.output);
-    Ok(None)
+    start_own(daemon, "request_queue_timeout")
 }
 
 fn occupy(fpm: &Fpm) -> Result<Connection> {

@@ -2,18 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fpmd_tests::{Daemon, Fpm, Load, Result, Under, under};
-
-/// Starts a daemon with these directives in its pool; `None` when it is the original, which does not know them.
-fn start(daemon: &Daemon, name: &str) -> Result<Option<Fpm>> {
-    if under()? == Under::Fpmd {
-        return daemon.start().map(Some);
-    }
-    let refusal = daemon.start_in_vain()?;
-    let unknown = format!("unknown entry '{name}'");
-    assert!(refusal.output.contains(&unknown), "{}", refusal.output);
-    Ok(None)
-}
+use fpmd_tests::{Daemon, Load, Result, start_own};
 
 /// A daemon whose script `/pid.php` says which worker it runs in.
 fn daemon(workers: u32) -> Daemon {
@@ -35,7 +24,7 @@ fn worker_that_needs_too_much_memory_is_replaced_after_its_request() -> Result {
             "keeps.php",
             "<?php for ($i = 0; $i < 3000; $i++) { preg_match('/' . str_repeat(\"(a$i|b)\", 100) . '/', 'x'); } echo getmypid();",
         );
-    let Some(fpm) = start(&daemon, "pm.max_memory")? else {
+    let Some(fpm) = start_own(&daemon, "pm.max_memory")? else {
         return Ok(());
     };
     let first = fpm.get("/pid.php")?.text();
@@ -59,7 +48,7 @@ fn workers_recycle_one_at_a_time_and_lose_nobody() -> Result {
     let daemon = Daemon::echo()
         .workers(4)
         .pool("pm.max_requests = 10\npm.max_recycling = 1");
-    let Some(fpm) = start(&daemon, "pm.max_recycling")? else {
+    let Some(fpm) = start_own(&daemon, "pm.max_recycling")? else {
         return Ok(());
     };
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(4);
@@ -71,7 +60,7 @@ fn workers_recycle_one_at_a_time_and_lose_nobody() -> Result {
 #[test]
 fn workers_serve_different_numbers_of_requests_with_jitter() -> Result {
     let daemon = daemon(1).pool("pm.max_requests = 5\npm.max_requests_jitter = 20");
-    let Some(fpm) = start(&daemon, "pm.max_requests_jitter")? else {
+    let Some(fpm) = start_own(&daemon, "pm.max_requests_jitter")? else {
         return Ok(());
     };
     let mut served = Vec::<(String, u32)>::new();

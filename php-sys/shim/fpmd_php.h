@@ -29,6 +29,16 @@ typedef struct fpmd_param {
 	fpmd_text value;
 } fpmd_param;
 
+/** How long a request may take before its script gets PHP's time-out error. */
+typedef struct fpmd_time_limit {
+	/** When it is over, in microseconds of CLOCK_MONOTONIC; 0: never. */
+	uint64_t at;
+	/** The seconds that the error names. */
+	uint32_t seconds;
+	/** It also covers what runs when the answer is complete. */
+	bool covers_everything;
+} fpmd_time_limit;
+
 /** What a request is about; everything in it must outlive fpmd_run(). */
 typedef struct fpmd_request {
 	/** Parameters in the order in which scripts see them. */
@@ -53,6 +63,8 @@ typedef struct fpmd_request {
 	fpmd_text self;
 	/** Response status before the script says anything. */
 	int status;
+	/** How long the script may take. */
+	fpmd_time_limit limit;
 } fpmd_request;
 
 /** What is to be done once PHP has started the request. */
@@ -249,6 +261,8 @@ typedef struct fpmd_calls {
 	void (*executing)(void *host);
 	/** The primary script could not be opened. */
 	void (*denied)(void *host, const char *path, int error);
+	/** The script's time is over, it is about to get the error. */
+	void (*overran)(void *host);
 	/** The script has ended, the request is about to be shut down. */
 	void (*executed)(void *host, const fpmd_executed *executed);
 	/** fpm_get_status(); what it points to is valid until the next call. False: there is nothing to tell. */
@@ -271,6 +285,8 @@ typedef struct fpmd_options {
 	const char *ini_entries;
 	/** Add line information for profilers (-e). */
 	bool extended_info;
+	/** Requests may come with a fpmd_time_limit; otherwise theirs are ignored. */
+	bool limits_time;
 	/** php.ini has been read, extensions are loaded and none has started: the moment to give up privileges.
 	 * `preload_user` is what php.ini says of opcache.preload_user, or NULL. False: PHP ends the process. A leaf. */
 	bool (*settled)(void *context, const char *preload_user);
@@ -360,6 +376,10 @@ void fpmd_after_fork(void);
 void fpmd_run(const fpmd_request *request, const fpmd_action *action, void *host, fpmd_outcome *outcome);
 /** Ends PHP in this process. */
 void fpmd_stop(void);
+/** Prepares this thread, which is the one that runs PHP, for fpmd_remind(); false when the kernel refuses. */
+bool fpmd_reminder_prepare(void);
+/** Has the thread that runs PHP look at its time, if it is over. May be called on any thread, at any time after fpmd_reminder_prepare(). */
+void fpmd_remind(void);
 /** Goes back to the working directory that fpmd_after_fork() found. */
 void fpmd_return_home(void);
 

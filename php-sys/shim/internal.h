@@ -96,6 +96,13 @@ void fpmd_signals_after_fork(void);
 void fpmd_signals_started(void);
 void fpmd_signals_ended(void);
 
+/* overtime.c */
+void fpmd_overtime_hook(const fpmd_options *options);
+void fpmd_overtime_start(void);
+void fpmd_overtime_begin(const fpmd_time_limit *limit);
+void fpmd_overtime_answered(void);
+void fpmd_overtime_end(void);
+
 /* fork.c */
 void fpmd_fork_after_fork(void);
 bool fpmd_fork_strayed(void);

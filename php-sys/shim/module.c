@@ -32,6 +32,7 @@ PHP_FUNCTION(fastcgi_finish_request)
 	php_header();
 	fpmd_finish finish = fpmd_call->finish_request(running->host);
 	running->closed = finish != FPMD_FINISH_KEPT;
+	fpmd_overtime_answered();
 	RETURN_BOOL(finish != FPMD_FINISH_ALREADY_CLOSED);
 }
 
@@ -76,6 +77,7 @@ static PHP_MINIT_FUNCTION(fpmd)
 {
 	REGISTER_INI_ENTRIES();
 	fpmd_user_ini_start();
+	fpmd_overtime_start();
 	return SUCCESS;
 }
 

@@ -61,6 +61,8 @@ static void execute(const fpmd_running *running)
 		refuse(running, running->request->script, error);
 		return;
 	}
+	/* Before anybody can see that the script runs. */
+	fpmd_overtime_begin(&running->request->limit);
 	fpmd_call->executing(running->host);
 	EG(exit_status) = 0;
 	fpmd_directory_enter(ZSTR_VAL(file.filename));
@@ -199,6 +201,7 @@ void fpmd_run(const fpmd_request *request, const fpmd_action *action, void *host
 	zend_try {
 		act(&running, action);
 	} zend_end_try();
+	fpmd_overtime_answered();
 	fpmd_directory_leave();
 	if (fpmd_fork_strayed()) {
 		end_stray();
@@ -208,6 +211,7 @@ void fpmd_run(const fpmd_request *request, const fpmd_action *action, void *host
 	} zend_end_try();
 	report(&running, outcome);
 	outcome->completion = shut_down() ? FPMD_COMPLETED : FPMD_SHUTDOWN_FAILED;
+	fpmd_overtime_end();
 	fpmd_signals_ended();
 	forget();
 }

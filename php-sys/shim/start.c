@@ -58,6 +58,7 @@ fpmd_started fpmd_start(const fpmd_options *options, const fpmd_calls *calls)
 	fpmd_sapi_module.ini_entries = (char *) options->ini_entries;
 	fpmd_sapi_module.executable_location = (char *) options->program;
 	fpmd_extensions_hook(options);
+	fpmd_overtime_hook(options);
 	if (start_module(options->scan_path) == FAILURE) {
 		return FPMD_START_FAILED;
 	}

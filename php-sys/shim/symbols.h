@@ -79,6 +79,7 @@
 	use(zend_disable_class) \
 	use(zend_disable_functions) \
 	use(zend_error) \
+	use(zend_error_noreturn) \
 	use(zend_get_constant_str) \
 	use(zend_hash_clean) \
 	use(zend_hash_destroy) \
@@ -100,6 +101,7 @@
 	use(zend_spprintf) \
 	use(zend_str_tolower) \
 	use(zend_unregister_ini_entries_ex) \
+	use(zend_unset_timeout) \
 	use(zend_wrong_parameters_none_error) \
 	use(zval_get_long_func) \
 	use(zval_get_string_func) \
@@ -118,6 +120,7 @@
 	use(sapi_globals) \
 	use(sapi_module) \
 	use(zend_extensions) \
+	use(zend_interrupt_function) \
 	FPMD_SIGNAL_OBJECTS(use)
 
 #define FPMD_DECLARE(name) extern __typeof__(name) *fpmd_at_##name;
@@ -135,6 +138,7 @@ FPMD_OBJECTS(FPMD_DECLARE)
 #define sapi_globals (*fpmd_at_sapi_globals)
 #define sapi_module (*fpmd_at_sapi_module)
 #define zend_extensions (*fpmd_at_zend_extensions)
+#define zend_interrupt_function (*fpmd_at_zend_interrupt_function)
 #ifdef ZEND_SIGNALS
 # define zend_signal_globals (*fpmd_at_zend_signal_globals)
 #endif

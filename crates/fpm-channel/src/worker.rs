@@ -37,6 +37,8 @@ pub enum FromWorker {
     Spent,
     /// The request that it serves has been running for longer than `request_slowlog_timeout`.
     Slow(Underway),
+    /// The request that it serves has been running for longer than `request_soft_timeout`. Which calls it is in is not told.
+    Overran(Underway),
     /// What it is doing, because it was asked (`PoolBoard::ask_for_stack`); nothing when it serves nobody.
     Stack(Option<Underway>),
 }

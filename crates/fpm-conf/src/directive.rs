@@ -281,4 +281,9 @@ pub(crate) const POOL: &[Directive<DraftPool>] = &[
         "pm.max_recycling",
         Field::Surge(|s| &mut s.pm_max_recycling),
     ),
+    // php-fpm does not have this.
+    Directive::new(
+        "request_soft_timeout",
+        Field::OwnTime(|s| &mut s.request_soft_timeout),
+    ),
 ];

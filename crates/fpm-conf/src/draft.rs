@@ -161,6 +161,7 @@ pub(crate) struct DraftPool {
     pub(crate) pm_max_requests_jitter: Option<u32>,
     pub(crate) pm_max_memory: Option<u64>,
     pub(crate) pm_max_recycling: Option<Surge>,
+    pub(crate) request_soft_timeout: Option<i32>,
 }
 
 impl DraftPool {
@@ -221,6 +222,7 @@ impl DraftPool {
             pm_max_requests_jitter: None,
             pm_max_memory: None,
             pm_max_recycling: None,
+            request_soft_timeout: None,
         }
     }
 }

@@ -198,6 +198,9 @@ fn pool(section: &DraftPool, options: &LoadOptions, lines: &mut Lines<'_>) {
     if let Some(share) = section.pm_max_recycling {
         lines.show("pm.max_recycling", share.shown());
     }
+    if let Some(timeout) = section.request_soft_timeout {
+        lines.seconds("request_soft_timeout", timeout);
+    }
     lines.line(" ");
 }
 

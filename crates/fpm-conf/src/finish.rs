@@ -121,6 +121,7 @@ fn pool(draft: DraftPool) -> Pool {
         pm_max_requests_jitter: draft.pm_max_requests_jitter.unwrap_or_default(),
         pm_max_memory: draft.pm_max_memory.unwrap_or_default(),
         pm_max_recycling: draft.pm_max_recycling,
+        request_soft_timeout: count(draft.request_soft_timeout.unwrap_or_default()),
     }
 }
 

@@ -126,6 +126,8 @@ pub struct Pool {
     pub pm_max_memory: u64,
     /// `pm.max_recycling`: so many workers at once may end because they have served their share. Default: all.
     pub pm_max_recycling: Option<Surge>,
+    /// `request_soft_timeout`, in seconds: scripts running longer get PHP's own time-out error. Default 0: off.
+    pub request_soft_timeout: u32,
 }
 
 impl Pool {
@@ -188,13 +190,14 @@ impl Pool {
             pm_max_requests_jitter: 0,
             pm_max_memory: 0,
             pm_max_recycling: None,
+            request_soft_timeout: 0,
         }
     }
 
     /// Tells whether its workers have somebody who can say which calls their scripts are in.
     #[must_use]
     pub fn watches(&self) -> bool {
-        self.request_stack || self.request_slowlog_timeout > 0
+        self.request_stack || self.request_slowlog_timeout > 0 || self.request_soft_timeout > 0
     }
 }
 

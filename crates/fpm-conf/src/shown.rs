@@ -155,6 +155,7 @@ const POOL: &[Row<Pool>] = &[
     }),
     ("pm.max_memory", |s| Some(s.pm_max_memory.to_string())),
     ("pm.max_recycling", |s| s.pm_max_recycling.map(Surge::shown)),
+    ("request_soft_timeout", |s| seconds(s.request_soft_timeout)),
 ];
 
 const LISTS: &[ListRow] = &[

@@ -114,6 +114,8 @@ pub struct PoolStatus {
     pub requests: u64,
     /// Requests that took longer than `request_slowlog_timeout`.
     pub slow_requests: u64,
+    /// Requests whose scripts got PHP's time-out error because of `request_soft_timeout`.
+    pub soft_timed_out: u64,
     /// Requests that were not run because nobody waited for the answer.
     pub abandoned: u64,
     /// Requests that were refused because they had waited too long.

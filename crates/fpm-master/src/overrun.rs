@@ -27,6 +27,8 @@ pub(crate) struct Overrun<'a> {
 enum Limit {
     /// `request_slowlog_timeout`.
     SlowLog,
+    /// `request_soft_timeout`.
+    Soft,
     /// `request_terminate_timeout`.
     Terminate,
 }
@@ -34,13 +36,22 @@ enum Limit {
 impl<'a> Overrun<'a> {
     /// Describes what a worker says of its slow request.
     pub(crate) fn slow(request: &'a Underway) -> Overrun<'a> {
+        Overrun::told(request, Limit::SlowLog)
+    }
+
+    /// Describes what a worker says of a request to whose script PHP is about to give a time-out error.
+    pub(crate) fn soft(request: &'a Underway) -> Overrun<'a> {
+        Overrun::told(request, Limit::Soft)
+    }
+
+    fn told(request: &'a Underway, limit: Limit) -> Overrun<'a> {
         Overrun {
             script: request.script.as_bstr(),
             method: request.method.as_bstr(),
             uri: request.uri.as_bstr(),
             query: request.query.as_bstr(),
             taken: request.taken,
-            limit: Limit::SlowLog,
+            limit,
         }
     }
 
@@ -62,6 +73,10 @@ impl fmt::Display for Overrun<'_> {
         let mark = if self.query.is_empty() { "" } else { "?" };
         let [verdict, consequence] = match self.limit {
             Limit::SlowLog => ["executing too slow", "logging"],
+            Limit::Soft => [
+                "executing longer than request_soft_timeout",
+                "raising PHP's timeout error",
+            ],
             Limit::Terminate => ["execution timed out", "terminating"],
         };
         write!(
@@ -116,6 +131,11 @@ mod tests {
         assert_eq!(
             Overrun::slow(&request).to_string(),
             "script '/srv/...slow.php' (request: \"GET /slow.php?a=b\") executing too slow (1.000042 sec), logging"
+        );
+        assert_eq!(
+            Overrun::soft(&request).to_string(),
+            "script '/srv/...slow.php' (request: \"GET /slow.php?a=b\") executing longer than request_soft_timeout (1.000042 sec), \
+             raising PHP's timeout error"
         );
         request.query.clear();
         assert!(

@@ -25,6 +25,8 @@ pub struct Counters {
     pub timed_out: u64,
     /// Workers that were replaced because they needed more than `pm.max_memory`.
     pub outgrown: u64,
+    /// Requests whose scripts got PHP's time-out error because of `request_soft_timeout`.
+    pub soft_timed_out: u64,
     /// Most connections that waited at once.
     pub max_listen_queue: u64,
     /// Highest memory peak of a request, in bytes.
@@ -44,6 +46,7 @@ impl Counters {
             slow_requests: since(self.slow_requests, before.slow_requests),
             timed_out: since(self.timed_out, before.timed_out),
             outgrown: since(self.outgrown, before.outgrown),
+            soft_timed_out: since(self.soft_timed_out, before.soft_timed_out),
             ..*self
         }
     }
@@ -57,6 +60,7 @@ impl Counters {
         self.slow_requests += counted.slow_requests;
         self.timed_out += counted.timed_out;
         self.outgrown += counted.outgrown;
+        self.soft_timed_out += counted.soft_timed_out;
         self.max_active = self.max_active.max(counted.max_active);
         self.max_listen_queue = self.max_listen_queue.max(counted.max_listen_queue);
         self.memory_peak = self.memory_peak.max(counted.memory_peak);

@@ -69,6 +69,7 @@ impl PoolBoard {
             (header::SLOW_REQUESTS, counters.slow_requests),
             (header::TIMED_OUT, counters.timed_out),
             (header::OUTGROWN, counters.outgrown),
+            (header::SOFT_TIMED_OUT, counters.soft_timed_out),
             (header::MAX_LISTEN_QUEUE, counters.max_listen_queue),
             (header::MEMORY_PEAK, counters.memory_peak),
         ] {
@@ -204,6 +205,7 @@ impl PoolBoard {
                 slow_requests: header(header::SLOW_REQUESTS),
                 timed_out: header(header::TIMED_OUT),
                 outgrown: header(header::OUTGROWN),
+                soft_timed_out: header(header::SOFT_TIMED_OUT),
                 max_listen_queue: header(header::MAX_LISTEN_QUEUE),
             },
             listen_queue: ListenQueue {
@@ -228,6 +230,7 @@ impl PoolBoard {
             (header::SLOW_REQUESTS, counted.slow_requests),
             (header::TIMED_OUT, counted.timed_out),
             (header::OUTGROWN, counted.outgrown),
+            (header::SOFT_TIMED_OUT, counted.soft_timed_out),
         ] {
             self.header(word).fetch_add(count, Relaxed);
         }
@@ -292,6 +295,11 @@ impl PoolBoard {
     /// Counts a request that took longer than `request_slowlog_timeout`. For the master.
     pub fn count_slow_request(&self) {
         self.header(header::SLOW_REQUESTS).fetch_add(1, Relaxed);
+    }
+
+    /// Counts a request whose script gets a time-out error (`request_soft_timeout`). For the worker.
+    pub fn count_soft_timed_out_request(&self) {
+        self.header(header::SOFT_TIMED_OUT).fetch_add(1, Relaxed);
     }
 
     /// Counts a request that took longer than `request_terminate_timeout`. For the master.

@@ -186,8 +186,12 @@ fn set_up(
         .access_log
         .and_then(|file| AccessLog::new(file, pool, assignment.generation, assignment.master));
     let control = WorkerEnd::adopt(assignment.control);
-    if let Err(error) = watch_requests(pool, &engine, (assignment.board, assignment.slot), &control)
-    {
+    if let Err(error) = watch_requests(
+        pool,
+        &mut engine,
+        (assignment.board, assignment.slot),
+        &control,
+    ) {
         let text = format!("failed to start the watchdog: {error}");
         words.say(LogLevel::Warning, &said_of(pool.name.as_bstr(), &text));
     }
@@ -213,14 +217,19 @@ fn set_up(
 /// Starts the watchdog of a pool that wants one. All signals are blocked until the worker is born, and stay so there.
 fn watch_requests(
     pool: &Pool,
-    engine: &Engine,
+    engine: &mut Engine,
     (board, slot): (PoolBoard, u32),
     control: &WorkerEnd,
 ) -> io::Result<()> {
     if !pool.watches() {
         return Ok(());
     }
-    Watchdog::new(pool, engine.stack(), board, slot, control.sender()?).start()
+    let reminder = match pool.request_soft_timeout {
+        0 => None,
+        _ => Some(engine.reminder()?),
+    };
+    let php = (engine.stack(), reminder);
+    Watchdog::new(pool, php, board, slot, control.sender()?).start()
 }
 
 /// Puts the pool's name in front of a message.

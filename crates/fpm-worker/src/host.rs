@@ -338,6 +338,10 @@ impl Host for Exchange<'_> {
         }
     }
 
+    fn overran(&mut self) {
+        self.tools.own.board.count_soft_timed_out_request();
+    }
+
     fn executed(&mut self, executed: &Executed<'_>) {
         self.say_verdict();
         self.body.lose_patience();

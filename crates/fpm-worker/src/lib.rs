@@ -3,8 +3,8 @@
 //! A zygote forks a process and calls [`birth::live`], which comes back with the exit code. In the order of a worker's life:
 //! `birth` sets it up (limits, identity, environment, PHP's settings), `watch` waits for clients and for being told to end,
 //! `serve` reads requests, `script` finds out what they mean, `reaction` decides what is done about them, `host` is what PHP sees
-//! of the world meanwhile, and `body`, `output`, `response_head` and `client` carry bytes. In pools that keep a slow log or have
-//! `request_stack` the `watchdog` looks on, in a thread of its own.
+//! of the world meanwhile, and `body`, `output`, `response_head` and `client` carry bytes. In pools that keep a slow log, have a
+//! `request_soft_timeout` or `request_stack` the `watchdog` looks on, in a thread of its own.
 //!
 //! Decisions are pure functions with tables of cases; only `birth`, `watch`, `watchdog`, `client` and `log` touch the system. A changer must
 //! know: a request costs a dozen system calls, and each one more is measurable; what a client sends or does not send may end its
@@ -34,6 +34,7 @@ mod script;
 mod serve;
 mod settings;
 mod share;
+mod soft_timeout;
 pub mod status;
 mod timestamp;
 mod watch;

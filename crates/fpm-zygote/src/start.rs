@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 
 use bstr::BString;
-use fpm_channel::{FromZygote, Next, Parameters, PhpOptions, Start, ToZygote, ZygoteEnd};
+use fpm_channel::{FromZygote, Next, Parameters, Start, ToZygote, ZygoteEnd};
 use fpm_conf::LogLevel;
 use fpm_os::identity::Identity;
 use fpm_os::process;
@@ -120,7 +120,7 @@ fn start_php(
             }
         }
     };
-    let options = options(&parameters.php);
+    let options = options(parameters);
     let engine = Engine::start_settled(&options, php_messages::take, &mut settle);
     (engine, became)
 }
@@ -138,9 +138,11 @@ fn tell(channel: &mut ZygoteEnd, level: LogLevel, text: BString) -> Result<(), Z
     Ok(())
 }
 
-fn options(php: &PhpOptions) -> StartOptions {
+fn options(parameters: &Parameters) -> StartOptions {
+    let php = &parameters.php;
     // An argument that a process was started with holds no NUL byte.
     let argv0 = CString::new(php.argv0.to_vec()).unwrap_or_default();
+    let pools = &parameters.config.pools;
     let path = |path: &BString| OsString::from_vec(path.to_vec()).into();
     StartOptions {
         argv0,
@@ -148,5 +150,6 @@ fn options(php: &PhpOptions) -> StartOptions {
         ignore_ini: php.ignore_ini,
         defines: php.defines.clone(),
         extended_info: php.extended_info,
+        limits_time: pools.iter().any(|pool| pool.request_soft_timeout > 0),
     }
 }

@@ -64,6 +64,7 @@ fn start_options(options: &PhpOptions) -> Result<StartOptions, SapiError> {
         ignore_ini: options.ignore_ini,
         defines: options.defines.clone(),
         extended_info: options.extended_info,
+        limits_time: false,
     })
 }
 

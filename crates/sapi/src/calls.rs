@@ -62,6 +62,7 @@ pub(crate) fn table(log_idle: fn(&[u8])) -> php_sys::fpmd_calls {
         authenticated: Some(authenticated),
         executing: Some(executing),
         denied: Some(denied),
+        overran: Some(overran),
         executed: Some(executed),
         status: Some(pool_status),
         answered: Some(answered),
@@ -196,6 +197,12 @@ unsafe extern "C" fn denied(host: *mut c_void, path: *const c_char, error: c_int
     let running = unsafe { Running::of(host) };
     // SAFETY: the shim passes a NUL-terminated path.
     running.host.denied(unsafe { CStr::from_ptr(path) }, error);
+}
+
+unsafe extern "C" fn overran(host: *mut c_void) {
+    // SAFETY: the shim passes on the pointer of `Engine::run` during the request.
+    let running = unsafe { Running::of(host) };
+    running.host.overran();
 }
 
 unsafe extern "C" fn executed(host: *mut c_void, executed: *const php_sys::fpmd_executed) {

@@ -12,6 +12,7 @@ use crate::calls::{self, Running};
 use crate::error::SapiError;
 use crate::host::Host;
 use crate::ini_files::{self, Search};
+use crate::overtime;
 use crate::request::{Action, Completion, Outcome, RequestInfo};
 use crate::start::{Settle, StartOptions, build_facts, ini_text, text_of};
 use crate::text::CSlice;
@@ -231,6 +232,7 @@ fn raw_options(options: &StartOptions) -> Result<php_sys::fpmd_options, SapiErro
             "a setting given by -d",
         )?,
         extended_info: options.extended_info,
+        limits_time: options.limits_time,
         settled: None,
         settled_context: ptr::null_mut(),
     })
@@ -303,6 +305,7 @@ fn raw_request(request: &RequestInfo<'_>) -> php_sys::fpmd_request {
         content_length: request.content_length.max(0),
         self_: CSlice::new(request.php_self).raw(),
         status: request.status.into(),
+        limit: overtime::raw(request.limit),
     }
 }
 

@@ -107,6 +107,9 @@ pub trait Host {
     /// Completes the answer early. All output was written before.
     fn finish_request(&mut self) -> FinishRequest;
 
+    /// Learns that the script's [`TimeLimit`](crate::TimeLimit) is over; it gets its error now.
+    fn overran(&mut self) {}
+
     /// Takes the state of the request after its script and before shutdown functions, destructors
     /// and the last output.
     fn executed(&mut self, executed: &Executed<'_>);

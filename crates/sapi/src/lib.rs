@@ -15,8 +15,8 @@
 //!   and enums.
 //!
 //! PHP is global state of the process. There is one [`Engine`] a process, it stays on the thread
-//! that started it, and a fork takes it into the child. Only a [`Stack`] may be used elsewhere: it
-//! looks at what PHP is doing and disturbs nothing.
+//! that started it, and a fork takes it into the child. Only a [`Stack`] and a [`Reminder`] may be
+//! used elsewhere: the one looks at what PHP is doing, the other makes PHP look at the clock.
 
 mod calls;
 mod engine;
@@ -24,6 +24,7 @@ mod error;
 mod host;
 mod ini_files;
 mod lookup;
+mod overtime;
 mod request;
 mod settings;
 mod stack;
@@ -34,6 +35,7 @@ mod text;
 pub use engine::Engine;
 pub use error::{IniError, SapiError};
 pub use host::{BodyRead, ClientGone, Executed, FinishRequest, Host, ResponseHead};
+pub use overtime::{Reminder, Scope, TimeLimit};
 pub use request::{Action, Completion, Outcome, Param, RequestInfo};
 pub use settings::{IniAccess, IniFault};
 pub use stack::{Stack, StackFrame, StackTrace, TraceEnd};

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use crate::overtime::TimeLimit;
 use crate::text::CSlice;
 
 /// One FastCGI parameter.
@@ -49,6 +50,8 @@ pub struct RequestInfo<'a> {
     pub php_self: &'a [u8],
     /// Response code before the script says anything: 200, or 404 when no script was found.
     pub status: u16,
+    /// How long the script may take.
+    pub limit: Option<TimeLimit>,
 }
 
 /// What is done with a request once PHP has started it.

@@ -24,6 +24,9 @@ pub struct StartOptions {
     pub defines: Vec<BString>,
     /// `-e`: opcodes carry the information that profilers and debuggers want.
     pub extended_info: bool,
+    /// Requests may come with a [`TimeLimit`](crate::TimeLimit). Costs a little in every call of a
+    /// script.
+    pub limits_time: bool,
 }
 
 /// What is to be done when PHP's extensions are loaded and none has started. It is told whom

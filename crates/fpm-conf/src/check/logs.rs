@@ -37,10 +37,7 @@ impl Check<'_> {
     }
 
     pub(super) fn time_limits(&mut self, index: usize) -> Checked {
-        if let Some(seconds @ ..0) = self.draft.pools[index].request_queue_timeout {
-            let complaint = format!("'request_queue_timeout' ({seconds}) can't be negative");
-            return self.fail_pool(index, LogLevel::Error, complaint);
-        }
+        self.own_time_limits(index)?;
         self.beat_for(self.draft.pools[index].request_terminate_timeout);
         let path = self.expanded(index, &self.draft.pools[index].slowlog);
         let pool = self.pool_mut(index);
@@ -60,6 +57,27 @@ impl Check<'_> {
             1.. => {}
         }
         Ok(())
+    }
+
+    fn own_time_limits(&mut self, index: usize) -> Checked {
+        let pool = &self.draft.pools[index];
+        let complaint = match (
+            pool.request_queue_timeout,
+            pool.request_soft_timeout,
+            pool.request_terminate_timeout,
+        ) {
+            (Some(seconds @ ..=-1), _, _) => {
+                format!("'request_queue_timeout' ({seconds}) can't be negative")
+            }
+            (_, Some(seconds @ ..=-1), _) => {
+                format!("'request_soft_timeout' ({seconds}) can't be negative")
+            }
+            (_, Some(soft @ 1..), hard @ 1..) if soft >= hard => format!(
+                "'request_soft_timeout' ({soft}) must be less than 'request_terminate_timeout' ({hard})"
+            ),
+            _ => return Ok(()),
+        };
+        self.fail_pool(index, LogLevel::Error, complaint)
     }
 
     fn slow_requests(&mut self, index: usize, slowlog: Option<&BStr>) -> Checked {

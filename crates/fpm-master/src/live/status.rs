@@ -65,6 +65,7 @@ impl<P: Program> Live<P> {
             max_children_reached: counters.max_children_reached,
             requests: counters.accepted,
             slow_requests: counters.slow_requests,
+            soft_timed_out: counters.soft_timed_out,
             abandoned: counters.abandoned,
             overdue: counters.overdue,
             timed_out: counters.timed_out,

@@ -28,6 +28,9 @@ impl<W: World> Master<W> {
             }
             FromWorker::Spent => self.on_spent(now, id),
             FromWorker::Stack(underway) => self.on_stack(id, underway.as_ref()),
+            FromWorker::Overran(request) => {
+                tracing::warn!("[pool {pool}] child {pid}, {}", Overrun::soft(request));
+            }
             FromWorker::Slow(request) => {
                 tracing::warn!("[pool {pool}] child {pid}, {}", Overrun::slow(request));
                 let written = self

@@ -21,6 +21,7 @@ use crate::reaction::{Reaction, reaction};
 use crate::request_id;
 use crate::script::{self, Files, Named, Target, value};
 use crate::settings::Settings;
+use crate::soft_timeout;
 use crate::status;
 use crate::watch::Course;
 
@@ -196,7 +197,10 @@ impl Worker {
                 .iter()
                 .map(|param| Param::new(param.name(), param.value())),
         );
-        let info = request_info(params, &pairs, target, &kept.php_self);
+        let info = RequestInfo {
+            limit: soft_timeout::limit(&self.pool, arrived.begun),
+            ..request_info(params, &pairs, target, &kept.php_self)
+        };
         let reaction = reaction(
             info.method.map(CStr::to_bytes),
             status::page(&self.pool, info.request_uri.map(CStr::to_bytes)),
@@ -303,6 +307,7 @@ fn request_info<'a>(
         authorization: named(b"HTTP_AUTHORIZATION"),
         php_self,
         status: target.status,
+        limit: None,
     }
 }
 

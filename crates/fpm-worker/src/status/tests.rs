@@ -89,6 +89,7 @@ fn totals_become_fields() {
             slow_requests: 4,
             timed_out: 0,
             outgrown: 0,
+            soft_timed_out: 0,
             max_listen_queue: 5,
             memory_peak: 6,
         },

@@ -12,6 +12,7 @@ mod life_cycle;
 mod lookup;
 mod opcache;
 mod output;
+mod overtime;
 mod php;
 mod print;
 mod session;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         stack::cases(),
         print::cases(),
         lookup::cases(),
+        overtime::cases(),
     ];
     let mut suites = vec![Suite {
         name: "plain",
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
     suites.extend(fatal::suites());
     suites.extend(ini_files::suites());
     suites.extend(opcache::suites());
+    suites.extend(overtime::suites());
     suite::run(suites)
 }
 

@@ -53,7 +53,7 @@ fn plain(_: &Path) -> StartOptions {
     options(&["opcache.jit=disable"])
 }
 
-fn jit(_: &Path) -> StartOptions {
+pub(crate) fn jit(_: &Path) -> StartOptions {
     options(&["opcache.jit=tracing", "opcache.jit_buffer_size=16M"])
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bstr::{BString, ByteSlice, ByteVec};
 use sapi::{
     Action, BodyRead, ClientGone, Engine, Executed, FinishRequest, Host, Outcome, Param,
-    PoolStatus, RequestInfo, ResponseHead,
+    PoolStatus, RequestInfo, ResponseHead, TimeLimit,
 };
 
 /// A started PHP, and a folder for its scripts.
@@ -57,6 +57,7 @@ pub(crate) struct Request {
     pub(crate) uri: CString,
     pub(crate) php_self: BString,
     pub(crate) status: u16,
+    pub(crate) limit: Option<TimeLimit>,
     action: Option<Prepared>,
     host: Recorder,
 }
@@ -82,6 +83,7 @@ impl Request {
             uri: CString::new(format!("/{name}")).expect("no NUL"),
             php_self: format!("/{name}").into(),
             status: 200,
+            limit: None,
             action: None,
             host: Recorder::default(),
         };
@@ -167,6 +169,7 @@ impl Request {
             authorization: authorization.as_deref(),
             php_self: &self.php_self,
             status: self.status,
+            limit: self.limit,
         };
         let action = match &self.action {
             Some(prepared) => Action::Answer {
@@ -238,6 +241,7 @@ pub(crate) enum Call {
     Flush,
     Finish,
     Denied(CString, i32),
+    Overran,
     Executed { status: u16, exit_status: i32 },
     Answered,
 }
@@ -351,6 +355,10 @@ impl Host for Recorder {
             status: executed.status,
             exit_status: executed.exit_status,
         });
+    }
+
+    fn overran(&mut self) {
+        self.calls.push(Call::Overran);
     }
 
     fn denied(&mut self, path: &CStr, errno: i32) {

@@ -10,7 +10,7 @@ use crate::{AutoChildren, LogFormat, Reserve, Surge, TermMeans};
 const ALL: &str = "[global]\nreload.surge = 50%\nworker_shutdown_timeout = 2m\nshutdown_on_term = graceful\n\
     log_format = json\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = auto 3-30\n\
     pm.memory_reserve = 2G\nrequest_queue_timeout = 30s\nrequest_stack = yes\npm.max_requests_jitter = 50\n\
-    pm.max_memory = 256M\npm.max_recycling = 25%\naccess.log = /tmp/a\naccess.format = json\n";
+    pm.max_memory = 256M\npm.max_recycling = 25%\nrequest_soft_timeout = 20s\naccess.log = /tmp/a\naccess.format = json\n";
 
 fn dump(text: &str) -> String {
     let options = LoadOptions {
@@ -41,6 +41,7 @@ fn they_are_typed() {
     assert_eq!(config.pools[0].pm_max_requests_jitter, 50);
     assert_eq!(config.pools[0].pm_max_memory, 256 << 20);
     assert_eq!(config.pools[0].pm_max_recycling, Some(Surge::Percent(25)));
+    assert_eq!(config.pools[0].request_soft_timeout, 20);
     assert_eq!(config.pools[0].access_format, Some("json".into()));
 }
 
@@ -58,6 +59,7 @@ fn who_does_not_set_them_gets_what_php_fpm_does() {
     assert_eq!(config.pools[0].pm_max_requests_jitter, 0);
     assert_eq!(config.pools[0].pm_max_memory, 0);
     assert_eq!(config.pools[0].pm_max_recycling, None);
+    assert_eq!(config.pools[0].request_soft_timeout, 0);
 }
 
 #[test]
@@ -76,6 +78,7 @@ fn a_dump_shows_those_that_the_file_sets() {
             "pm.max_requests_jitter",
             "pm.max_memory",
             "pm.max_recycling",
+            "request_soft_timeout",
         ];
         dump.lines()
             .filter(|line| names.iter().any(|name| line.contains(name)))
@@ -96,6 +99,7 @@ fn a_dump_shows_those_that_the_file_sets() {
         NOTICE: 	pm.max_requests_jitter = 50
         NOTICE: 	pm.max_memory = 268435456
         NOTICE: 	pm.max_recycling = 25%
+        NOTICE: 	request_soft_timeout = 20s
     "#]]
     .assert_eq(&own(&dump(ALL)));
 }
@@ -141,10 +145,20 @@ fn values_that_make_no_sense_are_refused() {
         format!("ERROR: worker_shutdown_timeout can't be negative\n{NOT_USABLE}")
     );
     check_pool(
-        &[(
-            "request_queue_timeout = -5s",
-            "ERROR: [pool www] 'request_queue_timeout' (-5) can't be negative",
-        )],
+        &[
+            (
+                "request_queue_timeout = -5s",
+                "ERROR: [pool www] 'request_queue_timeout' (-5) can't be negative",
+            ),
+            (
+                "request_soft_timeout = -5s",
+                "ERROR: [pool www] 'request_soft_timeout' (-5) can't be negative",
+            ),
+            (
+                "request_soft_timeout = 1m\nrequest_terminate_timeout = 60",
+                "ERROR: [pool www] 'request_soft_timeout' (60) must be less than 'request_terminate_timeout' (60)",
+            ),
+        ],
         NOT_USABLE,
     );
 }

@@ -76,8 +76,8 @@ fn a_daemon_with_nothing_to_tell() {
         POOL  PM      ACTIVE  IDLE  MAX  QUEUE  REQUESTS  SLOW  FULL  LISTEN
         www   static       1     4    5      0     12345     0     0  /run/www.sock
 
-        POOL    2XX  3XX  4XX  5XX  TIMED OUT  OUTGROWN  ABANDONED  DURATION 50/95/99%  CPU  MEMORY  WAIT
-        www   12000    0    0   45          3         0          0    1.2ms/20ms/1m 1s    -       -     -
+        POOL    2XX  3XX  4XX  5XX  SOFT TIMEOUT  TIMED OUT  OUTGROWN  ABANDONED  DURATION 50/95/99%  CPU  MEMORY  WAIT
+        www   12000    0    0   45             0          3         0          0    1.2ms/20ms/1m 1s    -       -     -
     "]]
     .assert_eq(&text(&status(), Duration::from_secs(1_003_660)));
 }
@@ -101,8 +101,8 @@ fn workers_of_two_generations_after_a_reload_that_failed() {
         POOL  PM      ACTIVE  IDLE  MAX  QUEUE  REQUESTS  SLOW  FULL  LISTEN
         www   static       1     4    5      0     12345     0     0  /run/www.sock
 
-        POOL    2XX  3XX  4XX  5XX  TIMED OUT  OUTGROWN  ABANDONED  DURATION 50/95/99%  CPU  MEMORY  WAIT
-        www   12000    0    0   45          3         0          0    1.2ms/20ms/1m 1s    -       -     -
+        POOL    2XX  3XX  4XX  5XX  SOFT TIMEOUT  TIMED OUT  OUTGROWN  ABANDONED  DURATION 50/95/99%  CPU  MEMORY  WAIT
+        www   12000    0    0   45             0          3         0          0    1.2ms/20ms/1m 1s    -       -     -
 
         PID  POOL  GEN  STATE              FOR  REQUESTS  MEMORY  REQUEST
          99  www     2  running, leaving  2.3s         7       -  GET /t.php?a=b
