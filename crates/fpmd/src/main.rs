@@ -26,6 +26,7 @@ mod pid_file;
 mod request;
 mod role;
 mod serve;
+mod unix_socket;
 mod upgrade;
 mod vocabulary;
 

@@ -9,6 +9,7 @@ use fpm_control::{Answer, Inbox, LONGEST_ANSWER, LONGEST_REQUEST, Request};
 use fpm_control::{encode, greeting};
 
 use super::failure::Failure;
+use crate::unix_socket::connect_within;
 
 /// One side of it.
 #[derive(Debug)]
@@ -19,16 +20,19 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Connects to the control socket at `path`. No answer may take longer than `limit`.
+    /// Connects to the control socket at `path`. Neither this nor an answer may take longer than `limit`.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// When nobody listens there, or whoever does takes no more connections: it is stopped.
     pub(super) fn begin(path: &Path, limit: Option<Duration>) -> Result<Conversation, Failure> {
         let not_connected = |error| Failure::Connect {
             path: path.to_owned(),
             error,
         };
-        let mut socket = UnixStream::connect(path).map_err(not_connected)?;
+        let mut socket = match connect_within(path, limit) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(Failure::TooLate),
+            connected => connected.map_err(not_connected)?,
+        };
         socket.set_write_timeout(limit).map_err(not_connected)?;
         // A master that has hung up already has said why.
         let _ = socket.write_all(&greeting());
@@ -143,6 +147,25 @@ mod tests {
         }
         let late = ask(greeted(b""), false).unwrap_err();
         assert!(matches!(late, Failure::TooLate), "{late}");
+    }
+
+    #[test]
+    fn a_master_that_takes_no_connections_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control");
+        let listener = UnixListener::bind(&path).unwrap();
+        // The queue has a length already; it is made as short as it can be.
+        nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
+        let limit = Some(Duration::from_millis(50));
+        let mut waiting = Vec::new();
+        let late = loop {
+            match Conversation::begin(&path, limit) {
+                Ok(conversation) => waiting.push(conversation),
+                Err(failure) => break failure,
+            }
+        };
+        assert!(matches!(late, Failure::TooLate), "{late}");
+        assert!(waiting.len() < 10);
     }
 
     #[test]

@@ -2,17 +2,12 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
-
-use nix::sys::socket::sockopt::SendTimeout;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket};
-use nix::sys::time::TimeVal;
 
 use super::failure::Failure;
 use super::options::Address;
+use crate::unix_socket::connect_within;
 
 /// A connection to an application. Reading and writing may go on in two threads at once.
 #[derive(Debug)]
@@ -35,7 +30,7 @@ impl Socket {
     pub(super) fn connect(address: &Address, limit: Option<Duration>) -> Result<Self, Failure> {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let stream = match address {
-            Address::Unix(path) => connect_unix(path, limit).map(Stream::Unix),
+            Address::Unix(path) => connect_within(path, limit).map(Stream::Unix),
             Address::Tcp(host, port) => connect_tcp(host, *port, deadline).map(Stream::Tcp),
         };
         match stream {
@@ -107,30 +102,6 @@ impl From<UnixStream> for Socket {
             deadline: None,
         }
     }
-}
-
-/// Connects to a unix socket. A full backlog makes connect(2) wait, for as long as writing may (unix(7) does not say so;
-/// `unix_stream_connect` in net/unix/af_unix.c).
-fn connect_unix(path: &Path, limit: Option<Duration>) -> io::Result<UnixStream> {
-    let address = UnixAddr::new(path)?;
-    let socket = socket(
-        AddressFamily::Unix,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    let limit = limit.unwrap_or_default();
-    let micros = limit
-        .subsec_micros()
-        .max(u32::from(limit.subsec_nanos() > 0));
-    let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
-    setsockopt(
-        &socket,
-        SendTimeout,
-        &TimeVal::new(seconds, i64::from(micros)),
-    )?;
-    connect(socket.as_raw_fd(), &address)?;
-    Ok(UnixStream::from(socket))
 }
 
 /// Connects to the first address of a host that answers.
