@@ -14,6 +14,7 @@ use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
 
 use crate::descriptors::make_room;
 use crate::error::MasterError;
+use crate::event::{Event, Timer};
 use crate::inherited::Inherited;
 use crate::listeners::Listeners;
 use crate::live::{Live, Remains, Setup, Token};
@@ -183,8 +184,44 @@ fn work<P: Program>(master: &mut Master<Live<P>>) -> Result<(), MasterError> {
             None => {}
         }
         let now = master.world().wait(&mut happened)?;
-        while let Some(event) = happened.pop_front() {
+        while let Some(event) = next(&mut happened) {
             master.on_event(now, event);
+        }
+    }
+}
+
+/// Takes the next event. Another program takes over when all others have been dealt with: it would never hear of what this one has
+/// read already.
+fn next(happened: &mut VecDeque<Event>) -> Option<Event> {
+    if let [Event::Due(Timer::HandOver), _, ..] = happened.make_contiguous() {
+        happened.rotate_left(1);
+    }
+    happened.pop_front()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hand_over_comes_last() {
+        let quit = Event::Signal(Signal::QUIT);
+        let hand_over = Event::Due(Timer::HandOver);
+        let report = Event::Due(Timer::Report);
+        for (happened, expected) in [
+            (vec![&hand_over], vec![&hand_over]),
+            (vec![&quit, &hand_over], vec![&quit, &hand_over]),
+            (
+                vec![&hand_over, &quit, &report],
+                vec![&quit, &report, &hand_over],
+            ),
+        ] {
+            let mut happened: VecDeque<_> = happened.into_iter().cloned().collect();
+            let mut told = Vec::new();
+            while let Some(event) = next(&mut happened) {
+                told.push(event);
+            }
+            assert_eq!(told.iter().collect::<Vec<_>>(), expected);
         }
     }
 }

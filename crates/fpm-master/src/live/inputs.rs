@@ -65,6 +65,7 @@ impl<P: Program> Live<P> {
                 | fpm_events::Event::Timer(Token::ExaminedOutput) => self.hear_examined(),
                 fpm_events::Event::Timer(Token::Examination) => self.hurry_examined(),
                 fpm_events::Event::Readable(Token::Remains(number))
+                | fpm_events::Event::Writable(Token::Remains(number))
                 | fpm_events::Event::Timer(Token::Remains(number)) => self.on_remain(number),
                 fpm_events::Event::Timer(Token::Log) => self.log_timer = None,
                 fpm_events::Event::Timer(Token::SlowCaller(caller)) => {

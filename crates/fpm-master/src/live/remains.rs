@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::time::Duration;
 
-use fpm_channel::dismiss;
+use fpm_channel::{Flushed, dismiss};
 use fpm_events::Interest;
 use fpm_os::descriptor::set_nonblocking;
 use fpm_os::handover;
@@ -29,11 +29,15 @@ pub(crate) struct Remains {
 /// One of them.
 #[derive(Debug)]
 enum Remain {
-    /// To a zygote or a worker.
-    Channel(OwnedFd),
+    /// To a zygote or a worker, and whether that is still to be told that it may leave: its socket was full.
+    Channel(OwnedFd, Option<Dismissal>),
     /// From the outputs of one.
     Pipe(PipeReader),
 }
+
+/// Something that is to be said once there is room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dismissal;
 
 impl Remains {
     /// Takes what is of this kind among `descriptors` and among those that this process was executed with; the rest is closed.
@@ -52,7 +56,7 @@ impl Remains {
 impl Remain {
     fn of(descriptor: OwnedFd) -> Option<Remain> {
         if seqpacket::is_one(&descriptor) {
-            return Some(Remain::Channel(descriptor));
+            return Some(Remain::Channel(descriptor, None));
         }
         let file = File::from(descriptor);
         let is_pipe = file.metadata().is_ok_and(|file| file.file_type().is_fifo());
@@ -66,8 +70,8 @@ impl<P: Program> Live<P> {
     pub(crate) fn keep_remains(&mut self, remains: Remains) {
         for (number, remain) in remains.all.iter().enumerate() {
             match remain {
-                Some(Remain::Channel(end)) => {
-                    self.watch(end, Interest::Readable, Token::Remains(number));
+                Some(Remain::Channel(end, _)) => {
+                    self.watch(end, Interest::Both, Token::Remains(number));
                 }
                 Some(Remain::Pipe(pipe)) => {
                     self.watch(pipe, Interest::Readable, Token::Remains(number));
@@ -80,22 +84,24 @@ impl<P: Program> Live<P> {
 
     /// Lets the processes go.
     pub(super) fn dismiss_remains(&mut self) {
-        for remain in self.remains.all.iter().flatten() {
-            if let Remain::Channel(end) = remain {
-                // One that is gone needs no telling.
-                let _ = dismiss(end);
+        for remain in self.remains.all.iter_mut().flatten() {
+            if let Remain::Channel(end, due) = remain {
+                *due = tell(end);
             }
         }
     }
 
-    /// One of them has something to say, or has ended. A portion is taken; for the rest an event comes at once.
+    /// One of them has something to say, has room for what it is to be told, or has ended. A portion is taken; for the rest an event comes at once.
     pub(super) fn on_remain(&mut self, number: usize) {
         let Some(place) = self.remains.all.get_mut(number) else {
             return;
         };
         let found = match place {
             None => return,
-            Some(Remain::Channel(end)) => skip_portion(end),
+            Some(Remain::Channel(end, due)) => {
+                *due = due.and_then(|Dismissal| tell(end));
+                skip_portion(end)
+            }
             Some(Remain::Pipe(pipe)) => read_portion(pipe, |bytes| self.program.write(bytes)),
         };
         match found {
@@ -107,12 +113,21 @@ impl<P: Program> Live<P> {
             Chunk::End => {
                 let ended = place.take();
                 match &ended {
-                    Some(Remain::Channel(end)) => self.unwatch(end),
+                    Some(Remain::Channel(end, _)) => self.unwatch(end),
                     Some(Remain::Pipe(pipe)) => self.unwatch(pipe),
                     None => {}
                 }
             }
         }
+    }
+}
+
+/// Lets a process go; returns what is still to be said because its socket is full.
+fn tell(channel: &OwnedFd) -> Option<Dismissal> {
+    match dismiss(channel) {
+        Ok(Flushed::Waiting) => Some(Dismissal),
+        // One that is gone needs no telling.
+        Ok(Flushed::All) | Err(_) => None,
     }
 }
 
@@ -146,5 +161,14 @@ mod tests {
         dismiss(&ours).unwrap();
         drop(theirs);
         assert_eq!(skip_portion(&ours), Chunk::End);
+    }
+
+    #[test]
+    fn who_does_not_listen_is_told_when_there_is_room() {
+        let (ours, theirs) = seqpacket::pair().unwrap();
+        while tell(&ours).is_none() {}
+        assert_eq!(tell(&ours), Some(Dismissal));
+        while skip_portion(&theirs) != Chunk::Nothing {}
+        assert_eq!(tell(&ours), None);
     }
 }
