@@ -1,5 +1,6 @@
 //! A pool at work: its slots, its process manager and the workers it still has to get.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bstr::BString;
@@ -10,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::backoff::Backoff;
 use crate::group::GroupId;
 use crate::pm::{Looks, ProcessManager};
-use crate::sizing::Sizer;
+use crate::sizing::{Footprint, Sizer};
 use crate::time_limit::TimeLimit;
+use crate::upgrade::state::Size;
 
 /// Wait this long after the first worker that died before it could serve; the wait doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -53,15 +55,21 @@ pub(crate) struct PoolAtWork {
     pub(crate) target: u32,
     /// Decides about `pm.max_children` where that is `auto`.
     pub(crate) sizer: Option<Sizer>,
+    /// What its workers took of the memory when they were last measured.
+    pub(crate) footprint: Footprint,
     /// Workers that take no client any more, have been replaced and are about to end.
     pub(crate) spent: u32,
     /// Whether it is to have no workers for the time being.
     pub(crate) service: Service,
     max_children: u32,
+    /// Whether an order has set that.
+    ordered: bool,
     capacity: u32,
     /// How many workers more may be replaced before they have ended.
     spares: u32,
-    slots: Vec<Option<WorkerId>>,
+    slots: u32,
+    /// The slots that are taken. There may be many more.
+    holders: BTreeMap<SlotIndex, WorkerId>,
 }
 
 /// Whether a pool has workers.
@@ -106,12 +114,15 @@ impl PoolAtWork {
                 waiting: false,
                 trying: false,
             },
+            footprint: Footprint::default(),
             spent: 0,
             service: Service::Open,
             max_children: pool.pm_max_children,
+            ordered: false,
             capacity: capacity(pool, global),
             spares: spares(pool, pool.pm_max_children),
-            slots: vec![None; slots(pool, global) as usize],
+            slots: slots(pool, global),
+            holders: BTreeMap::new(),
             sizer,
         };
         if let Some(floor) = begin {
@@ -127,29 +138,28 @@ impl PoolAtWork {
 
     /// Finds a slot that nobody has.
     pub(crate) fn free_slot(&self) -> Option<SlotIndex> {
-        (0..)
-            .zip(&self.slots)
-            .find(|(_, holder)| holder.is_none())
+        let taken = self.holders.keys().map(|slot| Some(slot.0));
+        let mut slots = (0..self.slots).zip(taken.chain(std::iter::repeat(None)));
+        slots
+            .find(|(index, taken)| *taken != Some(*index))
             .map(|(index, _)| SlotIndex(index))
     }
 
     /// Gives a slot to a worker.
     pub(crate) fn take(&mut self, slot: SlotIndex, worker: WorkerId) {
-        if let Some(holder) = self.slots.get_mut(slot.0 as usize) {
-            *holder = Some(worker);
+        if slot.0 < self.slots {
+            self.holders.insert(slot, worker);
         }
     }
 
     /// Takes a slot back.
     pub(crate) fn free(&mut self, slot: SlotIndex) {
-        if let Some(holder) = self.slots.get_mut(slot.0 as usize) {
-            *holder = None;
-        }
+        self.holders.remove(&slot);
     }
 
     /// Returns the workers of the pool in the order of their slots.
     pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> {
-        self.slots.iter().filter_map(|holder| *holder)
+        self.holders.values().copied()
     }
 
     /// Tells whether it has workers, or is to get some.
@@ -179,6 +189,30 @@ impl PoolAtWork {
     /// Returns the highest that `pm.max_children` can be set to.
     pub(crate) fn most_children(&self) -> u32 {
         self.capacity
+    }
+
+    /// Returns `pm.max_children`, and where it comes from.
+    pub(crate) fn size(&self) -> Size {
+        match self.ordered {
+            true => Size::Ordered(self.max_children),
+            false => Size::Configured(self.max_children),
+        }
+    }
+
+    /// Goes on with the size that it had.
+    pub(crate) fn recall_size(&mut self, size: Size) {
+        match size {
+            Size::Configured(max_children) => self.set_max_children(max_children),
+            Size::Ordered(max_children) => {
+                self.obey();
+                self.set_max_children(max_children);
+            }
+        }
+    }
+
+    /// `pm.max_children` is what an order says from now on, whatever the memory says.
+    pub(crate) fn obey(&mut self) {
+        (self.ordered, self.sizer) = (true, None);
     }
 
     /// Changes `pm.max_children`.

@@ -141,8 +141,7 @@ impl<W: World> Master<W> {
         let at_work = self.generations.pool_mut(pool);
         let (name, before) = (&at_work.name, at_work.max_children());
         tracing::info!("[pool {name}] pm.max_children is {max_children} now, it was {before}");
-        // It holds, whatever the memory says.
-        at_work.sizer = None;
+        at_work.obey();
         self.resize(now, pool, max_children);
         Answer::Done
     }

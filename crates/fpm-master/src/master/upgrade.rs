@@ -202,6 +202,7 @@ fn known(generation: &Generation) -> KnownGeneration {
         zygotes: zygotes.collect(),
         missing: generation.pools.iter().map(missing).collect(),
         services: generation.pools.iter().map(|pool| pool.service).collect(),
+        sizes: generation.pools.iter().map(PoolAtWork::size).collect(),
     }
 }
 
@@ -217,8 +218,10 @@ fn recalled(known: &KnownGeneration, config: &Config) -> Generation {
     let mut generation = Generation::new(known.number, config);
     generation.standing = known.standing;
     generation.escalation = known.escalation;
-    for (pool, service) in generation.pools.iter_mut().zip(&known.services) {
+    let sizes = known.services.iter().zip(&known.sizes);
+    for (pool, (service, size)) in generation.pools.iter_mut().zip(sizes) {
         pool.service = *service;
+        pool.recall_size(*size);
     }
     for (group, zygote) in generation.groups.iter_mut().zip(&known.zygotes) {
         group.zygote = zygote.map(|known| Zygote {

@@ -178,8 +178,18 @@ pub(crate) struct KnownGeneration {
     pub(crate) zygotes: Vec<Option<KnownZygote>>,
     /// For each pool, how many workers are still to be asked for.
     pub(crate) missing: Vec<u32>,
-    /// For each pool.
+    /// For each pool, as the next one.
     pub(crate) services: Vec<Service>,
+    pub(crate) sizes: Vec<Size>,
+}
+
+/// How many workers a pool may have at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Size {
+    /// As the configuration says, or as the memory allows.
+    Configured(u32),
+    /// As an order said.
+    Ordered(u32),
 }
 
 /// A zygote.
@@ -307,6 +317,7 @@ impl Details {
                 setting.owners.len(),
                 known.missing.len(),
                 known.services.len(),
+                known.sizes.len(),
             ];
             let listens = match setting.listeners.len() {
                 // Those of a generation that retires have been closed, or are another one's by now.

@@ -2,12 +2,13 @@
 
 use expect_test::expect;
 use fpm_conf::AutoChildren;
+use fpm_control::Request;
 use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
 
 use super::fake::Stage;
 use super::*;
-use crate::event::{Event, Timer};
+use crate::event::{CallerId, Event, Timer};
 use crate::upgrade::examination::Refusal;
 use crate::world::Examination;
 
@@ -131,4 +132,29 @@ fn memory_is_looked_at_after_an_upgrade_even_if_the_reload_fails() {
     let mut stage = stage.hand_over(&config);
     assert!(stage.lines().contains("reload failed"));
     assert!(stage.world().timers.contains_key(&Timer::Size));
+}
+
+#[test]
+fn what_was_set_holds_after_an_upgrade_whose_reload_fails() {
+    let mut config = www(2);
+    config.global.control_listen = Some("/run/control".into());
+    let mut stage = serving(&config);
+    let set = Request::Set {
+        pool: "www".to_owned(),
+        max_children: 3,
+    };
+    stage.play(Event::Asked(CallerId(1), set));
+    stage.settle();
+    assert_eq!(stage.alive(), 3);
+    stage.world().examination = Ok(Examination::Begun);
+    stage.signal(Signal::USR2);
+    stage.play(Event::Examined(Ok(())));
+    stage.pass(Duration::ZERO);
+    stage.world().examination = Ok(Examination::Unneeded);
+    stage.world().next = None;
+    let mut stage = stage.hand_over(&config);
+    assert!(stage.lines().contains("reload failed"));
+    stage.worker_ends(1, ExitStatus::Code(0));
+    stage.settle();
+    assert_eq!(stage.alive(), 3);
 }

@@ -102,6 +102,7 @@ pub(crate) fn state() -> State {
                     zygotes: vec![Some(zygote)],
                     missing: vec![1],
                     services: vec![Service::Drained],
+                    sizes: vec![Size::Ordered(3)],
                 }],
                 workers: vec![
                     worker(1, Some(101), Some(Leaving::Superseded(Duration::ZERO))),
