@@ -5,10 +5,11 @@
 //!
 //! Original: sapi/fpm/fpm/fpm_events.c, fpm_process_ctl.c, fpm_children.c
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use fpm_channel::FromZygote;
-use fpm_conf::Config;
+use fpm_conf::{Config, PoolIndex};
 use fpm_os::signal::Signal;
 
 use crate::emergency::Crashes;
@@ -17,6 +18,7 @@ use crate::event::{Event, Timer, ZygoteId};
 use crate::generations::Generations;
 use crate::journal::line;
 use crate::orders::Orders;
+use crate::pool::PoolId;
 use crate::reload::Reload;
 use crate::roster::Roster;
 use crate::settings::Settings;
@@ -61,6 +63,8 @@ pub(crate) struct Master<W> {
     escalation: Escalation,
     progress: Progress,
     reload: Reload,
+    /// Pools that may still be served by workers of earlier generations, while a reload replaces those.
+    replacing: VecDeque<PoolId>,
     orders: Orders,
     reports: Reports,
     time_limits: time_limits::Looks,
@@ -70,6 +74,8 @@ pub(crate) struct Master<W> {
     /// Whether `process.max` stood in the way of a worker and that was reported.
     full_reported: bool,
     crashes: Crashes,
+    /// The pool whose workers' memory is to be measured first at the next look, when it was not enough for all.
+    measured_next: Option<PoolIndex>,
     /// Whether the timer of the next maintenance is armed.
     maintaining: bool,
 }
@@ -106,6 +112,7 @@ impl<W: World> Master<W> {
             escalation: Escalation::default(),
             progress: Progress::Launching,
             reload: Reload::default(),
+            replacing: VecDeque::new(),
             orders: Orders::default(),
             reports: Reports::new(&config.global),
             time_limits: time_limits::Looks::default(),
@@ -114,6 +121,7 @@ impl<W: World> Master<W> {
             last_zygote: 0,
             full_reported: false,
             crashes: Crashes::default(),
+            measured_next: None,
             maintaining: false,
         }
     }

@@ -97,19 +97,37 @@ impl Memory {
 }
 
 impl Footprint {
-    /// Adds a worker that takes so many bytes.
-    pub(crate) fn add(&mut self, bytes: u64) {
-        self.measured += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    /// Returns what so many workers like these take.
-    pub(crate) fn of(self, workers: u64) -> u64 {
-        self.mean().saturating_mul(workers)
+    /// Returns what the workers of several pools take together, of each what was measured and how many workers it has. Those of a
+    /// pool that has not been measured yet are taken for as large as the others.
+    pub(crate) fn together(pools: &[(Footprint, u64)]) -> u64 {
+        let add = |all: Footprint, (one, _): &(Footprint, u64)| Footprint {
+            measured: all.measured + one.measured,
+            bytes: all.bytes.saturating_add(one.bytes),
+        };
+        let mean = pools.iter().fold(Footprint::default(), add).mean();
+        let sizes = pools.iter().map(|(footprint, workers)| {
+            let each = match footprint.measured {
+                0 => mean,
+                _ => footprint.mean(),
+            };
+            each.saturating_mul(*workers)
+        });
+        sizes.fold(0, u64::saturating_add)
     }
 
     fn mean(self) -> u64 {
         self.bytes.checked_div(self.measured).unwrap_or(0)
+    }
+}
+
+/// From the bytes that each worker takes.
+impl FromIterator<u64> for Footprint {
+    fn from_iter<I: IntoIterator<Item = u64>>(workers: I) -> Footprint {
+        let add = |footprint: Footprint, bytes: u64| Footprint {
+            measured: footprint.measured + 1,
+            bytes: footprint.bytes.saturating_add(bytes),
+        };
+        workers.into_iter().fold(Footprint::default(), add)
     }
 }
 

@@ -166,8 +166,7 @@ impl<W: World> Master<W> {
         }
         self.schedule_maintenance(now);
         self.schedule_sizing(now);
-        self.reload.enter(Phase::Replacing);
-        self.replace(now);
+        self.begin_to_replace(now);
     }
 
     /// Gives up the generation that is being made, and says why.

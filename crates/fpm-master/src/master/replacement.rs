@@ -11,31 +11,43 @@ use super::reload::TICK;
 use crate::event::Timer;
 use crate::generation::Standing;
 use crate::pool::{PoolAtWork, PoolId};
+use crate::reload::Phase;
 use crate::roster::{Leaving, Reason};
 use crate::turnover::{Bounds, Crew, FRESH};
 use crate::world::{Activity, World};
 
+/// At most so many pools are looked at in a row: with thousands of them the master has other things to do, too.
+const AT_ONCE: usize = 256;
+
 impl<W: World> Master<W> {
-    /// Goes on replacing the workers of all pools. When the last one takes no more clients, the reload is over; those that take
-    /// their time with a request are waited for beside everything else.
+    /// Begins to replace the workers of all pools.
+    pub(super) fn begin_to_replace(&mut self, now: Duration) {
+        self.replacing = self.generations.serving().pool_ids().collect();
+        self.reload.enter(Phase::Replacing);
+        self.replace(now);
+    }
+
+    /// Goes on replacing the workers of the pools that have some of an earlier generation, so many pools at a time. When the last
+    /// one takes no more clients, the reload is over; those that take their time with a request are waited for beside everything
+    /// else.
     pub(super) fn replace(&mut self, now: Duration) {
-        let serving = self.generations.serving();
-        let (pools, groups): (Vec<_>, Vec<_>) =
-            (serving.pool_ids().collect(), serving.group_ids().collect());
-        for pool in &pools {
-            self.replace_in(now, *pool);
+        for _ in 0..self.replacing.len().min(AT_ONCE) {
+            let Some(pool) = self.replacing.pop_front() else {
+                break;
+            };
+            self.replace_in(now, pool);
+            if self.is_served_by_predecessors(now, pool) {
+                self.replacing.push_back(pool);
+            }
         }
-        for group in groups {
+        for group in self.generations.serving().group_ids() {
             self.pump(now, group);
         }
-        if pools
-            .into_iter()
-            .any(|pool| self.is_served_by_predecessors(now, pool))
-        {
+        if self.replacing.is_empty() {
+            self.reloaded(now);
+        } else {
             self.world.arm(Timer::Turnover, now + TICK);
-            return;
         }
-        self.reloaded(now);
     }
 
     /// A worker of an earlier generation has ended: its pool goes on replacing at once.

@@ -1,5 +1,6 @@
 //! A world that writes down what it is asked to do, and a stage on which events are played.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub(super) struct FakeWorld {
     pub(super) memory: Memory,
     /// What workers take of it that have served, in bytes.
     pub(super) sizes: BTreeMap<WorkerId, u64>,
+    /// How often that was asked for.
+    pub(super) measured: Cell<u32>,
     /// What a reload finds; `None` is a configuration that cannot be used.
     pub(super) next: Option<Config>,
     /// The pools that it leaves as they are.
@@ -327,6 +330,7 @@ impl World for FakeWorld {
     }
 
     fn takes(&self, worker: WorkerId) -> Option<u64> {
+        self.measured.update(|times| times + 1);
         self.sizes.get(&worker).copied()
     }
 
@@ -388,6 +392,7 @@ impl Stage {
                 pressure: 0.0,
             },
             sizes: BTreeMap::new(),
+            measured: Cell::new(0),
             next: Some(config.clone()),
             carried: BTreeSet::new(),
             examination: Ok(Examination::Unneeded),

@@ -143,3 +143,24 @@ fn process_max_is_exceeded_by_the_first_worker_of_each_pool_only() {
     assert_eq!((most, stage.alive()), (17 + 2, 17));
     assert!(stage.lines().contains("ready to handle connections"));
 }
+
+#[test]
+fn workers_of_hundreds_of_pools_are_replaced_some_pools_at_a_time() {
+    let mut config = www(1);
+    for number in 1..600 {
+        let mut pool = config.pools[0].clone();
+        pool.name = format!("p{number}").into();
+        config.pools.push(pool);
+    }
+    let mut stage = serving(&config);
+    stage.signal(Signal::USR2);
+    stage.ready(2);
+    stage.settle();
+    stage.calls();
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        stage.pass(Duration::from_millis(10));
+        told.push(stage.calls().matches("drain worker").count());
+    }
+    assert_eq!(told, [256, 256, 88, 0]);
+}

@@ -119,3 +119,28 @@ fn a_reload_keeps_the_size() {
     }
     assert_eq!(stage.alive(), 8);
 }
+
+#[test]
+fn thousands_of_pools_are_measured_in_turns() {
+    let mut config = auto();
+    config.pools[0].pm_memory_reserve = Reserve::Percent(0);
+    for number in 0..200 {
+        let mut other = Pool::new(&format!("p{number}"), &format!("/run/{number}.sock"));
+        other.pm_max_children = 2;
+        config.pools.push(other);
+    }
+    let mut stage = serving(&config);
+    stage.world().sizes = (1..1000).map(|id| (WorkerId(id), MIB)).collect();
+    let look = Duration::from_secs(2);
+    let mut measured = Vec::new();
+    for _ in 0..7 {
+        stage.pass(look);
+        measured.push(stage.world().measured.take());
+    }
+    assert_eq!(measured, [64, 64, 64, 64, 64, 64, 64]);
+    // The pool that decides has its turn again and again, and knows of the others' workers meanwhile.
+    stage.world().sizes = (1..1000).map(|id| (WorkerId(id), 2 * MIB)).collect();
+    pass(&mut stage, 120);
+    let lines = stage.lines();
+    assert!(lines.contains("- 800 MiB of other pools"), "{lines}");
+}
