@@ -4,11 +4,11 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use fpmd_tests::{
     Address, Connection, Daemon, Refusal, Result, Site, SmallDisk, Subject, Under, under,
+    write_program,
 };
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
@@ -237,8 +237,7 @@ fn standard_streams_that_are_closed_keep_fpmd_from_nothing() -> Result {
         "#!/bin/sh\nexec {} \"$@\" <&- >&- 2>&-\n",
         subject.program().display()
     );
-    fs::write(&script, text)?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    write_program(&script, &text)?;
     let subject = subject.called(&script);
     if under()? == Under::Original {
         let file = site.path("fpm.conf");

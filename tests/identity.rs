@@ -1,9 +1,9 @@
 //! Who the processes are and what they inherit: titles, users, environment, limits, directories, files.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 
-use fpmd_tests::{Daemon, Fpm, Process, Result, Site, Subject, Under, under};
+use fpmd_tests::{Daemon, Fpm, Process, Result, Site, Subject, Under, under, write_program};
 use nix::unistd::{Group, Uid, User};
 
 /// What a script prints.
@@ -306,8 +306,7 @@ fn umask_is_the_callers_but_for_sockets() -> Result {
     let script = site.path("fpmd-with-umask");
     let program = Subject::from_environment()?.program();
     let text = format!("#!/bin/sh\numask 027\nexec {} \"$@\"\n", program.display());
-    fs::write(&script, text)?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    write_program(&script, &text)?;
     let fpm = daemon()
         .subject(&Subject::from_environment()?.called(&script))
         .global("pid = {dir}/pid")

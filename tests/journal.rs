@@ -1,13 +1,11 @@
 //! Standard error that is a stream socket, as with journald: each line is a message.
 
-use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use fpmd_tests::{Daemon, Fpm, PATIENCE, Result, Site, Subject, Under, under};
+use fpmd_tests::{Daemon, Fpm, PATIENCE, Result, Site, Subject, Under, under, write_program};
 use nix::sys::signal::Signal;
 
 /// Starts the daemon with one end of a socket pair as its standard error; returns the other end.
@@ -18,8 +16,7 @@ fn start(daemon: Daemon, site: &Site) -> Result<(Fpm, BufReader<UnixStream>)> {
         subject.program().display()
     );
     let program = site.path("php-fpm");
-    fs::write(&program, script)?;
-    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    write_program(&program, &script)?;
     let (journal, stderr) = UnixStream::pair()?;
     journal.set_read_timeout(Some(PATIENCE))?;
     let fpm = daemon

@@ -1,11 +1,10 @@
 //! SIGUSR1: logs that were moved away are opened anew.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use fpmd_tests::{Daemon, Fpm, Gate, Result, Site, Subject, Under, under};
+use fpmd_tests::{Daemon, Fpm, Gate, Result, Site, Subject, Under, under, write_program};
 use nix::sys::signal::Signal;
 
 fn daemon() -> Daemon {
@@ -150,8 +149,7 @@ fn unprivileged(site: &Site) -> Result<Subject> {
         subject.program().display()
     );
     let program = site.path("php-fpm");
-    fs::write(&program, script)?;
-    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    write_program(&program, &script)?;
     Ok(subject.called(&program))
 }
 

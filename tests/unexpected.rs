@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::Context;
 use fpmd_tests::{
-    Daemon, Fpm, Gate, Process, Result, Subject, Under, find_tool, under, wait_until,
+    Daemon, Fpm, Gate, Process, Result, Subject, Under, find_tool, under, wait_until, write_program,
 };
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
@@ -150,15 +150,12 @@ impl Container {
         let folder = tempfile::tempdir()?;
         let subject = Subject::from_environment()?;
         let script = folder.path().join("run");
-        fs::write(
-            &script,
-            format!(
-                "#!/bin/sh\nexec {} --pid --mount-proc --fork --kill-child {} \"$@\"\n",
-                find_tool("unshare", "util-linux")?.display(),
-                subject.program().display()
-            ),
-        )?;
-        fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let text = format!(
+            "#!/bin/sh\nexec {} --pid --mount-proc --fork --kill-child {} \"$@\"\n",
+            find_tool("unshare", "util-linux")?.display(),
+            subject.program().display()
+        );
+        write_program(&script, &text)?;
         let fpm = daemon.clone().subject(&subject.called(&script)).start()?;
         let children =
             fs::read_to_string(format!("/proc/{0}/task/{0}/children", fpm.process().pid()))?;

@@ -1,12 +1,14 @@
 //! Another program on disk: a reload puts it in the place of the running master, which keeps its process id, its sockets and its
 //! workers, or refuses it and says why.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use fpmd_tests::{Daemon, Fpm, Gate, Load, Nginx, Result, Subject, Under, control, under};
+use fpmd_tests::{
+    Daemon, Fpm, Gate, Load, Nginx, Result, Subject, Under, control, copy_program, under,
+    write_program,
+};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -23,11 +25,9 @@ impl Programs {
     fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let program = Subject::from_environment()?.program();
-        for name in ["one", "two"] {
-            fs::copy(program, folder.path().join(name))?;
+        for (name, behind) in [("one", ""), ("two", "2")] {
+            copy_program(program, &folder.path().join(name), behind)?;
         }
-        let two = folder.path().join("two");
-        OpenOptions::new().append(true).open(two)?.write_all(b"2")?;
         let programs = Self { folder };
         programs.put("one")?;
         Ok(programs)
@@ -48,10 +48,7 @@ impl Programs {
     /// Puts a script of the shell there.
     fn put_script(&self, text: &str) -> Result {
         let script = self.folder.path().join("script");
-        // Anew: the last one may still be running.
-        let _ = fs::remove_file(&script);
-        fs::write(&script, text)?;
-        fs::set_permissions(&script, Permissions::from_mode(0o755))?;
+        write_program(&script, text)?;
         self.put("script")
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use tempfile::TempDir;
 
+use crate::executable::write_program;
 use crate::{PATIENCE, Result, Subject};
 
 /// A socket that a daemon finds at `/dev/log`, in a mount namespace of its own. Only root can make one.
@@ -50,8 +51,7 @@ impl Syslog {
             subject.program().display()
         );
         let program = self.folder.path().join("php-fpm");
-        fs::write(&program, script)?;
-        fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+        write_program(&program, &script)?;
         Ok(subject.called(&program))
     }
 
