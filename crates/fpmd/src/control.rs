@@ -18,6 +18,7 @@ mod place;
 mod stack;
 mod status;
 mod table;
+mod top;
 mod watch;
 
 use self::arguments::{Arguments, Command, Form, OnePool, Reload, StatusOptions};
@@ -67,6 +68,7 @@ fn perform(arguments: &Arguments) -> Result<(), Failure> {
         Command::Completions { shell } => print(&generated::completions(*shell)),
         Command::Man { command } => print(&generated::manual(command.as_deref())?),
         Command::Status(options) => status(call, options),
+        Command::Top(options) => top::run(options),
         Command::Reload(options) => reload(&mut call()?, options),
         Command::Reopen(_) => order(&mut call()?, &Request::Reopen),
         Command::Stop(_) => end(call()?, &Request::Stop),

@@ -33,6 +33,12 @@ pub(super) enum Command {
     /// Show how the daemon and its pools are
     #[command(after_help = EXIT_CODES)]
     Status(StatusOptions),
+    /// Show pools and workers on a terminal, as they are now
+    ///
+    /// Rows can be ordered and filtered, and Enter shows what the selected worker's script is doing, down to its calls. `?` tells what
+    /// keys do. Where standard output is no terminal it prints what `fpmd status --workers` does, once.
+    #[command(after_help = EXIT_CODES)]
+    Top(TopOptions),
     /// Put the configuration as it is now to work, and wait until it is
     ///
     /// No request is lost. When the configuration cannot be used or PHP does not start with it, everything goes on as it was, and
@@ -114,6 +120,17 @@ pub(super) struct StatusOptions {
     place: Place,
 }
 
+/// Options of `top`.
+#[derive(Debug, Args)]
+pub(super) struct TopOptions {
+    /// How often to ask the daemon
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(super) interval: u32,
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
 /// Options of `reload`.
 #[derive(Debug, Args)]
 pub(super) struct Reload {
@@ -184,6 +201,7 @@ impl Command {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Command::Status(_) => "status",
+            Command::Top(_) => "top",
             Command::Reload(_) => "reload",
             Command::Reopen(_) => "reopen",
             Command::Stop(_) => "stop",
@@ -202,6 +220,7 @@ impl Command {
         Some(match self {
             Command::Completions { .. } | Command::Man { .. } => return None,
             Command::Status(options) => &options.place,
+            Command::Top(options) => &options.place,
             Command::Reload(options) => &options.place,
             Command::Reopen(place) | Command::Stop(place) | Command::Quit(place) => place,
             Command::Drain(options) | Command::Resume(options) => &options.place,

@@ -49,7 +49,7 @@ pub(super) fn json(status: &Status, one_line: bool) -> String {
     text.expect("numbers and texts under fixed names") + "\n"
 }
 
-fn doing(state: State) -> &'static str {
+pub(super) fn doing(state: State) -> &'static str {
     match state {
         State::Starting => "starting",
         State::Serving => "up",
