@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use fpmd_tests::control::{start, status_when};
-use fpmd_tests::{Daemon, Fpm, Gate, Result};
+use fpmd_tests::{Daemon, Fpm, Gate, Result, Site};
 use serde_json::{Value, json};
 
 /// Waits until a number of the first pool is as expected, and returns what was measured in it. The last request is counted a
@@ -166,5 +166,30 @@ fn counts_go_on_over_reloads_and_reloads_are_counted() -> Result {
     let reloads = &status["measured"]["reload_us"];
     assert_eq!(reloads["count"], 1);
     assert!(reloads["p50"].as_u64() > Some(1_000), "{reloads}");
+    Ok(())
+}
+
+#[test]
+fn lines_that_an_access_log_did_not_take_are_counted() -> Result {
+    let site = Site::new()?;
+    let pipe = Gate::new(&site, "access.log")?;
+    let directives = format!(
+        "access.log = {}\naccess.format = '%{{X}}e'",
+        pipe.path().display()
+    );
+    let Some(fpm) = one_worker(&directives)? else {
+        return Ok(());
+    };
+    // A pipe holds 64 KiB.
+    let request = fpm.request("/t.php").param("X", "x".repeat(999));
+    for _ in 0..100 {
+        fpm.send(&request)?;
+    }
+    pipe.read_until("x")?;
+    fpm.send(&request)?;
+    status_when(&fpm, |status| {
+        let lost = status["pools"][0]["measured"]["access_lines_lost"].as_u64();
+        (Some(20)..Some(50)).contains(&lost)
+    })?;
     Ok(())
 }

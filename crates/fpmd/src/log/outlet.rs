@@ -220,7 +220,9 @@ mod tests {
         );
         taker.room = usize::MAX;
         backlog.flush(&mut |bytes| taker.take(bytes));
-        assert_eq!(backlog.state().waiting, 0);
+        let state = backlog.state();
+        assert_eq!((state.waiting, state.lost), (0, 1));
+        assert_eq!(backlog.state().lost, 0, "that was told");
         assert_eq!(taker.taken, [b"one\n", &long[..], b"last one\n"].concat());
         assert_eq!(backlog.take_lost(), Some(1));
         assert_eq!(backlog.take_lost(), None);
@@ -232,7 +234,9 @@ mod tests {
         for line in ["one", "two"] {
             backlog.write(line.into(), &mut |_| Err(io::ErrorKind::StorageFull.into()));
         }
-        assert_eq!(backlog.give_up().take_lost(), Some(2));
+        let mut next = backlog.give_up();
+        assert_eq!((next.state().lost, next.take_lost()), (2, Some(2)));
+        assert_eq!(backlog.state().lost, 0);
         assert_eq!(backlog.take_lost(), None);
     }
 

@@ -107,9 +107,14 @@ pub(super) struct Model {
 }
 
 impl Sorting {
-    /// Goes on to the column so far to the right, around the edge.
-    fn turn(&mut self, by: usize, columns: usize) {
-        self.column = (self.column + by) % columns;
+    /// Goes by the column to the right from now on, around the edge.
+    fn go_right(&mut self, columns: usize) {
+        self.column = (self.column + 1) % columns;
+    }
+
+    /// Goes by the column to the left from now on, around the edge.
+    fn go_left(&mut self, columns: usize) {
+        self.column = (self.column + columns - 1) % columns;
     }
 
     fn reverse(&mut self) {
@@ -283,11 +288,15 @@ impl Model {
     }
 
     fn press_in_tables(&mut self, key: Key) -> Effect {
+        let columns = match self.focus {
+            Focus::Pools => columns::pools().len(),
+            Focus::Workers => columns::workers().len(),
+        };
         match key {
             Key::Char('/') => self.mode = Mode::Filter,
             Key::Char('?' | 'h') => self.mode = Mode::Help,
-            Key::Char('>') => self.turn(1),
-            Key::Char('<') => self.turn(usize::MAX),
+            Key::Char('>') => self.sorting().go_right(columns),
+            Key::Char('<') => self.sorting().go_left(columns),
             Key::Char('r') => self.sorting().reverse(),
             Key::Char('+') => self.interval = (self.interval + 1).min(INTERVALS.1),
             Key::Char('-') => self.interval = self.interval.saturating_sub(1).max(INTERVALS.0),
@@ -319,15 +328,6 @@ impl Model {
             Focus::Pools => &mut self.pool_sorting,
             Focus::Workers => &mut self.worker_sorting,
         }
-    }
-
-    fn turn(&mut self, by: usize) {
-        let columns = match self.focus {
-            Focus::Pools => columns::pools().len(),
-            Focus::Workers => columns::workers().len(),
-        };
-        let by = if by == 1 { 1 } else { columns - 1 };
-        self.sorting().turn(by, columns);
     }
 
     /// Selects another row.
