@@ -46,6 +46,7 @@ Measures fpmd beside the original php-fpm, both with opcache, and prints medians
 
   --php V            with this PHP (default: 8.2)
   --against PHP_FPM  another original than the one that build-php made
+  --fpmd FPMD        this program, instead of building one
   --quick            fewer and shorter runs: for a look, not for figures
   --json FILE        write every run's figures
   --plot FILE        write a chart (SVG)
@@ -61,6 +62,7 @@ const DISTURBED: f64 = 1.0;
 struct Options {
     php: Wanted,
     against: Option<PathBuf>,
+    fpmd: Option<PathBuf>,
     effort: Effort,
     json: Option<PathBuf>,
     plot: Option<PathBuf>,
@@ -84,7 +86,10 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
     packages::install(sh, &[&packages::FPMD, &packages::BENCH])?;
     let build = Request::plain(options.php).run(sh)?;
     let programs = Both {
-        ours: build_fpmd(sh, &Php::Built(build.clone()), Profile::Release)?,
+        ours: match &options.fpmd {
+            Some(program) => program.clone(),
+            None => build_fpmd(sh, &Php::Built(build.clone()), Profile::Release)?,
+        },
         theirs: match &options.against {
             Some(program) => program.clone(),
             None => build.prefix.join("sbin/php-fpm"),
@@ -172,6 +177,7 @@ impl Options {
         let mut options = Options {
             php: Wanted::Newest(SUPPORTED[0]),
             against: None,
+            fpmd: None,
             effort: Effort::FULL,
             json: None,
             plot: None,
@@ -182,6 +188,7 @@ impl Options {
             match argument {
                 Arg::Long("php") => options.php = arguments.value()?.string()?.parse()?,
                 Arg::Long("against") => options.against = Some(path(arguments.value()?)?),
+                Arg::Long("fpmd") => options.fpmd = Some(path(arguments.value()?)?),
                 Arg::Long("quick") => options.effort = Effort::QUICK,
                 Arg::Long("json") => options.json = Some(path(arguments.value()?)?),
                 Arg::Long("into") => options.into = Some(path(arguments.value()?)?),

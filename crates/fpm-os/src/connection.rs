@@ -1,6 +1,7 @@
-//! Accepted connections: non-blocking, close-on-exec, and written to without SIGPIPE.
+//! Accepted connections: close-on-exec, written to without SIGPIPE, and waited for only by the call that says so.
 //!
-//! Rule: one call here is one system call; a worker's time per request is counted in them.
+//! Rules: one call here is one system call; a worker's time per request is counted in them. The sockets are blocking ones,
+//! because the kernel waits for room cheaper than two calls around poll(2) could; whatever must not wait says that to the kernel.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -10,9 +11,9 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    MsgFlags, Shutdown, SockaddrLike, SockaddrStorage, sendmsg, setsockopt, shutdown, sockopt,
+    MsgFlags, Shutdown, SockaddrLike, SockaddrStorage, recv, recvmsg, sendmsg, setsockopt,
+    shutdown, sockopt,
 };
-use nix::sys::uio::readv;
 
 use crate::tcp_info::tcp_info;
 
@@ -39,7 +40,7 @@ impl Connection {
                 listener.as_fd().as_raw_fd(),
                 address.as_mut_ptr().cast(),
                 &raw mut len,
-                libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+                libc::SOCK_CLOEXEC,
             )
         };
         if socket == -1 {
@@ -55,7 +56,7 @@ impl Connection {
         })
     }
 
-    /// Takes over a connected stream socket that is no accepted one, as one of a pair.
+    /// Takes over a connected, blocking stream socket that is no accepted one, as one of a pair.
     #[must_use]
     pub fn adopt(socket: OwnedFd) -> Connection {
         Connection { socket, peer: None }
@@ -72,7 +73,8 @@ impl Connection {
     /// # Errors
     /// EAGAIN when nothing is there; ECONNRESET, EINTR.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(nix::unistd::read(&self.socket, buffer)?)
+        let socket = self.socket.as_raw_fd();
+        Ok(recv(socket, buffer, MsgFlags::MSG_DONTWAIT)?)
     }
 
     /// Reads what is there into several buffers, in order; 0 means that the client sends no more.
@@ -80,7 +82,8 @@ impl Connection {
     /// # Errors
     /// As [`Connection::read`].
     pub fn read_parts(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        Ok(readv(&self.socket, buffers)?)
+        let socket = self.socket.as_raw_fd();
+        Ok(recvmsg::<()>(socket, buffers, None, MsgFlags::MSG_DONTWAIT)?.bytes)
     }
 
     /// Writes as much of the parts, in order, as there is room for, and returns how many bytes that was.
@@ -89,14 +92,21 @@ impl Connection {
     /// EAGAIN when there is no room; EPIPE or ECONNRESET when the client is gone; EINTR. A signal never comes of
     /// it, whatever a script has done to SIGPIPE.
     pub fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let socket = self.socket.as_raw_fd();
-        Ok(sendmsg::<()>(
-            socket,
-            parts,
-            &[],
-            MsgFlags::MSG_NOSIGNAL,
-            None,
-        )?)
+        self.send(parts, MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// Writes the parts, in order, and waits for room as long as it takes; returns how many bytes that was, which are all
+    /// unless a signal came in between.
+    ///
+    /// # Errors
+    /// As [`Connection::write`], but never EAGAIN.
+    pub fn write_patiently(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send(parts, MsgFlags::empty())
+    }
+
+    fn send(&self, parts: &[IoSlice<'_>], flags: MsgFlags) -> io::Result<usize> {
+        let (socket, flags) = (self.socket.as_raw_fd(), flags | MsgFlags::MSG_NOSIGNAL);
+        Ok(sendmsg::<()>(socket, parts, &[], flags, None)?)
     }
 
     /// Lets small writes leave at once (TCP_NODELAY). Without it the end of an answer waits until the client has
@@ -163,14 +173,13 @@ mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::time::Instant;
 
-    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use nix::fcntl::{FcntlArg, fcntl};
     use nix::sys::socket::getsockopt;
 
     use super::*;
 
     fn unix() -> (Connection, UnixStream) {
         let (ours, client) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
         (Connection::adopt(ours.into()), client)
     }
 
@@ -188,8 +197,6 @@ mod tests {
             fcntl(&connection, FcntlArg::F_GETFD).unwrap(),
             libc::FD_CLOEXEC
         );
-        let flags = OFlag::from_bits_retain(fcntl(&connection, FcntlArg::F_GETFL).unwrap());
-        assert!(flags.contains(OFlag::O_NONBLOCK));
 
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
@@ -261,6 +268,35 @@ mod tests {
         assert!(written < large.len());
         let full = connection.write(&[IoSlice::new(&large)]).unwrap_err();
         assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn patient_writing_waits_for_room_and_notices_when_nobody_makes_any() {
+        let (connection, mut client) = unix();
+        let large = vec![7; 5 << 20];
+        let all = std::thread::scope(|scope| {
+            let reader = scope.spawn(move || {
+                let mut all = vec![0; 5 << 20];
+                client.read_exact(&mut all).map(|()| (client, all))
+            });
+            let written = connection.write_patiently(&[IoSlice::new(&large)]).unwrap();
+            assert_eq!(written, large.len());
+            reader.join().unwrap().unwrap()
+        });
+        assert!(all.1 == large);
+        std::thread::scope(|scope| {
+            let leaver = scope.spawn(move || {
+                let mut client = all.0;
+                client.read_exact(&mut [0; 4096])
+            });
+            let written = connection.write_patiently(&[IoSlice::new(&large)]);
+            assert!(written.is_ok_and(|count| count < large.len()));
+            let gone = connection
+                .write_patiently(&[IoSlice::new(&large)])
+                .unwrap_err();
+            assert_eq!(gone.raw_os_error(), Some(libc::EPIPE));
+            leaver.join().unwrap().unwrap();
+        });
     }
 
     #[test]

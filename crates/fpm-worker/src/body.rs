@@ -154,7 +154,6 @@ mod tests {
         piece: usize,
     ) -> (Client, Protocol, thread::JoinHandle<()>) {
         let (ours, mut theirs) = UnixStream::pair().expect("a socket pair");
-        ours.set_nonblocking(true).expect("fcntl");
         let mut encoder = Encoder::new(RequestId(1));
         encoder
             .begin(Role::Responder, AfterRequest::Close)
@@ -227,7 +226,6 @@ mod tests {
     #[test]
     fn a_silent_client_is_waited_for_only_so_long() {
         let (ours, mut theirs) = UnixStream::pair().expect("a socket pair");
-        ours.set_nonblocking(true).expect("fcntl");
         let mut encoder = Encoder::new(RequestId(1));
         encoder
             .begin(Role::Responder, AfterRequest::Close)

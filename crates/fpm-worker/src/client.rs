@@ -1,4 +1,4 @@
-//! The client's end of a request: a non-blocking socket with the waits that a worker allows itself.
+//! The client's end of a request: a socket with the waits that a worker allows itself.
 //!
 //! Reading is bounded in time wherever the original would wait for ever. Writing is not: how long a client may take for its
 //! answer is `request_terminate_timeout`'s to say.
@@ -211,14 +211,7 @@ impl Write for &Client {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.hurry();
-        loop {
-            match self.socket.write(slices) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    poll::wait(&self.socket, Interest::Writable, None)?;
-                }
-                other => return other,
-            }
-        }
+        self.socket.write_patiently(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -250,7 +243,6 @@ mod tests {
     /// A client as the worker has it, and the other end.
     fn pair(arrival: Arrival) -> (Client, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
         (
             Client::new(Socket::adopt(OwnedFd::from(ours)), arrival),
             theirs,
