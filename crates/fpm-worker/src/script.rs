@@ -68,13 +68,22 @@ pub(crate) trait Files {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     /// The script to run; nothing means "File not found.".
-    pub(crate) script: Option<CString>,
+    script: Option<Text>,
     /// The address that names the script (PHP's `request_uri`): status pages, PHP_SELF and the logs go by it.
-    pub(crate) uri: Option<CString>,
+    uri: Option<Text>,
     /// Whether the variables named a script at all.
     pub(crate) named: Named,
     /// The response code to start with.
     pub(crate) status: u16,
+}
+
+/// Where a text is: usually it is the value of a variable, and need not be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Text {
+    /// The value of the variable of this name.
+    Variable(&'static [u8]),
+    /// It is no variable's.
+    Own(CString),
 }
 
 /// Whether SCRIPT_FILENAME or PATH_TRANSLATED was there.
@@ -84,6 +93,33 @@ pub(crate) enum Named {
     Script,
     /// No: query string, body and authentication are not looked at either.
     Nothing,
+}
+
+impl Target {
+    /// Returns the script to run; `params` are those that were located.
+    pub(crate) fn script<'a>(&'a self, params: &'a Params) -> Option<&'a CStr> {
+        self.script.as_ref()?.of(params)
+    }
+
+    /// Returns the address that names the script; `params` are those that were located.
+    pub(crate) fn uri<'a>(&'a self, params: &'a Params) -> Option<&'a CStr> {
+        self.uri.as_ref()?.of(params)
+    }
+}
+
+impl Text {
+    fn of<'a>(&'a self, params: &'a Params) -> Option<&'a CStr> {
+        match self {
+            Text::Variable(name) => value(params, name),
+            Text::Own(text) => Some(text),
+        }
+    }
+
+    /// The first of two variables that is there.
+    fn first(params: &Params, names: [&'static [u8]; 2]) -> Option<Text> {
+        let name = names.into_iter().find(|name| params.get(name).is_some())?;
+        Some(Text::Variable(name))
+    }
 }
 
 /// Finds the script for `params` and rewrites them as PHP promises.
@@ -105,7 +141,10 @@ pub(crate) fn locate(params: &mut Params, rules: &Rules<'_>, files: &impl Files)
         PathInfo::Fix => path_info::split(params, sender, rules, files),
         PathInfo::Leave => as_sent(params, rules.path_translated),
     };
-    target.script = target.script.filter(|script| !climbs(script.to_bytes()));
+    let script = target.script(params);
+    if script.is_some_and(|script| climbs(script.to_bytes())) {
+        target.script = None;
+    }
     target
 }
 
@@ -132,16 +171,13 @@ pub(crate) fn value<'a>(params: &'a Params, name: &[u8]) -> Option<&'a CStr> {
 
 /// `cgi.fix_pathinfo = 0`: nothing is rewritten and nothing is looked up.
 fn as_sent(params: &Params, path_translated: PathTranslated) -> Target {
-    let script_filename = value(params, b"SCRIPT_FILENAME");
-    let translated = value(params, b"PATH_TRANSLATED");
-    let script = match path_translated {
-        PathTranslated::Use => translated.or(script_filename),
-        PathTranslated::Discard => script_filename.or(translated),
+    let names: [&[u8]; 2] = match path_translated {
+        PathTranslated::Use => [b"PATH_TRANSLATED", b"SCRIPT_FILENAME"],
+        PathTranslated::Discard => [b"SCRIPT_FILENAME", b"PATH_TRANSLATED"],
     };
-    let uri = value(params, b"PATH_INFO").or_else(|| value(params, b"SCRIPT_NAME"));
     Target {
-        script: script.map(CStr::to_owned),
-        uri: uri.map(CStr::to_owned),
+        script: Text::first(params, names),
+        uri: Text::first(params, [b"PATH_INFO", b"SCRIPT_NAME"]),
         named: Named::Script,
         status: 200,
     }

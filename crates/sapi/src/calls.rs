@@ -17,7 +17,7 @@ pub(crate) struct Running<'a> {
     host: &'a mut dyn Host,
     /// Keeps the path of a REQUEST_BODY_FILE that could not be opened alive until the shim has
     /// printed it.
-    unopened_body: CString,
+    unopened_body: Option<CString>,
     /// Keeps what `fpm_get_status()` was told alive while the shim reads it.
     status: ShownStatus,
 }
@@ -27,7 +27,7 @@ impl<'a> Running<'a> {
     pub(crate) fn new(host: &'a mut dyn Host) -> Self {
         Self {
             host,
-            unopened_body: CString::default(),
+            unopened_body: None,
             status: ShownStatus::default(),
         }
     }
@@ -144,11 +144,11 @@ unsafe extern "C" fn read_body(
         BodyRead::Bytes(count) => i64::try_from(count.min(length)).unwrap_or(0),
         BodyRead::End => php_sys::fpmd_body::FPMD_BODY_END.0.into(),
         BodyRead::CannotOpen { path, errno } => {
-            running.unopened_body = path;
+            let path = running.unopened_body.insert(path);
             // SAFETY: the shim passes the address of a structure on its stack.
             unsafe {
                 *failure = php_sys::fpmd_open_failure {
-                    path: running.unopened_body.as_ptr(),
+                    path: path.as_ptr(),
                     error: errno,
                 };
             }

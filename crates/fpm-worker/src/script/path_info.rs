@@ -9,7 +9,7 @@ use bstr::ByteSlice;
 use fcgi_proto::params::Params;
 
 use super::fixups::Sender;
-use super::{Files, Named, ProxiedPathInfo, Rules, Target, value};
+use super::{Files, Named, ProxiedPathInfo, Rules, Target, Text, value};
 
 pub(super) fn split(
     params: &mut Params,
@@ -30,8 +30,8 @@ pub(super) fn split(
             && value(params, b"SCRIPT_FILENAME").is_some();
         if as_sent {
             return Target {
-                script: Some(script.to_owned()),
-                uri: value(params, b"SCRIPT_NAME").map(CStr::to_owned),
+                script: Some(Text::Variable(b"SCRIPT_FILENAME")),
+                uri: Some(Text::Variable(b"SCRIPT_NAME")),
                 named: Named::Script,
                 status: 200,
             };
@@ -281,8 +281,8 @@ impl<'a> Rewrite<'a> {
 
     fn target(&self, status: u16) -> Target {
         Target {
-            script: CString::new(self.script.as_slice()).ok(),
-            uri: value(self.params, b"SCRIPT_NAME").map(CStr::to_owned),
+            script: CString::new(self.script.as_slice()).ok().map(Text::Own),
+            uri: Some(Text::Variable(b"SCRIPT_NAME")),
             named: Named::Script,
             status,
         }

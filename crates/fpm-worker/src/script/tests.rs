@@ -49,7 +49,7 @@ impl Located {
 
     #[track_caller]
     fn runs(self, script: &str) -> Self {
-        let found = self.target.script.as_ref();
+        let found = self.target.script(&self.variables);
         let found = found.map(|found| text(found.to_bytes()));
         assert_eq!(found.as_deref(), Some(script));
         self
@@ -57,7 +57,7 @@ impl Located {
 
     #[track_caller]
     fn runs_nothing(self, status: u16) -> Self {
-        assert_eq!(self.target.script, None);
+        assert_eq!(self.target.script(&self.variables), None);
         assert_eq!(self.target.status, status);
         self
     }
@@ -67,7 +67,7 @@ impl Located {
         let mut found = b"of the request before".to_vec();
         php_self(
             &self.variables,
-            self.target.uri.as_deref(),
+            self.target.uri(&self.variables),
             self.rule,
             &mut found,
         );
@@ -134,7 +134,7 @@ fn nothing_named() {
         .runs_nothing(200)
         .php_self("");
     assert_eq!(located.target.named, Named::Nothing);
-    assert_eq!(located.target.uri, None);
+    assert_eq!(located.target.uri(&located.variables), None);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn missing_script() {
 #[test]
 fn missing_script_without_script_name() {
     let located = run(FIX, &[("SCRIPT_FILENAME", "none")]).runs_nothing(404);
-    assert_eq!(located.target.uri, None);
+    assert_eq!(located.target.uri(&located.variables), None);
     located.lacks(&["SCRIPT_NAME", "SCRIPT_FILENAME"]);
 }
 
@@ -250,7 +250,7 @@ fn backslashes_separate_when_no_slash_is_left() {
     let mut variables = Params::new();
     variables.set(b"SCRIPT_FILENAME", b"x.php\\info");
     let target = locate(&mut variables, &FIX, &Tree(BTreeSet::from(["x.php"])));
-    assert_eq!(target.script.as_deref(), Some(c"x.php"));
+    assert_eq!(target.script(&variables), Some(c"x.php"));
 }
 
 #[test]

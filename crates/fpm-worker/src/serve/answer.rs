@@ -187,7 +187,7 @@ impl Worker {
         let params = &kept.params;
         script::php_self(
             params,
-            target.uri.as_deref(),
+            target.uri(params),
             kept.settings.rules().path_info,
             &mut kept.php_self,
         );
@@ -205,7 +205,7 @@ impl Worker {
             info.method.map(CStr::to_bytes),
             status::page(&self.pool, info.request_uri.map(CStr::to_bytes)),
             arrived.late,
-            target.script.as_ref().map(|script| script.to_bytes()),
+            target.script(params).map(CStr::to_bytes),
             &self.pool.security_limit_extensions,
         );
         if let Reaction::TurnAway(_) = reaction {
@@ -297,8 +297,8 @@ fn request_info<'a>(
         params: pairs,
         method: value(params, b"REQUEST_METHOD"),
         query_string: named(b"QUERY_STRING"),
-        request_uri: target.uri.as_deref(),
-        path_translated: target.script.as_deref(),
+        request_uri: target.uri(params),
+        path_translated: target.script(params),
         content_type: match target.named {
             Named::Script => Some(named(b"CONTENT_TYPE").unwrap_or_default()),
             Named::Nothing => None,

@@ -62,7 +62,7 @@ proptest! {
     ) {
         let given: Vec<_> = given.iter().map(|(name, text)| (*name, text.as_str())).collect();
         let located = run(rules, &given);
-        if let Some(script) = &located.target.script {
+        if let Some(script) = located.target.script(&located.variables) {
             prop_assert!(!script.to_bytes().split(|&byte| byte == b'/').any(|part| part == b".."));
             prop_assert_eq!(located.target.status, 200);
             prop_assert_eq!(located.target.named, Named::Script);
