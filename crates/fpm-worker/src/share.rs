@@ -3,10 +3,15 @@
 //! Original: fcgi_finish_request in main/fastcgi.c, which knows `pm.max_requests` only.
 
 use std::io;
+use std::time::Duration;
 
 use fpm_conf::Pool;
 use fpm_os::own_memory::OwnMemory;
 use fpm_scoreboard::{Departure, PoolBoard};
+
+/// How much processor time may go by between two looks at the memory. Memory has to be zeroed before it can be had, so it cannot
+/// grow by much more than a megabyte in this time; to look costs a twentieth of a short request.
+const UNSEEN: Duration = Duration::from_micros(200);
 
 /// What one worker is to serve.
 #[derive(Debug)]
@@ -15,6 +20,8 @@ pub(crate) struct Share {
     requests: u32,
     /// `pm.max_memory`, and where to look.
     memory: Option<(u64, OwnMemory)>,
+    /// Processor time since the memory was last found to be small enough; more than enough for a worker that never looked.
+    unseen: Duration,
     /// How many workers may end at once.
     most: Option<u32>,
     board: PoolBoard,
@@ -44,6 +51,7 @@ impl Share {
         Ok(Share {
             requests: requests(pool.pm_max_requests, pool.pm_max_requests_jitter, seed),
             memory,
+            unseen: UNSEEN,
             // Nobody could ever end otherwise.
             most: most.map(|most| most.workers(pool.pm_max_children).max(1)),
             board,
@@ -52,9 +60,9 @@ impl Share {
         })
     }
 
-    /// Tells, after a request, whether the worker is to end now that it has served so many.
-    pub(crate) fn is_over(&mut self, served: u32) -> bool {
-        let outgrown = self.is_outgrown();
+    /// Tells, after a request that took so much processor time, whether the worker is to end now that it has served so many.
+    pub(crate) fn is_over(&mut self, served: u32, cpu: Duration) -> bool {
+        let outgrown = self.is_outgrown(cpu);
         if !outgrown && !(1..=served).contains(&self.requests) {
             return false;
         }
@@ -75,11 +83,19 @@ impl Share {
         over
     }
 
-    fn is_outgrown(&self) -> bool {
+    fn is_outgrown(&mut self, cpu: Duration) -> bool {
         let Some((limit, memory)) = &self.memory else {
             return false;
         };
-        memory.used().is_ok_and(|used| used > *limit)
+        self.unseen += cpu;
+        if self.unseen < UNSEEN {
+            return false;
+        }
+        let outgrown = memory.used().is_ok_and(|used| used > *limit);
+        if !outgrown {
+            self.unseen = Duration::ZERO;
+        }
+        outgrown
     }
 }
 
@@ -104,6 +120,10 @@ mod tests {
 
     use super::*;
 
+    /// How long requests take, beside [`UNSEEN`].
+    const SHORT: Duration = Duration::from_micros(20);
+    const LONG: Duration = Duration::from_millis(1);
+
     fn share(pool: &Pool, board: &PoolBoard, slot: u32) -> Share {
         Share::new(pool, board.clone(), slot, 1).unwrap()
     }
@@ -117,7 +137,7 @@ mod tests {
     #[test]
     fn a_worker_without_limits_serves_on() {
         let mut share = share(&Pool::new("www", "9000"), &board(), 0);
-        assert!(!share.is_over(1) && !share.is_over(u32::MAX));
+        assert!(!share.is_over(1, LONG) && !share.is_over(u32::MAX, LONG));
     }
 
     #[test]
@@ -125,12 +145,25 @@ mod tests {
         let mut pool = Pool::new("www", "9000");
         let board = board();
         pool.pm_max_memory = 1 << 40;
-        assert!(!share(&pool, &board, 0).is_over(1));
+        assert!(!share(&pool, &board, 0).is_over(1, LONG));
         assert_eq!(board.totals().counters.outgrown, 0);
         pool.pm_max_memory = 1;
         let mut share = share(&pool, &board, 0);
-        assert!(share.is_over(1) && share.is_over(2));
+        assert!(share.is_over(1, SHORT) && share.is_over(2, SHORT));
         assert_eq!(board.totals().counters.outgrown, 1, "it is one worker");
+    }
+
+    #[test]
+    fn memory_is_looked_at_when_it_can_have_grown() {
+        let mut pool = Pool::new("www", "9000");
+        pool.pm_max_memory = 1 << 40;
+        let mut share = share(&pool, &board(), 0);
+        assert!(!share.is_over(1, SHORT));
+        share.memory.as_mut().unwrap().0 = 1;
+        for served in 2..10 {
+            assert!(!share.is_over(served, SHORT), "nothing can have changed");
+        }
+        assert!(share.is_over(10, LONG));
     }
 
     #[test]
@@ -141,11 +174,11 @@ mod tests {
         pool.pm_max_recycling = Some(Surge::Percent(25));
         let board = board();
         let [mut one, mut two] = [0, 1].map(|slot| share(&pool, &board, slot));
-        assert!(!one.is_over(2));
-        assert!(one.is_over(4));
-        assert!(!two.is_over(4));
+        assert!(!one.is_over(2, LONG));
+        assert!(one.is_over(4, LONG));
+        assert!(!two.is_over(4, LONG));
         board.release(0);
-        assert!(two.is_over(5));
+        assert!(two.is_over(5, LONG));
     }
 
     #[test]

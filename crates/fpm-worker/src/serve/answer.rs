@@ -117,7 +117,7 @@ impl Worker {
             Completion::Finished => {}
             Completion::StartupFailed | Completion::ShutdownFailed => return Then::Fail,
         }
-        let is_spent = self.share.is_over(kept.served);
+        let is_spent = self.share.is_over(kept.served, work.cpu);
         let ends = is_spent || self.watch.course(&self.slot) == Course::Ending;
         match ran.after {
             AfterRequest::Keep => {
