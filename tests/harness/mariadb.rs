@@ -17,6 +17,15 @@ pub struct MariaDb {
     process: Process,
     log: Log,
     site: Site,
+    ending: Ending,
+}
+
+/// What becomes of the log at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It is printed, for the report of a test that fails.
+    Told,
+    Silent,
 }
 
 /// The user that all databases belong to, and its password.
@@ -83,12 +92,20 @@ impl MariaDb {
             process,
             log,
             site,
+            ending: Ending::Told,
         };
         started
             .log
             .wait_for("ready for connections")
             .context("mariadbd does not start")?;
         Ok(started)
+    }
+
+    /// Keeps the server's log to itself at the end.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.ending = Ending::Silent;
+        self
     }
 
     /// The socket that clients connect to.
@@ -109,6 +126,8 @@ impl Drop for MariaDb {
         // Its data is thrown away, so it need not be asked politely.
         let _ = kill(Pid::from_raw(self.process.pid()), Signal::SIGKILL);
         let _ = self.child.wait();
-        println!("--- mariadbd's log:\n{}", self.log.text());
+        if self.ending == Ending::Told {
+            println!("--- mariadbd's log:\n{}", self.log.text());
+        }
     }
 }

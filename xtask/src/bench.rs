@@ -16,7 +16,7 @@ use crate::php::Php;
 use crate::php_version::{SUPPORTED, Wanted};
 use finding::Finding;
 use machine::Machine;
-use side::Both;
+use side::{Both, Family, Program};
 use work::{Bench, Effort};
 
 mod case;
@@ -37,6 +37,7 @@ mod site;
 mod statistics;
 mod strace;
 mod table;
+mod wordpress;
 mod work;
 
 const USAGE: &str = "\
@@ -86,13 +87,19 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
     packages::install(sh, &[&packages::FPMD, &packages::BENCH])?;
     let build = Request::plain(options.php).run(sh)?;
     let programs = Both {
-        ours: match &options.fpmd {
-            Some(program) => program.clone(),
-            None => build_fpmd(sh, &Php::Built(build.clone()), Profile::Release)?,
+        ours: Program {
+            path: match &options.fpmd {
+                Some(program) => program.clone(),
+                None => build_fpmd(sh, &Php::Built(build.clone()), Profile::Release)?,
+            },
+            family: Family::Zygote,
         },
-        theirs: match &options.against {
-            Some(program) => program.clone(),
-            None => build.prefix.join("sbin/php-fpm"),
+        theirs: Program {
+            path: match &options.against {
+                Some(program) => program.clone(),
+                None => build.prefix.join("sbin/php-fpm"),
+            },
+            family: Family::Master,
         },
     };
     let machine = Machine::look(sh, &build, &programs)?;
@@ -107,6 +114,7 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
     let bench = Bench {
         programs,
         opcache: opcache(&build.prefix)?,
+        php: build.prefix.join("bin/php"),
         nginx: packages::nginx_program(sh)?,
         examples: sh.current_dir().join("conf"),
         effort: options.effort,

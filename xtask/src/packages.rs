@@ -81,7 +81,13 @@ pub(crate) const PHPT: Group = Group {
 /// For measurements.
 pub(crate) const BENCH: Group = Group {
     what_for: "the measurements",
-    packages: &["nginx", "strace"],
+    packages: &[
+        "mariadb-client-core",
+        "mariadb-server-core",
+        "nginx",
+        "strace",
+        "wrk",
+    ],
 };
 
 /// Installs the packages of the groups that are not there yet.

@@ -1,6 +1,7 @@
 //! What a case is: some work for both daemons, and what is expected of the comparison.
 
 use super::metric::Metric;
+use super::side::Side;
 
 /// One line of the list.
 pub(super) struct Case {
@@ -18,6 +19,10 @@ pub(super) struct Case {
 pub(super) enum Work {
     /// Serve.
     Serve(Traffic),
+    /// Serve with everything on that the original does not have, beside fpmd with none of it.
+    Overhead(Traffic),
+    /// Serve so many clients of wrk through nginx.
+    Wrk { clients: u32 },
     /// Serve with more workers than clients; which of them had something to do?
     Share { workers: u32, clients: usize },
     /// Start a pool of so many workers.
@@ -58,6 +63,8 @@ pub(super) enum Page {
     Large,
     /// A form with a file of 8 MB.
     Upload,
+    /// WordPress's front page.
+    WordPress,
 }
 
 /// How a request reaches the daemon.
@@ -100,6 +107,16 @@ pub(super) enum Bound {
     RatioTo(f64),
     /// At most so much.
     ValueTo(f64),
+}
+
+impl Case {
+    /// What fpmd is compared with.
+    pub(super) fn rival(&self) -> &'static str {
+        match self.work {
+            Work::Overhead(_) => "fpmd, bare",
+            _ => Side::Theirs.name(),
+        }
+    }
 }
 
 impl Traffic {

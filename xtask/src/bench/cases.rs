@@ -108,6 +108,34 @@ pub(super) const CASES: &[Case] = &[
         targets: &[],
     },
     Case {
+        name: "wrk",
+        about: "a line of text through nginx, 32 clients of wrk",
+        work: Work::Wrk { clients: 32 },
+        targets: &[],
+    },
+    Case {
+        name: "wordpress",
+        about: "WordPress's front page",
+        work: Work::Serve(Traffic::of(Page::WordPress)),
+        targets: &[],
+    },
+    Case {
+        name: "overhead",
+        about: "a line of text, all of fpmd's own features on, beside fpmd with none",
+        work: Work::Overhead(Traffic::of(Page::Hello)),
+        targets: OVERHEAD,
+    },
+    Case {
+        name: "overhead-kept",
+        about: "the same, connections kept",
+        work: Work::Overhead(Traffic {
+            clients: 2,
+            connection: Connection::Kept,
+            ..Traffic::of(Page::Hello)
+        }),
+        targets: OVERHEAD,
+    },
+    Case {
         name: "share",
         about: "20 workers and 4 clients: how many workers are needed?",
         work: Work::Share {
@@ -172,6 +200,11 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
+const OVERHEAD: &[Target] = &[
+    target(Metric::RequestsPerSecond, Bound::RatioFrom(0.98)),
+    target(Metric::CpuPerRequest, Bound::RatioTo(1.02)),
+];
+
 const POOLS: &[Target] = &[
     target(Metric::FirstAnswer, Bound::RatioTo(1.0)),
     target(Metric::ReloadTime, Bound::RatioTo(1.0)),
@@ -201,7 +234,7 @@ pub(super) fn select(names: &[String]) -> anyhow::Result<Vec<&'static Case>> {
 pub(super) fn listing() -> String {
     CASES
         .iter()
-        .map(|case| format!("  {:11} {}\n", case.name, case.about))
+        .map(|case| format!("  {:13} {}\n", case.name, case.about))
         .collect()
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use super::load::{Address, ask};
 use super::procfs::{self, Tree};
-use super::side::{Both, Side};
+use super::side::{Both, Family, Program, Side};
 use super::site::{Pools, Site};
 use crate::daemon::Daemon;
 
@@ -16,6 +16,7 @@ use crate::daemon::Daemon;
 pub(super) struct Fpm {
     daemon: Daemon,
     side: Side,
+    family: Family,
     started: Instant,
     /// Where its pools listen, in order; at least one.
     addresses: Vec<Address>,
@@ -36,7 +37,7 @@ impl Fpm {
     /// # Errors
     /// When it cannot be started.
     pub(super) fn start(
-        programs: &Both<std::path::PathBuf>,
+        programs: &Both<Program>,
         side: Side,
         site: &Site,
         pools: &Pools,
@@ -50,10 +51,12 @@ impl Fpm {
             site.configuration(side).display().to_string(),
         ];
         let started = Instant::now();
-        let daemon = Daemon::start(side.name(), programs.program(side), &arguments, site.root())?;
+        let program = programs.of(side);
+        let daemon = Daemon::start(side.name(), &program.path, &arguments, site.root())?;
         Ok(Fpm {
             daemon,
             side,
+            family: program.family,
             started,
             addresses,
         })
@@ -94,12 +97,11 @@ impl Fpm {
     /// # Errors
     /// When the daemon ends or takes too long.
     pub(super) fn all_workers(&mut self, count: usize) -> anyhow::Result<Duration> {
-        // The original's workers are the master's children, ours the zygote's.
         let forked = |fpm: &Fpm| -> Option<usize> {
             let children = procfs::children(fpm.daemon.pid().as_raw()).ok()?;
-            match fpm.side {
-                Side::Theirs => Some(children.len()),
-                Side::Ours => Some(procfs::children(*children.first()?).ok()?.len()),
+            match fpm.family {
+                Family::Master => Some(children.len()),
+                Family::Zygote => Some(procfs::children(*children.first()?).ok()?.len()),
             }
         };
         let (_, time) = self.wait_for(|fpm| (forked(fpm)? == count).then_some(()))?;

@@ -1,13 +1,12 @@
 //! What the figures were measured on.
 
 use std::fs;
-use std::path::Path;
 use std::thread;
 
 use nix::sys::utsname::uname;
 use xshell::{Shell, cmd};
 
-use super::side::{Both, Side};
+use super::side::{Both, Program, Side};
 use crate::cache::Build;
 
 /// The machine and the programs.
@@ -23,7 +22,7 @@ impl Machine {
     pub(super) fn look(
         sh: &Shell,
         build: &Build,
-        programs: &Both<std::path::PathBuf>,
+        programs: &Both<Program>,
     ) -> anyhow::Result<Machine> {
         let count = thread::available_parallelism()?;
         let model = fs::read_to_string("/proc/cpuinfo")
@@ -36,7 +35,7 @@ impl Machine {
             .read()
             .unwrap_or_default();
         let version = |side: Side| {
-            let program: &Path = programs.program(side);
+            let program = &programs.of(side).path;
             let text = cmd!(sh, "{program} -v").quiet().read().unwrap_or_default();
             text.lines().next().unwrap_or_default().to_owned()
         };

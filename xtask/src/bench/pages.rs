@@ -8,6 +8,10 @@ use fcgi_proto::record::{AfterRequest, RequestId, Role};
 
 use super::case::{Connection, Page};
 use super::load::{Address, Protocol, Question, ask};
+use super::wordpress;
+
+/// What a web server takes for the address of the folder.
+const INDEX: &str = "index.php";
 
 /// Says whether opcache is at work.
 const OPCACHE: &str = "opcache.php";
@@ -53,6 +57,7 @@ impl Page {
             Page::Json => "json.php",
             Page::Large => "large.php",
             Page::Upload => "upload.php",
+            Page::WordPress => INDEX,
         }
     }
 
@@ -66,6 +71,7 @@ impl Page {
             Page::Json => body.starts_with(b"[{\"id\":0,") && body.len() > 15_000,
             Page::Large => body.len() == 1_000_000 && body.ends_with(b"abcde\n"),
             Page::Upload => body == format!("{UPLOAD} form").as_bytes(),
+            Page::WordPress => wordpress::is_front_page(body),
         };
         if !is_right {
             let shown = String::from_utf8_lossy(&body[..body.len().min(500)]);
@@ -129,9 +135,10 @@ fn request(
         Connection::Kept => AfterRequest::Keep,
     };
     let uri = format!("/{script}");
-    let full_uri = match query {
-        "" => uri.clone(),
-        query => format!("{uri}?{query}"),
+    let full_uri = match (script, query) {
+        (INDEX, "") => "/".to_owned(),
+        (_, "") => uri.clone(),
+        (_, query) => format!("{uri}?{query}"),
     };
     let path = folder.join(script).display().to_string();
     let folder = folder.display().to_string();
@@ -210,8 +217,10 @@ mod tests {
             Page::Json,
             Page::Large,
             Page::Upload,
+            Page::WordPress,
         ] {
-            assert!(SCRIPTS.iter().any(|(name, _)| *name == page.script()));
+            let is_there = SCRIPTS.iter().any(|(name, _)| *name == page.script());
+            assert_eq!(is_there, page != Page::WordPress);
             assert!(page.check(b"File not found.\n").is_err());
         }
         assert!(Page::Upload.check(b"8388608 form").is_ok());

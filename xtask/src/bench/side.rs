@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::metric::Metric;
 
@@ -11,6 +11,22 @@ use super::metric::Metric;
 pub(super) enum Side {
     Ours,
     Theirs,
+}
+
+/// A daemon's program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Program {
+    pub(super) path: PathBuf,
+    pub(super) family: Family,
+}
+
+/// Whose children the workers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// The zygote's, as fpmd has it.
+    Zygote,
+    /// The master's, as the original has it.
+    Master,
 }
 
 /// Something for each of the two.
@@ -70,12 +86,6 @@ impl<T> Both<T> {
             Side::Ours => &mut self.ours,
             Side::Theirs => &mut self.theirs,
         }
-    }
-}
-
-impl Both<PathBuf> {
-    pub(super) fn program(&self, side: Side) -> &Path {
-        self.of(side)
     }
 }
 

@@ -24,7 +24,21 @@ pub(super) struct Pools {
     pub(super) listen: Listen,
     /// Directives of every pool. `{name}` is the daemon's.
     pub(super) lines: String,
+    /// Directives of the daemon. `{root}` is the site's folder.
+    pub(super) global: String,
 }
+
+/// Everything that fpmd has beyond the original and that can be switched on: of the daemon, and of a pool.
+const FEATURES: (&str, &str) = (
+    "control.listen = {root}/control
+",
+    "pm.max_memory = 512M
+pm.max_requests = 100000000
+pm.max_requests_jitter = 1000
+request_stack = yes
+request_queue_timeout = 30
+",
+);
 
 /// What kind of socket a pool has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +71,15 @@ impl Pools {
             count: 1,
             listen: Listen::Unix,
             lines: format!("pm = static\npm.max_children = {workers}\n"),
+            global: String::new(),
         }
+    }
+
+    /// The same with everything on that the original does not have.
+    pub(super) fn with_features(mut self) -> Pools {
+        self.global += FEATURES.0;
+        self.lines += FEATURES.1;
+        self
     }
 
     /// So many pools whose workers come when they are needed.
@@ -67,6 +89,7 @@ impl Pools {
             listen: Listen::Unix,
             lines: "pm = ondemand\npm.max_children = 2\npm.process_idle_timeout = 600s\n"
                 .to_owned(),
+            global: String::new(),
         }
     }
 }
@@ -124,6 +147,9 @@ impl Site {
     /// When no port is free.
     pub(super) fn configure(&self, side: Side, pools: &Pools) -> anyhow::Result<Vec<Address>> {
         let mut text = format!("[global]\nerror_log = {}\n", self.log(side).display());
+        text += &pools
+            .global
+            .replace("{root}", &self.root().display().to_string());
         let mut addresses = Vec::new();
         for number in 0..pools.count {
             let address = match pools.listen {

@@ -16,7 +16,7 @@ pub(super) fn block(finding: &Finding) -> String {
         "  {:28}{:>12}{:>12}{:>9}  95 % spread",
         "",
         Side::Ours,
-        Side::Theirs,
+        case.rival(),
         "ratio"
     );
     for row in &finding.rows {

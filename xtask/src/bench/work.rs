@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::case::{Case, Work};
 use super::metric::{Figure, Metric};
-use super::side::{Both, Measured, Side};
+use super::side::{Both, Measured, Program, Side};
 
 mod idle;
 mod memory;
@@ -13,12 +13,16 @@ mod reload;
 mod serve;
 mod share;
 mod start;
+mod wrk;
 
 /// What all cases need.
+#[derive(Clone)]
 pub(super) struct Bench {
-    pub(super) programs: Both<PathBuf>,
+    pub(super) programs: Both<Program>,
     /// opcache's shared object.
     pub(super) opcache: PathBuf,
+    /// The php command line.
+    pub(super) php: PathBuf,
     pub(super) nginx: PathBuf,
     /// The folder with fastcgi.conf.
     pub(super) examples: PathBuf,
@@ -40,8 +44,8 @@ impl Effort {
     /// Enough for a spread of 95 %.
     pub(super) const FULL: Effort = Effort {
         pairs: 7,
-        run: Duration::from_secs(1),
-        watch: Duration::from_secs(10),
+        run: Duration::from_millis(800),
+        watch: Duration::from_secs(6),
     };
 
     /// For a look.
@@ -60,6 +64,15 @@ impl Bench {
     pub(super) fn measure(&self, case: &Case) -> anyhow::Result<Measured> {
         match case.work {
             Work::Serve(traffic) => serve::measure(self, case, &traffic),
+            Work::Overhead(traffic) => {
+                let programs = Both::try_make(|_| anyhow::Ok(self.programs.ours.clone()))?;
+                let bench = Bench {
+                    programs,
+                    ..self.clone()
+                };
+                serve::measure(&bench, case, &traffic)
+            }
+            Work::Wrk { clients } => wrk::measure(self, case, clients),
             Work::Share { workers, clients } => share::measure(self, case, workers, clients),
             Work::Start { workers } => start::measure_workers(self, case, workers),
             Work::Pools { count } => start::measure_pools(self, case, count),
@@ -95,7 +108,7 @@ impl Bench {
                     self.effort.pairs,
                     Side::Ours,
                     last(Side::Ours),
-                    Side::Theirs,
+                    case.rival(),
                     last(Side::Theirs),
                     metric.name()
                 );

@@ -120,7 +120,12 @@ pub(super) const MEMBERS: &[Member] = &[
             "sapi",
         ],
     ),
-    member("xtask", "xtask/", Forbidden, &["fcgi-proto", "fpm-conf"]),
+    member(
+        "xtask",
+        "xtask/",
+        Forbidden,
+        &["fcgi-proto", "fpm-conf", "fpmd-tests"],
+    ),
     member("fpmd-tests", "tests/", Forbidden, &["fcgi-proto"]),
 ];
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::Bench;
-use crate::bench::case::{Beside, Case, Page, Traffic, Way};
+use crate::bench::case::{Beside, Case, Page, Traffic, Way, Work};
 use crate::bench::fpm::Fpm;
 use crate::bench::load::{self, Address, Failures, Plan, Question, Until, ask};
 use crate::bench::metric::Metric;
@@ -17,20 +17,21 @@ use crate::bench::pages;
 use crate::bench::side::{Both, Measured, Side};
 use crate::bench::site::{Listen, Pools, Site};
 use crate::bench::strace;
+use crate::bench::wordpress::WordPress;
 
-/// How many requests are made before anything is measured.
-const WARM_UP: u64 = 300;
-
-/// How many requests strace watches.
-const TRACED: u64 = 400;
+/// How many requests are made before anything is measured, and how many strace watches.
+struct Portions {
+    warm_up: u64,
+    traced: u64,
+}
 
 /// From here on the clients' thread is held to have been in the way.
 const BUSY: f64 = 0.95;
 
 /// One daemon with what is in front of it.
-struct Served {
-    fpm: Fpm,
-    nginx: Option<Nginx>,
+pub(super) struct Served {
+    pub(super) fpm: Fpm,
+    pub(super) nginx: Option<Nginx>,
     question: Question,
 }
 
@@ -40,13 +41,30 @@ struct Served {
 /// When an answer is wrong or missing.
 pub(super) fn measure(bench: &Bench, case: &Case, traffic: &Traffic) -> anyhow::Result<Measured> {
     let site = Site::create(&bench.opcache)?;
-    let mut both = Both::try_make(|side| start(bench, &site, side, traffic))?;
+    let application = match traffic.page {
+        Page::WordPress => Some(WordPress::install(&bench.php)?),
+        _ => None,
+    };
+    let folder = match &application {
+        Some(wordpress) => wordpress.root(),
+        None => site.root().join("www"),
+    };
+    let mut both = Both::try_make(|side| {
+        let pools = match (case.work, side) {
+            (Work::Overhead(_), Side::Ours) => Pools::fixed(traffic.workers).with_features(),
+            _ => Pools::fixed(traffic.workers),
+        };
+        start(bench, &site, side, traffic, pools, &folder)
+    })?;
+    let portions = Portions::of(traffic.page);
     ensure!(
         both.ours.question.body == both.theirs.question.body,
         "the two daemons answer differently"
     );
     for side in Side::BOTH {
-        run(&both.of(side).plan(traffic, Until::Requests(WARM_UP)))?;
+        run(&both
+            .of(side)
+            .plan(traffic, Until::Requests(portions.warm_up)))?;
     }
 
     let mut busiest: f64 = 0.0;
@@ -63,7 +81,7 @@ pub(super) fn measure(bench: &Bench, case: &Case, traffic: &Traffic) -> anyhow::
     }
     for side in Side::BOTH {
         let served = both.of_mut(side);
-        let calls = system_calls(served, traffic)?;
+        let calls = system_calls(served, traffic, portions.traced)?;
         measured.add(side, [(Metric::SystemCalls, calls)]);
     }
     both.ours.stop()?;
@@ -71,8 +89,18 @@ pub(super) fn measure(bench: &Bench, case: &Case, traffic: &Traffic) -> anyhow::
     Ok(measured)
 }
 
-fn start(bench: &Bench, site: &Site, side: Side, traffic: &Traffic) -> anyhow::Result<Served> {
-    let mut pools = Pools::fixed(traffic.workers);
+/// Starts a daemon and what is in front of it, and makes sure that it answers what it should; scripts are in `folder`.
+///
+/// # Errors
+/// When it does not start or answers something else.
+pub(super) fn start(
+    bench: &Bench,
+    site: &Site,
+    side: Side,
+    traffic: &Traffic,
+    mut pools: Pools,
+    folder: &Path,
+) -> anyhow::Result<Served> {
     if traffic.way == Way::Tcp {
         pools.listen = Listen::Tcp;
     }
@@ -81,9 +109,7 @@ fn start(bench: &Bench, site: &Site, side: Side, traffic: &Traffic) -> anyhow::R
         pools.lines += &format!("access.log = {root}/log/{{name}}.access.log\n");
     }
     let mut fpm = Fpm::start(&bench.programs, side, site, &pools)?;
-    let mut question = traffic
-        .page
-        .question(&site.root().join("www"), traffic.connection);
+    let mut question = traffic.page.question(folder, traffic.connection);
     let (body, _) = fpm.first_answer(0, &question.bytes)?;
     traffic.page.check(&body).with_context(|| side.name())?;
     question.body = body;
@@ -131,9 +157,9 @@ fn one_run(
     Ok((figures, run.busy))
 }
 
-fn system_calls(served: &Served, traffic: &Traffic) -> anyhow::Result<f64> {
+fn system_calls(served: &Served, traffic: &Traffic, traced: u64) -> anyhow::Result<f64> {
     let workers = served.fpm.tree()?.workers;
-    let plan = served.plan(traffic, Until::Requests(TRACED));
+    let plan = served.plan(traffic, Until::Requests(traced));
     let mut requests = 0;
     let calls = strace::count(&workers, || {
         requests = run(&plan)?.requests;
@@ -173,6 +199,17 @@ fn polling<T>(
     })
 }
 
+impl Portions {
+    fn of(page: Page) -> Portions {
+        let (warm_up, traced) = match page {
+            // These take milliseconds, and many times that when they are traced.
+            Page::Upload | Page::WordPress => (40, 20),
+            Page::Hello | Page::LoggedHello | Page::Json | Page::Large => (300, 400),
+        };
+        Portions { warm_up, traced }
+    }
+}
+
 impl Served {
     fn plan<'a>(&'a self, traffic: &Traffic, until: Until) -> Plan<'a> {
         Plan {
@@ -187,7 +224,11 @@ impl Served {
         }
     }
 
-    fn stop(self) -> anyhow::Result<()> {
+    /// Ends both.
+    ///
+    /// # Errors
+    /// When one does not end.
+    pub(super) fn stop(self) -> anyhow::Result<()> {
         if let Some(nginx) = self.nginx {
             nginx.stop()?;
         }
