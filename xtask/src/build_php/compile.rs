@@ -15,6 +15,11 @@ use super::log::{Progress, run_logged};
 use super::source::Source;
 use crate::cache::{Cache, Stamp};
 
+/// PHP's functions and globals are libphp's own. Unless the linker is told so, each call and each look at a global variable goes
+/// through a table, in case another library replaces them: that costs a script a tenth of its time, and a start 3,000 searches
+/// for names. (The original has PHP in its executable, where the question does not arise.)
+const BINDING: &str = "-Wl,-Bsymbolic";
+
 /// Builds the source into its prefix in the cache.
 ///
 /// # Errors
@@ -49,7 +54,8 @@ pub(super) fn compile(
 
     let mut progress = Progress::new(format!("PHP {version}"), count_compilations(&tree)?);
     let mut make = step(Path::new("make"), &tree);
-    make.arg(format!("--jobs={jobs}"));
+    // PHP's configure has no use for it, its Makefiles take it from the environment.
+    make.arg(format!("--jobs={jobs}")).env("LDFLAGS", BINDING);
     run_logged(make, &tree.join("make.log"), |line| {
         if is_compilation(line) {
             progress.step();
