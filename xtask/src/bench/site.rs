@@ -36,6 +36,7 @@ const FEATURES: (&str, &str) = (
 pm.max_requests = 100000000
 pm.max_requests_jitter = 1000
 request_stack = yes
+request_soft_timeout = 20s
 request_queue_timeout = 30
 ",
 );
