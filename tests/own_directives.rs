@@ -50,6 +50,7 @@ fn example_configuration_is_valid_and_shows_none_of_them() -> Result {
         "pm.max_memory",
         "pm.max_recycling",
         "request_soft_timeout",
+        "pm.crash_budget",
     ] {
         assert!(!said.contains(name), "{said}");
     }
@@ -86,6 +87,7 @@ fn each_of_them_is_accepted_by_fpmd_alone() -> Result {
         (";pm.max_memory = 256M", "pm.max_memory = 268435456"),
         (";pm.max_recycling = 25%", "pm.max_recycling = 25%"),
         (";request_soft_timeout = 20s", "request_soft_timeout = 20s"),
+        (";pm.crash_budget = 5/1m", "pm.crash_budget = 5/60s"),
     ] {
         let site = Site::new()?;
         let set = &line[1..];

@@ -11,7 +11,7 @@ use crate::draft::{DraftGlobal, DraftPool};
 use crate::options::Feature;
 use crate::own;
 use crate::value::{self, Reason};
-use crate::{AutoChildren, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans};
+use crate::{AutoChildren, CrashBudget, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans};
 
 /// A row of the table, for a section of type `S`.
 pub(crate) struct Directive<S> {
@@ -39,6 +39,7 @@ pub(crate) enum Field<S> {
     /// [`value::boolean`], of a directive that php-fpm does not have.
     OwnBoolean(fn(&mut S) -> &mut Option<bool>),
     Surge(fn(&mut S) -> &mut Option<Surge>),
+    CrashBudget(fn(&mut S) -> &mut Option<CrashBudget>),
     /// A number, or [`AutoChildren`].
     Children(fn(&mut S) -> (&mut i32, &mut Option<AutoChildren>)),
     Reserve(fn(&mut S) -> &mut Option<Reserve>),
@@ -83,6 +84,7 @@ impl<S> Directive<S> {
             Field::OwnBoolean(field) => *field(section) = Some(value::boolean(text)?),
             Field::Requests(field) => *field(section) = Some(own::requests(text)?),
             Field::Bytes(field) => *field(section) = Some(own::bytes(text)?),
+            Field::CrashBudget(field) => *field(section) = Some(CrashBudget::parse(text)?),
             Field::Surge(field) => *field(section) = Some(Surge::parse(text)?),
             Field::Children(field) => {
                 let auto = AutoChildren::parse(text)?;
@@ -285,5 +287,10 @@ pub(crate) const POOL: &[Directive<DraftPool>] = &[
     Directive::new(
         "request_soft_timeout",
         Field::OwnTime(|s| &mut s.request_soft_timeout),
+    ),
+    // php-fpm does not have this.
+    Directive::new(
+        "pm.crash_budget",
+        Field::CrashBudget(|s| &mut s.pm_crash_budget),
     ),
 ];

@@ -7,7 +7,7 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::{AutoChildren, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans};
+use crate::{AutoChildren, CrashBudget, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans};
 
 /// Stands for a `process.priority` that was not set.
 pub(crate) const NO_PRIORITY: i32 = 64;
@@ -162,6 +162,7 @@ pub(crate) struct DraftPool {
     pub(crate) pm_max_memory: Option<u64>,
     pub(crate) pm_max_recycling: Option<Surge>,
     pub(crate) request_soft_timeout: Option<i32>,
+    pub(crate) pm_crash_budget: Option<CrashBudget>,
 }
 
 impl DraftPool {
@@ -223,6 +224,7 @@ impl DraftPool {
             pm_max_memory: None,
             pm_max_recycling: None,
             request_soft_timeout: None,
+            pm_crash_budget: None,
         }
     }
 }

@@ -201,6 +201,9 @@ fn pool(section: &DraftPool, options: &LoadOptions, lines: &mut Lines<'_>) {
     if let Some(timeout) = section.request_soft_timeout {
         lines.seconds("request_soft_timeout", timeout);
     }
+    if let Some(budget) = section.pm_crash_budget {
+        lines.show("pm.crash_budget", budget.shown());
+    }
     lines.line(" ");
 }
 

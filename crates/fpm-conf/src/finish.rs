@@ -122,6 +122,7 @@ fn pool(draft: DraftPool) -> Pool {
         pm_max_memory: draft.pm_max_memory.unwrap_or_default(),
         pm_max_recycling: draft.pm_max_recycling,
         request_soft_timeout: count(draft.request_soft_timeout.unwrap_or_default()),
+        pm_crash_budget: draft.pm_crash_budget,
     }
 }
 

@@ -57,7 +57,7 @@ pub use level::LogLevel;
 pub use listen::ListenAddress;
 pub use load::{Loaded, control_listen, load};
 pub use options::{Background, BuildFolders, Feature, LoadOptions, Purpose, Starter, Surroundings};
-pub use own::{LogFormat, Surge, TermMeans};
+pub use own::{CrashBudget, LogFormat, Surge, TermMeans};
 pub use php_version::PhpVersion;
 pub use pool::{Pm, Pool, PoolIndex};
 pub use report::{Message, OpenLog, Report};

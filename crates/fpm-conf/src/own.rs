@@ -8,7 +8,7 @@ use std::str::FromStr;
 use bstr::{BStr, ByteSlice};
 use serde::{Deserialize, Serialize};
 
-use crate::value::Reason;
+use crate::value::{self, Reason};
 
 /// A part of a pool's workers. `reload.surge`: how many there may be beyond `pm.max_children` while a reload replaces them;
 /// `pm.max_recycling`: how many may end at once.
@@ -75,6 +75,38 @@ pub(crate) fn bytes(value: &BStr) -> Result<u64, Reason> {
     digits::<u64>(number)
         .and_then(|number| number.checked_mul(unit))
         .ok_or("must be a number of bytes, with K, M or G if that is meant")
+}
+
+/// `pm.crash_budget`: how many workers of a pool may crash in which time until it gets no new ones for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrashBudget {
+    /// So many workers.
+    pub crashes: u32,
+    /// In so many seconds, never 0.
+    pub seconds: u32,
+}
+
+impl CrashBudget {
+    /// Reads `5/1m`.
+    pub(crate) fn parse(value: &BStr) -> Result<Self, Reason> {
+        let reason = "must be a number of workers and a time, such as 5/1m";
+        let (crashes, time) = value.split_once_str("/").ok_or(reason)?;
+        let seconds = value::time(time.as_bstr()).map_err(|_| reason)?;
+        // What reads times looks at their last character only.
+        let (_, number) = time.split_last().ok_or(reason)?;
+        if !number.iter().all(u8::is_ascii_digit) {
+            return Err(reason);
+        }
+        match (digits(crashes), u32::try_from(seconds)) {
+            (Some(crashes), Ok(seconds @ 1..)) => Ok(Self { crashes, seconds }),
+            _ => Err(reason),
+        }
+    }
+
+    /// Returns the value as the `-tt` dump shows it.
+    pub(crate) fn shown(self) -> String {
+        format!("{}/{}s", self.crashes, self.seconds)
+    }
 }
 
 /// `shutdown_on_term`: what SIGTERM means to the master.
@@ -166,6 +198,27 @@ mod tests {
             ("4294967296", invalid),
         ] {
             assert_eq!(Surge::parse(text.into()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_crash_budget_is_a_number_in_a_time() {
+        let invalid = Err("must be a number of workers and a time, such as 5/1m");
+        for (text, expected) in [
+            ("5/1m", Ok((5, 60))),
+            ("0/30", Ok((0, 30))),
+            ("5", invalid),
+            ("5/", invalid),
+            ("/1m", invalid),
+            ("5/0s", invalid),
+            ("5/-1s", invalid),
+            ("-5/1m", invalid),
+            ("5 / 1m", invalid),
+            ("5/1m/2", invalid),
+        ] {
+            let budget = CrashBudget::parse(text.into());
+            let budget = budget.map(|budget| (budget.crashes, budget.seconds));
+            assert_eq!(budget, expected, "{text}");
         }
     }
 

@@ -8,7 +8,7 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::{AutoChildren, ListenAddress, Reserve, Surge};
+use crate::{AutoChildren, CrashBudget, ListenAddress, Reserve, Surge};
 
 /// Holds one pool. Paths have their prefix already; an option that the file leaves empty is `None` unless noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +128,8 @@ pub struct Pool {
     pub pm_max_recycling: Option<Surge>,
     /// `request_soft_timeout`, in seconds: scripts running longer get PHP's own time-out error. Default 0: off.
     pub request_soft_timeout: u32,
+    /// `pm.crash_budget`: so many workers may crash in such a time; beyond that the next ones are a while in coming. Default: any.
+    pub pm_crash_budget: Option<CrashBudget>,
 }
 
 impl Pool {
@@ -191,6 +193,7 @@ impl Pool {
             pm_max_memory: 0,
             pm_max_recycling: None,
             request_soft_timeout: 0,
+            pm_crash_budget: None,
         }
     }
 

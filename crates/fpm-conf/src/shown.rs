@@ -5,7 +5,7 @@
 use bstr::{BString, ByteSlice};
 
 use crate::global::ErrorLog;
-use crate::{Global, Pool, Surge};
+use crate::{CrashBudget, Global, Pool, Surge};
 
 /// One directive of a section, or one entry of a directive that is a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +156,9 @@ const POOL: &[Row<Pool>] = &[
     ("pm.max_memory", |s| Some(s.pm_max_memory.to_string())),
     ("pm.max_recycling", |s| s.pm_max_recycling.map(Surge::shown)),
     ("request_soft_timeout", |s| seconds(s.request_soft_timeout)),
+    ("pm.crash_budget", |s| {
+        s.pm_crash_budget.map(CrashBudget::shown)
+    }),
 ];
 
 const LISTS: &[ListRow] = &[

@@ -90,6 +90,10 @@ pub struct PoolStatus {
     pub generation: u64,
     /// Whether it was drained, and not resumed.
     pub drained: bool,
+    /// Whether it gets no new workers for a while because too many have crashed (`pm.crash_budget`).
+    pub resting: bool,
+    /// How often that has happened.
+    pub rests: u64,
     /// When it was started first.
     pub started_at: u64,
     /// Connections that wait in its socket's queue.

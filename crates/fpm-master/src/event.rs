@@ -61,6 +61,8 @@ pub(crate) enum Timer {
     Escalate,
     /// The pool's workers died at start: try one again, or trust the one that was tried.
     Revive(PoolId),
+    /// The pool's workers have crashed too often: look whether it has rested enough.
+    Rest(PoolId),
     /// Forking failed: try again.
     Fork(GroupId),
     /// The group's zygote died or did not start: start another one.

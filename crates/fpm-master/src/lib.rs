@@ -13,6 +13,7 @@ mod acl;
 mod backoff;
 mod capture;
 mod control;
+mod crash_budget;
 mod departure;
 mod descriptors;
 mod emergency;

@@ -28,6 +28,7 @@ use crate::systemd::Reports;
 use crate::world::World;
 
 mod carrying;
+mod crash_budgets;
 mod demand;
 mod ends;
 mod maintenance;
@@ -204,6 +205,7 @@ impl<W: World> Master<W> {
             Timer::Size => self.size_pools(now),
             Timer::Escalate => self.escalate(now),
             Timer::Revive(pool) => self.revive(now, pool),
+            Timer::Rest(pool) => self.end_rest(now, pool),
             Timer::Fork(group) => self.fork_again(now, group),
             Timer::Restart(group) => self.start_zygote(now, group),
             Timer::Overdue(zygote) => self.on_overdue(zygote),

@@ -9,6 +9,7 @@ use fpm_conf::{Global, Pool, PoolIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
+use crate::crash_budget::Account;
 use crate::group::GroupId;
 use crate::pm::{Looks, ProcessManager};
 use crate::sizing::{Footprint, Sizer};
@@ -59,6 +60,8 @@ pub(crate) struct PoolAtWork {
     pub(crate) footprint: Footprint,
     /// Workers that take no client any more, have been replaced and are about to end.
     pub(crate) spent: u32,
+    /// What its workers may crash.
+    pub(crate) account: Option<Account>,
     /// Whether it is to have no workers for the time being.
     pub(crate) service: Service,
     max_children: u32,
@@ -79,6 +82,8 @@ pub(crate) enum Service {
     Open,
     /// It was drained: who comes waits in the queue of its socket.
     Drained,
+    /// Its workers have crashed too often: those that it has serve on, and it gets no new ones.
+    Resting,
 }
 
 /// Births of a pool after a worker died before it could serve: one at a time, further and further apart.
@@ -116,6 +121,7 @@ impl PoolAtWork {
             },
             footprint: Footprint::default(),
             spent: 0,
+            account: Account::new(pool.pm_crash_budget),
             service: Service::Open,
             max_children: pool.pm_max_children,
             ordered: false,

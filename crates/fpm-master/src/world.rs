@@ -122,6 +122,9 @@ pub(crate) trait World {
     /// Counts a request of a pool that took longer than `request_terminate_timeout`.
     fn count_timed_out_request(&mut self, pool: PoolId);
 
+    /// Counts that a pool gets no new workers for a while.
+    fn count_rest(&mut self, pool: PoolId);
+
     /// Counts a slow request of a pool and writes to the pool's slow log what it was doing.
     ///
     /// # Errors

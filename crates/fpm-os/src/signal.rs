@@ -83,6 +83,18 @@ impl Signal {
     pub const SEGV: Signal = Signal(libc::SIGSEGV);
     /// Bus error; counts for `emergency_restart_threshold`.
     pub const BUS: Signal = Signal(libc::SIGBUS);
+    /// The process gave itself up.
+    pub const ABRT: Signal = Signal(libc::SIGABRT);
+    /// What it executed is no instruction.
+    pub const ILL: Signal = Signal(libc::SIGILL);
+    /// Impossible arithmetic.
+    pub const FPE: Signal = Signal(libc::SIGFPE);
+    /// A system call that it may not make.
+    pub const SYS: Signal = Signal(libc::SIGSYS);
+    /// A trap that nobody set.
+    pub const TRAP: Signal = Signal(libc::SIGTRAP);
+    /// Its processor time is used up (RLIMIT_CPU).
+    pub const XCPU: Signal = Signal(libc::SIGXCPU);
 
     /// Takes a signal by its number; `None` when the kernel has no such signal.
     #[must_use]

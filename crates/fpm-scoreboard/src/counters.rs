@@ -27,6 +27,8 @@ pub struct Counters {
     pub outgrown: u64,
     /// Requests whose scripts got PHP's time-out error because of `request_soft_timeout`.
     pub soft_timed_out: u64,
+    /// How often the pool got no new workers for a while because too many had crashed.
+    pub rests: u64,
     /// Most connections that waited at once.
     pub max_listen_queue: u64,
     /// Highest memory peak of a request, in bytes.
@@ -47,6 +49,7 @@ impl Counters {
             timed_out: since(self.timed_out, before.timed_out),
             outgrown: since(self.outgrown, before.outgrown),
             soft_timed_out: since(self.soft_timed_out, before.soft_timed_out),
+            rests: since(self.rests, before.rests),
             ..*self
         }
     }
@@ -61,6 +64,7 @@ impl Counters {
         self.timed_out += counted.timed_out;
         self.outgrown += counted.outgrown;
         self.soft_timed_out += counted.soft_timed_out;
+        self.rests += counted.rests;
         self.max_active = self.max_active.max(counted.max_active);
         self.max_listen_queue = self.max_listen_queue.max(counted.max_listen_queue);
         self.memory_peak = self.memory_peak.max(counted.memory_peak);

@@ -7,7 +7,7 @@
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub const VERSION: u64 = 0x6670_6d64_0000_0009;
+pub const VERSION: u64 = 0x6670_6d64_0000_000a;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {
@@ -48,6 +48,8 @@ pub(crate) mod header {
     pub(crate) const OUTGROWN: usize = 16;
     /// Requests whose scripts got a time-out error because of `request_soft_timeout`. Written by workers.
     pub(crate) const SOFT_TIMED_OUT: usize = 17;
+    /// How often the pool got no new workers for a while because of `pm.crash_budget`.
+    pub(crate) const RESTS: usize = 18;
     /// Length of the header.
     pub(crate) const LEN: usize = 24;
 }

@@ -70,6 +70,7 @@ impl PoolBoard {
             (header::TIMED_OUT, counters.timed_out),
             (header::OUTGROWN, counters.outgrown),
             (header::SOFT_TIMED_OUT, counters.soft_timed_out),
+            (header::RESTS, counters.rests),
             (header::MAX_LISTEN_QUEUE, counters.max_listen_queue),
             (header::MEMORY_PEAK, counters.memory_peak),
         ] {
@@ -206,6 +207,7 @@ impl PoolBoard {
                 timed_out: header(header::TIMED_OUT),
                 outgrown: header(header::OUTGROWN),
                 soft_timed_out: header(header::SOFT_TIMED_OUT),
+                rests: header(header::RESTS),
                 max_listen_queue: header(header::MAX_LISTEN_QUEUE),
             },
             listen_queue: ListenQueue {
@@ -231,6 +233,7 @@ impl PoolBoard {
             (header::TIMED_OUT, counted.timed_out),
             (header::OUTGROWN, counted.outgrown),
             (header::SOFT_TIMED_OUT, counted.soft_timed_out),
+            (header::RESTS, counted.rests),
         ] {
             self.header(word).fetch_add(count, Relaxed);
         }
@@ -295,6 +298,11 @@ impl PoolBoard {
     /// Counts a request that took longer than `request_slowlog_timeout`. For the master.
     pub fn count_slow_request(&self) {
         self.header(header::SLOW_REQUESTS).fetch_add(1, Relaxed);
+    }
+
+    /// Counts that the pool gets no new workers for a while (`pm.crash_budget`). For the master.
+    pub fn count_rest(&self) {
+        self.header(header::RESTS).fetch_add(1, Relaxed);
     }
 
     /// Counts a request whose script gets a time-out error (`request_soft_timeout`). For the worker.

@@ -66,6 +66,7 @@ impl<P: Program> Live<P> {
             requests: counters.accepted,
             slow_requests: counters.slow_requests,
             soft_timed_out: counters.soft_timed_out,
+            rests: counters.rests,
             abandoned: counters.abandoned,
             overdue: counters.overdue,
             timed_out: counters.timed_out,

@@ -236,6 +236,12 @@ impl<P: Program> World for Live<P> {
         }
     }
 
+    fn count_rest(&mut self, pool: PoolId) {
+        if let Some(board) = board(&self.generations, pool) {
+            board.count_rest();
+        }
+    }
+
     fn log_slow_request(
         &mut self,
         pool: PoolId,

@@ -49,6 +49,7 @@ impl<W: World> Master<W> {
             self.world.arm(Timer::Revive(to), now + delay);
         }
         *self.generations.pool_mut(to) = pool;
+        self.carry_rest(now, to);
 
         let queue = &mut self.generations.group_mut(group_before).queue;
         let (queued, others): (Vec<_>, Vec<_>) =

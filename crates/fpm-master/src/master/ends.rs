@@ -63,6 +63,7 @@ impl<W: World> Master<W> {
             return;
         }
         self.note_crash(now, worker.pool.generation, status);
+        self.account_for(now, (id, &worker), status);
         let room = self.generations.pool(worker.pool).room() > 0;
         let standing = self.generations.get(worker.pool.generation).standing;
         let end = End {

@@ -48,8 +48,8 @@ impl<W: World> Master<W> {
         }
         for pool in self.generations.serving().pool_ids() {
             let at_work = self.generations.pool(pool);
-            let drained = at_work.service == Service::Drained;
-            if drained || !at_work.manager.wants_ticks(at_work.workers().count()) {
+            let closed = at_work.service != Service::Open;
+            if closed || !at_work.manager.wants_ticks(at_work.workers().count()) {
                 continue;
             }
             let census = self.census(pool, now);

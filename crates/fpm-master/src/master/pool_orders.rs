@@ -92,17 +92,23 @@ impl<W: World> Master<W> {
     pub(super) fn resume_pool(&mut self, now: Duration, pool: PoolId) -> Answer {
         let at_work = self.generations.pool_mut(pool);
         at_work.service = Service::Open;
-        let (name, group) = (at_work.name.clone(), at_work.group);
+        let name = at_work.name.clone();
         for caller in self.orders.drain_over(name.as_ref()) {
             self.world.answer(caller, &Answer::Failed(Failure::Resumed));
         }
+        self.reopen(now, pool);
+        Answer::Done
+    }
+
+    /// A pool may have new workers again: it gets those that it is to have.
+    pub(super) fn reopen(&mut self, now: Duration, pool: PoolId) {
+        let group = self.generations.pool(pool).group;
         self.fill(now, pool);
         self.pump(now, group);
         if self.generations.pool(pool).manager.wants_connections() {
             self.on_connection(now, pool);
         }
         self.schedule_maintenance(now);
-        Answer::Done
     }
 
     /// A worker that was to have no successor has left. A static pool that has been resumed meanwhile, or may have more workers

@@ -52,6 +52,7 @@ impl<W: World> Master<W> {
             None => Sizing::Fixed,
         };
         status.drained = own.service == Service::Drained;
+        status.resting = own.service == Service::Resting;
         status.starting = u64::from(own.queued + own.births.missing);
         let namesakes = self.generations.predecessors(pool);
         for id in std::iter::once(own)

@@ -12,6 +12,7 @@ use fpm_os::wait::ExitStatus;
 
 mod births;
 mod counts;
+mod crash_budgets;
 mod demand;
 mod emergency;
 mod fake;

@@ -27,6 +27,13 @@ pub(super) struct Looks {
     struck: BTreeMap<WorkerId, Struck>,
 }
 
+impl Looks {
+    /// Tells whether something was done to the worker because its request took too long.
+    pub(super) fn has_struck(&self, id: WorkerId) -> bool {
+        self.struck.contains_key(&id)
+    }
+}
+
 impl<W: World> Master<W> {
     /// A worker of this pool may begin with a request from now on.
     pub(super) fn limit_time(&mut self, now: Duration, pool: PoolId) {

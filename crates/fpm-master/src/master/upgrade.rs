@@ -13,7 +13,7 @@ use super::{Master, Progress};
 use crate::event::{CallerId, Timer};
 use crate::generation::{Generation, Standing, Zygote};
 use crate::generations::Generations;
-use crate::pool::PoolAtWork;
+use crate::pool::{PoolAtWork, Service};
 use crate::reload::Phase;
 use crate::roster::{Leaving, Reason, Roster, Worker};
 use crate::state::{Measure, State};
@@ -201,7 +201,7 @@ fn known(generation: &Generation) -> KnownGeneration {
         escalation: generation.escalation,
         zygotes: zygotes.collect(),
         missing: generation.pools.iter().map(missing).collect(),
-        services: generation.pools.iter().map(|pool| pool.service).collect(),
+        services: generation.pools.iter().map(lasting).collect(),
         sizes: generation.pools.iter().map(PoolAtWork::size).collect(),
     }
 }
@@ -233,4 +233,12 @@ fn recalled(known: &KnownGeneration, config: &Config) -> Generation {
         });
     }
     generation
+}
+
+/// Returns what of a pool's service outlives the program: a rest does not, for a reload follows.
+fn lasting(pool: &PoolAtWork) -> Service {
+    match pool.service {
+        Service::Open | Service::Resting => Service::Open,
+        Service::Drained => Service::Drained,
+    }
 }

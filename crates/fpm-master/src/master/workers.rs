@@ -31,7 +31,7 @@ impl<W: World> Master<W> {
     pub(super) fn want(&mut self, now: Duration, pool: PoolId, reason: Reason, count: u32) {
         let room = self.room(now, pool);
         let at_work = self.generations.pool_mut(pool);
-        if at_work.service == Service::Drained {
+        if at_work.service != Service::Open {
             return;
         }
         let wanted = count.min(at_work.room());

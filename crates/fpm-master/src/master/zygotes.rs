@@ -15,7 +15,7 @@ use crate::event::{Timer, ZygoteId};
 use crate::generation::{Phase, Standing, Zygote};
 use crate::group::GroupId;
 use crate::obituary::{Ending, Lifetime};
-use crate::pool::PoolId;
+use crate::pool::{PoolId, Service};
 use crate::roster::{Leaving, Reason};
 use crate::state::State;
 use crate::world::{Count, Fate, World};
@@ -286,7 +286,8 @@ impl<W: World> Master<W> {
             .zygote
             .is_some_and(|zygote| zygote.is_ready());
         let serves = pool.generation == self.generations.serving().number;
-        if !ready || !serves || self.state != State::Normal {
+        let rests = at_work.service == Service::Resting;
+        if !ready || !serves || rests || self.state != State::Normal {
             return;
         }
         let orphans = at_work.workers().filter(|id| {

@@ -226,6 +226,7 @@ fn counters_are_carried_into_another_area() {
     old.count_timed_out_request();
     old.count_outgrown();
     old.count_soft_timed_out_request();
+    old.count_rest();
     old.count_max_children_reached();
     old.record_listen_queue(ListenQueue {
         waiting: 5,
@@ -262,6 +263,7 @@ fn counters_are_carried_into_another_area() {
         timed_out: 1,
         outgrown: 1,
         soft_timed_out: 1,
+        rests: 1,
         max_listen_queue: 5,
         memory_peak: 0,
     };

@@ -90,6 +90,7 @@ fn totals_become_fields() {
             timed_out: 0,
             outgrown: 0,
             soft_timed_out: 0,
+            rests: 0,
             max_listen_queue: 5,
             memory_peak: 6,
         },

@@ -78,9 +78,10 @@ fn pools(pools: &[PoolStatus]) -> String {
         .map(|pool| {
             [
                 pool.name.clone(),
-                match pool.drained {
-                    true => "drained".to_owned(),
-                    false => pool.pm.clone(),
+                match (pool.drained, pool.resting) {
+                    (true, _) => "drained".to_owned(),
+                    (_, true) => "resting".to_owned(),
+                    _ => pool.pm.clone(),
                 },
                 pool.active.to_string(),
                 pool.idle.to_string(),

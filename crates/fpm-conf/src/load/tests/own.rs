@@ -4,13 +4,13 @@
 use expect_test::expect;
 
 use super::*;
-use crate::{AutoChildren, LogFormat, Reserve, Surge, TermMeans};
+use crate::{AutoChildren, CrashBudget, LogFormat, Reserve, Surge, TermMeans};
 
 /// A file that sets all of them.
 const ALL: &str = "[global]\nreload.surge = 50%\nworker_shutdown_timeout = 2m\nshutdown_on_term = graceful\n\
     log_format = json\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = auto 3-30\n\
     pm.memory_reserve = 2G\nrequest_queue_timeout = 30s\nrequest_stack = yes\npm.max_requests_jitter = 50\n\
-    pm.max_memory = 256M\npm.max_recycling = 25%\nrequest_soft_timeout = 20s\naccess.log = /tmp/a\naccess.format = json\n";
+    pm.max_memory = 256M\npm.max_recycling = 25%\nrequest_soft_timeout = 20s\npm.crash_budget = 5/1m\naccess.log = /tmp/a\naccess.format = json\n";
 
 fn dump(text: &str) -> String {
     let options = LoadOptions {
@@ -42,6 +42,11 @@ fn they_are_typed() {
     assert_eq!(config.pools[0].pm_max_memory, 256 << 20);
     assert_eq!(config.pools[0].pm_max_recycling, Some(Surge::Percent(25)));
     assert_eq!(config.pools[0].request_soft_timeout, 20);
+    let budget = CrashBudget {
+        crashes: 5,
+        seconds: 60,
+    };
+    assert_eq!(config.pools[0].pm_crash_budget, Some(budget));
     assert_eq!(config.pools[0].access_format, Some("json".into()));
 }
 
@@ -60,6 +65,7 @@ fn who_does_not_set_them_gets_what_php_fpm_does() {
     assert_eq!(config.pools[0].pm_max_memory, 0);
     assert_eq!(config.pools[0].pm_max_recycling, None);
     assert_eq!(config.pools[0].request_soft_timeout, 0);
+    assert_eq!(config.pools[0].pm_crash_budget, None);
 }
 
 #[test]
@@ -79,6 +85,7 @@ fn a_dump_shows_those_that_the_file_sets() {
             "pm.max_memory",
             "pm.max_recycling",
             "request_soft_timeout",
+            "pm.crash_budget",
         ];
         dump.lines()
             .filter(|line| names.iter().any(|name| line.contains(name)))
@@ -100,6 +107,7 @@ fn a_dump_shows_those_that_the_file_sets() {
         NOTICE: 	pm.max_memory = 268435456
         NOTICE: 	pm.max_recycling = 25%
         NOTICE: 	request_soft_timeout = 20s
+        NOTICE: 	pm.crash_budget = 5/60s
     "#]]
     .assert_eq(&own(&dump(ALL)));
 }

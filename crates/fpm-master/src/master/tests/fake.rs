@@ -212,6 +212,11 @@ impl World for FakeWorld {
         ));
     }
 
+    fn count_rest(&mut self, pool: PoolId) {
+        self.calls
+            .push(format!("count a rest of pool {}", pool.index.0));
+    }
+
     fn log_slow_request(
         &mut self,
         pool: PoolId,

@@ -225,6 +225,8 @@ impl World for Kernel {
 
     fn count_timed_out_request(&mut self, _: PoolId) {}
 
+    fn count_rest(&mut self, _: PoolId) {}
+
     fn log_slow_request(&mut self, _: PoolId, _: Pid, _: &Trace) -> Result<(), MasterError> {
         Ok(())
     }
