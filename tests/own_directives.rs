@@ -51,6 +51,8 @@ fn example_configuration_is_valid_and_shows_none_of_them() -> Result {
         "pm.max_recycling",
         "request_soft_timeout",
         "pm.crash_budget",
+        "process.cpu_affinity",
+        "rlimit[",
     ] {
         assert!(!said.contains(name), "{said}");
     }
@@ -88,6 +90,14 @@ fn each_of_them_is_accepted_by_fpmd_alone() -> Result {
         (";pm.max_recycling = 25%", "pm.max_recycling = 25%"),
         (";request_soft_timeout = 20s", "request_soft_timeout = 20s"),
         (";pm.crash_budget = 5/1m", "pm.crash_budget = 5/60s"),
+        (
+            ";process.cpu_affinity = auto 0-3",
+            "process.cpu_affinity = auto 0-3",
+        ),
+        (
+            ";process.cpu_affinity = 0-1 2-3",
+            "process.cpu_affinity = 0-1 2-3",
+        ),
     ] {
         let site = Site::new()?;
         let set = &line[1..];

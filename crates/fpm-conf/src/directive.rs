@@ -11,7 +11,9 @@ use crate::draft::{DraftGlobal, DraftPool};
 use crate::options::Feature;
 use crate::own;
 use crate::value::{self, Reason};
-use crate::{AutoChildren, CrashBudget, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans};
+use crate::{
+    AutoChildren, CpuAffinity, CrashBudget, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans,
+};
 
 /// A row of the table, for a section of type `S`.
 pub(crate) struct Directive<S> {
@@ -39,6 +41,7 @@ pub(crate) enum Field<S> {
     /// [`value::boolean`], of a directive that php-fpm does not have.
     OwnBoolean(fn(&mut S) -> &mut Option<bool>),
     Surge(fn(&mut S) -> &mut Option<Surge>),
+    CpuAffinity(fn(&mut S) -> &mut Option<CpuAffinity>),
     CrashBudget(fn(&mut S) -> &mut Option<CrashBudget>),
     /// A number, or [`AutoChildren`].
     Children(fn(&mut S) -> (&mut i32, &mut Option<AutoChildren>)),
@@ -84,6 +87,7 @@ impl<S> Directive<S> {
             Field::OwnBoolean(field) => *field(section) = Some(value::boolean(text)?),
             Field::Requests(field) => *field(section) = Some(own::requests(text)?),
             Field::Bytes(field) => *field(section) = Some(own::bytes(text)?),
+            Field::CpuAffinity(field) => *field(section) = Some(CpuAffinity::parse(text)?),
             Field::CrashBudget(field) => *field(section) = Some(CrashBudget::parse(text)?),
             Field::Surge(field) => *field(section) = Some(Surge::parse(text)?),
             Field::Children(field) => {
@@ -153,6 +157,10 @@ pub(crate) const GLOBAL: &[Directive<DraftGlobal>] = &[
     ),
     Directive::new("log_format", Field::LogFormat(|s| &mut s.log_format)),
     Directive::new("control.listen", Field::Text(|s| &mut s.control_listen)),
+    Directive::new(
+        "process.cpu_affinity",
+        Field::CpuAffinity(|s| &mut s.process_cpu_affinity),
+    ),
 ];
 
 /// The directives of a pool.
@@ -292,5 +300,10 @@ pub(crate) const POOL: &[Directive<DraftPool>] = &[
     Directive::new(
         "pm.crash_budget",
         Field::CrashBudget(|s| &mut s.pm_crash_budget),
+    ),
+    // php-fpm does not have this.
+    Directive::new(
+        "process.cpu_affinity",
+        Field::CpuAffinity(|s| &mut s.process_cpu_affinity),
     ),
 ];

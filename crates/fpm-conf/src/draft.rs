@@ -7,7 +7,10 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::{AutoChildren, CrashBudget, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans};
+use crate::{
+    AutoChildren, CpuAffinity, CrashBudget, LogFormat, LogLevel, Pm, Reserve, Rlimit, Surge,
+    TermMeans,
+};
 
 /// Stands for a `process.priority` that was not set.
 pub(crate) const NO_PRIORITY: i32 = 64;
@@ -71,6 +74,7 @@ pub(crate) struct DraftGlobal {
     pub(crate) shutdown_on_term: Option<TermMeans>,
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) control_listen: Option<BString>,
+    pub(crate) process_cpu_affinity: Option<CpuAffinity>,
 }
 
 impl Default for DraftGlobal {
@@ -99,6 +103,7 @@ impl Default for DraftGlobal {
             shutdown_on_term: None,
             log_format: None,
             control_listen: None,
+            process_cpu_affinity: None,
         }
     }
 }
@@ -163,6 +168,8 @@ pub(crate) struct DraftPool {
     pub(crate) pm_max_recycling: Option<Surge>,
     pub(crate) request_soft_timeout: Option<i32>,
     pub(crate) pm_crash_budget: Option<CrashBudget>,
+    pub(crate) process_cpu_affinity: Option<CpuAffinity>,
+    pub(crate) rlimit: Vec<Rlimit>,
 }
 
 impl DraftPool {
@@ -225,6 +232,8 @@ impl DraftPool {
             pm_max_recycling: None,
             request_soft_timeout: None,
             pm_crash_budget: None,
+            process_cpu_affinity: None,
+            rlimit: Vec::new(),
         }
     }
 }

@@ -204,6 +204,12 @@ fn pool(section: &DraftPool, options: &LoadOptions, lines: &mut Lines<'_>) {
     if let Some(budget) = section.pm_crash_budget {
         lines.show("pm.crash_budget", budget.shown());
     }
+    if let Some(affinity) = &section.process_cpu_affinity {
+        lines.show("process.cpu_affinity", affinity.shown());
+    }
+    for limit in &section.rlimit {
+        lines.show(format!("rlimit[{}]", limit.resource.name()), limit.shown());
+    }
     lines.line(" ");
 }
 
@@ -223,5 +229,8 @@ fn own_global(section: &DraftGlobal, lines: &mut Lines<'_>) {
     }
     if section.control_listen.is_some() {
         lines.text("control.listen", &section.control_listen);
+    }
+    if let Some(affinity) = &section.process_cpu_affinity {
+        lines.show("process.cpu_affinity", affinity.shown());
     }
 }

@@ -6,7 +6,7 @@ use bstr::{BStr, BString, ByteSlice};
 
 use crate::draft::{Draft, DraftGlobal, DraftPool, NO_PRIORITY, non_empty};
 use crate::global::{ErrorLog, EventMechanism, Facility, Global};
-use crate::{Config, ListenAddress, Pm, Pool, PoolIndex};
+use crate::{Config, CpuAffinity, ListenAddress, Pm, Pool, PoolIndex};
 
 /// Types everything.
 pub(crate) fn finish(
@@ -15,10 +15,12 @@ pub(crate) fn finish(
     events: EventMechanism,
     heartbeat: Option<u32>,
 ) -> Config {
+    let affinity = draft.global.process_cpu_affinity.clone();
+    let pools = draft.pools.into_iter();
     Config {
         name: name.to_owned(),
         global: global(draft.global, events),
-        pools: draft.pools.into_iter().map(pool).collect(),
+        pools: pools.map(|draft| pool(draft, affinity.as_ref())).collect(),
         heartbeat,
     }
 }
@@ -54,10 +56,11 @@ pub(crate) fn global(draft: DraftGlobal, events: EventMechanism) -> Global {
         shutdown_on_term: draft.shutdown_on_term.unwrap_or_default(),
         log_format: draft.log_format.unwrap_or_default(),
         control_listen: filled(draft.control_listen),
+        process_cpu_affinity: draft.process_cpu_affinity,
     }
 }
 
-fn pool(draft: DraftPool) -> Pool {
+fn pool(draft: DraftPool, affinity: Option<&CpuAffinity>) -> Pool {
     let listen_raw = draft.listen.unwrap_or_default();
     let extensions = draft.security_limit_extensions.unwrap_or_default();
     Pool {
@@ -123,6 +126,8 @@ fn pool(draft: DraftPool) -> Pool {
         pm_max_recycling: draft.pm_max_recycling,
         request_soft_timeout: count(draft.request_soft_timeout.unwrap_or_default()),
         pm_crash_budget: draft.pm_crash_budget,
+        process_cpu_affinity: draft.process_cpu_affinity.or_else(|| affinity.cloned()),
+        rlimit: draft.rlimit,
     }
 }
 

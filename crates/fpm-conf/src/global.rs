@@ -7,7 +7,7 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::{LogFormat, LogLevel, Surge, TermMeans};
+use crate::{CpuAffinity, LogFormat, LogLevel, Surge, TermMeans};
 
 /// Holds the `[global]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,8 @@ pub struct Global {
     /// `control.listen`: path of the unix socket at which the master takes orders of whoever runs it. Default off; relative as
     /// `pid`.
     pub control_listen: Option<BString>,
+    /// `process.cpu_affinity`: on which CPUs workers run, unless their pool says something else. Default: on all that there are.
+    pub process_cpu_affinity: Option<CpuAffinity>,
 }
 
 impl Default for Global {
@@ -92,6 +94,7 @@ impl Default for Global {
             shutdown_on_term: TermMeans::Fast,
             log_format: LogFormat::Fpm,
             control_listen: None,
+            process_cpu_affinity: None,
         }
     }
 }

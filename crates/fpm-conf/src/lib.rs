@@ -11,6 +11,7 @@
 
 mod access_format;
 mod accounts;
+mod affinity;
 mod check;
 mod config;
 mod constants;
@@ -39,6 +40,7 @@ mod php_version;
 mod pool;
 mod prefix;
 mod report;
+mod rlimit;
 mod sections;
 mod selection;
 mod shown;
@@ -48,6 +50,7 @@ mod value;
 mod vocabulary;
 
 pub use accounts::Accounts;
+pub use affinity::CpuAffinity;
 pub use config::Config;
 pub use difference::{Change, Changes, PoolChange, PoolFate};
 pub use error::ConfError;
@@ -61,5 +64,6 @@ pub use own::{CrashBudget, LogFormat, Surge, TermMeans};
 pub use php_version::PhpVersion;
 pub use pool::{Pm, Pool, PoolIndex};
 pub use report::{Message, OpenLog, Report};
+pub use rlimit::{Resource, Rlimit};
 pub use sizing::{AutoChildren, Reserve};
 pub use vocabulary::Vocabulary;

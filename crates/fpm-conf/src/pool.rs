@@ -8,7 +8,7 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::{AutoChildren, CrashBudget, ListenAddress, Reserve, Surge};
+use crate::{AutoChildren, CpuAffinity, CrashBudget, ListenAddress, Reserve, Rlimit, Surge};
 
 /// Holds one pool. Paths have their prefix already; an option that the file leaves empty is `None` unless noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +130,10 @@ pub struct Pool {
     pub request_soft_timeout: u32,
     /// `pm.crash_budget`: so many workers may crash in such a time; beyond that the next ones are a while in coming. Default: any.
     pub pm_crash_budget: Option<CrashBudget>,
+    /// `process.cpu_affinity`: on which CPUs the workers run. Default: as the `[global]` section says.
+    pub process_cpu_affinity: Option<CpuAffinity>,
+    /// `rlimit[NAME]`: limits of the workers, one of each resource.
+    pub rlimit: Vec<Rlimit>,
 }
 
 impl Pool {
@@ -194,6 +198,8 @@ impl Pool {
             pm_max_recycling: None,
             request_soft_timeout: 0,
             pm_crash_budget: None,
+            process_cpu_affinity: None,
+            rlimit: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
+use crate::Rlimit;
 use crate::directive::{self, Directive};
 use crate::draft::{Draft, DraftPool};
 use crate::items::{Sections, Stopped};
@@ -136,6 +137,10 @@ fn append(
     key: &BStr,
     value: &BStr,
 ) -> Option<Result<(), Reason>> {
+    if name == "rlimit" {
+        let limit = Rlimit::parse(key, value);
+        return Some(limit.map(|limit| limit.add_to(&mut pool.rlimit)));
+    }
     let flag = || value::boolean(value).map(|on| BString::from(if on { "1" } else { "0" }));
     let text = || value::string(value, Some(pool.name.as_bstr()));
     let value = match name.as_bytes() {

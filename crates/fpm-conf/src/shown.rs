@@ -5,7 +5,7 @@
 use bstr::{BString, ByteSlice};
 
 use crate::global::ErrorLog;
-use crate::{CrashBudget, Global, Pool, Surge};
+use crate::{CpuAffinity, CrashBudget, Global, Pool, Rlimit, Surge};
 
 /// One directive of a section, or one entry of a directive that is a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,9 @@ const GLOBAL: &[Row<Global>] = &[
     ("shutdown_on_term", |s| word(s.shutdown_on_term.name())),
     ("log_format", |s| word(s.log_format.name())),
     ("control.listen", |s| text(&s.control_listen)),
+    ("process.cpu_affinity", |s| {
+        s.process_cpu_affinity.as_ref().map(CpuAffinity::shown)
+    }),
 ];
 
 const POOL: &[Row<Pool>] = &[
@@ -159,6 +162,10 @@ const POOL: &[Row<Pool>] = &[
     ("pm.crash_budget", |s| {
         s.pm_crash_budget.map(CrashBudget::shown)
     }),
+    ("process.cpu_affinity", |s| {
+        s.process_cpu_affinity.as_ref().map(CpuAffinity::shown)
+    }),
+    ("rlimit", |s| limits(&s.rlimit)),
 ];
 
 const LISTS: &[ListRow] = &[
@@ -193,6 +200,13 @@ fn seconds(value: u32) -> Option<String> {
 
 fn yes_no(value: bool) -> Option<String> {
     word(if value { "yes" } else { "no" })
+}
+
+fn limits(list: &[Rlimit]) -> Option<String> {
+    let shown = list
+        .iter()
+        .map(|limit| format!("{} {}", limit.resource.name(), limit.shown()));
+    Some(shown.collect::<Vec<_>>().join(", ")).filter(|shown| !shown.is_empty())
 }
 
 fn words(list: &[BString]) -> Option<String> {

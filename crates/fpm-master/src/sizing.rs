@@ -77,7 +77,12 @@ pub(crate) struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     /// Memory is short: no more than there are.
-    Pressure,
+    Pressure {
+        /// For how much of the last ten seconds something had to wait for it, in tenths of a per cent.
+        waited: u32,
+        running: u32,
+        floor: u32,
+    },
     /// So much fits.
     Fits {
         limit: u64,
@@ -166,7 +171,13 @@ impl Sizer {
         if now.memory.is_short() {
             self.higher = 0;
             let to = now.children.min(now.running).max(self.bounds.floor);
-            return change(to.min(now.children), Why::Pressure);
+            let why = Why::Pressure {
+                // A share of 100 % at most.
+                waited: (now.memory.pressure * 10.0) as u32,
+                running: now.running,
+                floor: self.bounds.floor,
+            };
+            return change(to.min(now.children), why);
         }
         if self.cost == 0 {
             return None;
@@ -212,7 +223,17 @@ impl fmt::Display for Change {
         let Change { from, to, why } = self;
         write!(f, "pm.max_children is {to} now, it was {from}: ")?;
         match *why {
-            Why::Pressure => write!(f, "memory is short, no more than there are"),
+            Why::Pressure {
+                waited,
+                running,
+                floor,
+            } => write!(
+                f,
+                "memory is short ({}.{}% of 10 seconds waited for it, {SHORT}% is much), no more than the {running} there are \
+                 and at least {floor}",
+                waited / 10,
+                waited % 10,
+            ),
             Why::Fits {
                 limit,
                 reserve,

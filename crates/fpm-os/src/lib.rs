@@ -10,6 +10,7 @@ pub mod acl;
 pub mod capabilities;
 pub mod clock;
 pub mod connection;
+pub mod cpus;
 pub mod descriptor;
 pub mod environment;
 pub mod epoll;

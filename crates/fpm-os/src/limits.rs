@@ -37,6 +37,22 @@ pub fn set_open_files(limit: Limit) -> io::Result<()> {
     )?)
 }
 
+/// Sets a limit of the own process. [`u64::MAX`] is none.
+///
+/// # Errors
+/// EPERM when the hard limit would be raised without the right to.
+pub fn set(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
+    Ok(setrlimit(resource, soft, hard)?)
+}
+
+/// Returns how far any process may raise a limit.
+///
+/// # Errors
+/// None that the system documents for this use.
+pub fn hard(resource: Resource) -> io::Result<u64> {
+    Ok(getrlimit(resource)?.1)
+}
+
 /// How many files the process may have open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenFiles {

@@ -8,7 +8,9 @@
 
 mod apparmor;
 mod confinement;
+mod cpus;
 mod error;
+pub mod limits;
 pub mod words;
 
 use std::ffi::OsStr;
@@ -56,6 +58,8 @@ pub struct Assignment {
     pub ledger: PoolLedger,
     /// Its slot there.
     pub slot: u32,
+    /// The pool's place among all pools.
+    pub index: u32,
     /// The generation of the configuration.
     pub generation: u64,
     /// The pool's listening socket.
@@ -170,6 +174,7 @@ fn set_up(
     let share = Share::new(pool, assignment.board.clone(), assignment.slot, seed);
     let share = share.map_err(BirthError::Memory)?;
     replace_stdio(assignment.output).map_err(BirthError::Stdio)?;
+    cpus::bind(pool, assignment.index, assignment.slot, words);
     confinement::confine(pool, &assignment.runs_as, words)?;
     let quit = set_signals().map_err(BirthError::Signals)?;
     if let Some(title) = title {

@@ -155,6 +155,7 @@ fn assignment(listener: OwnedFd, control: OwnedFd) -> Assignment {
         board,
         ledger: ledger(),
         pool,
+        index: 0,
         generation: 1,
         listener,
         control,

@@ -39,6 +39,9 @@ pub(crate) fn shared_identity(config: &Config, pools: &[PoolStart]) -> Option<Id
         core_size: limits::hard_core_size().ok()?,
         nice: limits::priority().ok()?,
     };
+    if !config.pools.iter().all(fpm_worker::birth::limits::fit) {
+        return None;
+    }
     let owners = pools.iter().map(|pool| pool.run_as.as_ref());
     let shared = crate::worker::identity(shared_user(config.pools.iter().zip(owners), room)?);
     may_enter(&config.pools, &shared).then_some(shared)

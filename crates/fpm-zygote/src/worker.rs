@@ -78,6 +78,7 @@ fn assign(
         board: share.board,
         ledger: share.ledger,
         slot: spawn.slot.0,
+        index: spawn.pool.0,
         generation,
         listener: share.listener,
         access_log: spawn.access_log,

@@ -150,7 +150,8 @@ fn the_log_says_why() {
     (now.running, now.memory.pressure) = (12, 60.0);
     assert_eq!(
         sizer.decide(&now).unwrap().to_string(),
-        "pm.max_children is 12 now, it was 30: memory is short, no more than there are"
+        "pm.max_children is 12 now, it was 30: memory is short (60.0% of 10 seconds waited for it, 10% is much), no more than the 12 there \
+         are and at least 2"
     );
 }
 

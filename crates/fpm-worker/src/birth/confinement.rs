@@ -52,11 +52,8 @@ pub(super) fn confine(
 
 /// Limits that cannot be set are told and otherwise ignored.
 fn set_limits(pool: &Pool, words: &mut FirstWords) {
-    let mut attempt = |value: i32, directive: &str, resource: &str, set: SetLimit| {
-        if value == 0 {
-            return;
-        }
-        if let Err(error) = set(Limit(value)) {
+    let mut attempt = |directive: &str, (resource, value): (&str, &str), set: io::Result<()>| {
+        if let Err(error) = set {
             let text = format!(
                 "failed to set {directive} for this pool. Please check your system limits or decrease {directive}. \
                  setrlimit({resource}, {value})"
@@ -67,21 +64,37 @@ fn set_limits(pool: &Pool, words: &mut FirstWords) {
             );
         }
     };
-    attempt(
-        pool.rlimit_files,
-        "rlimit_files",
-        "RLIMIT_NOFILE",
-        limits::set_open_files,
-    );
-    attempt(
-        pool.rlimit_core,
-        "rlimit_core",
-        "RLIMIT_CORE",
-        limits::set_core_size,
-    );
+    let original: [(i32, &str, &str, SetLimit); 2] = [
+        (
+            pool.rlimit_files,
+            "rlimit_files",
+            "RLIMIT_NOFILE",
+            limits::set_open_files,
+        ),
+        (
+            pool.rlimit_core,
+            "rlimit_core",
+            "RLIMIT_CORE",
+            limits::set_core_size,
+        ),
+    ];
+    for (value, directive, resource, set) in original {
+        if value != 0 {
+            attempt(directive, (resource, &value.to_string()), set(Limit(value)));
+        }
+    }
+    for limit in &pool.rlimit {
+        let directive = format!("rlimit[{}]", limit.resource.name());
+        let resource = super::limits::name(limit);
+        attempt(
+            &directive,
+            (resource, &limit.hard.to_string()),
+            super::limits::set(limit),
+        );
+    }
 }
 
-/// How a limit is set.
+/// How a limit of the original's is set.
 type SetLimit = fn(Limit) -> io::Result<()>;
 
 fn change_directories(

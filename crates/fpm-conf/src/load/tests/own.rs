@@ -4,13 +4,16 @@
 use expect_test::expect;
 
 use super::*;
-use crate::{AutoChildren, CrashBudget, LogFormat, Reserve, Surge, TermMeans};
+use crate::{
+    AutoChildren, CpuAffinity, CrashBudget, LogFormat, Reserve, Resource, Surge, TermMeans,
+};
 
 /// A file that sets all of them.
 const ALL: &str = "[global]\nreload.surge = 50%\nworker_shutdown_timeout = 2m\nshutdown_on_term = graceful\n\
-    log_format = json\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = auto 3-30\n\
+    log_format = json\nprocess.cpu_affinity = auto\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = auto 3-30\n\
     pm.memory_reserve = 2G\nrequest_queue_timeout = 30s\nrequest_stack = yes\npm.max_requests_jitter = 50\n\
-    pm.max_memory = 256M\npm.max_recycling = 25%\nrequest_soft_timeout = 20s\npm.crash_budget = 5/1m\naccess.log = /tmp/a\naccess.format = json\n";
+    pm.max_memory = 256M\npm.max_recycling = 25%\nrequest_soft_timeout = 20s\npm.crash_budget = 5/1m\nprocess.cpu_affinity = 0-1 2\n\
+    rlimit[as] = 1G:2G\nrlimit[nproc] = 50\naccess.log = /tmp/a\naccess.format = json\n";
 
 fn dump(text: &str) -> String {
     let options = LoadOptions {
@@ -47,6 +50,18 @@ fn they_are_typed() {
         seconds: 60,
     };
     assert_eq!(config.pools[0].pm_crash_budget, Some(budget));
+    let affinity = |text: &str| CpuAffinity::parse(text.into()).ok();
+    assert_eq!(config.global.process_cpu_affinity, affinity("auto"));
+    assert_eq!(config.pools[0].process_cpu_affinity, affinity("0-1 2"));
+    let limits = config.pools[0].rlimit.iter();
+    let limits: Vec<_> = limits
+        .map(|limit| (limit.resource, limit.soft, limit.hard))
+        .collect();
+    let expected = [
+        (Resource::AddressSpace, 1 << 30, 2 << 30),
+        (Resource::Processes, 50, 50),
+    ];
+    assert_eq!(limits, expected);
     assert_eq!(config.pools[0].access_format, Some("json".into()));
 }
 
@@ -66,6 +81,8 @@ fn who_does_not_set_them_gets_what_php_fpm_does() {
     assert_eq!(config.pools[0].pm_max_recycling, None);
     assert_eq!(config.pools[0].request_soft_timeout, 0);
     assert_eq!(config.pools[0].pm_crash_budget, None);
+    assert_eq!(config.pools[0].process_cpu_affinity, None);
+    assert_eq!(config.pools[0].rlimit, []);
 }
 
 #[test]
@@ -86,6 +103,8 @@ fn a_dump_shows_those_that_the_file_sets() {
             "pm.max_recycling",
             "request_soft_timeout",
             "pm.crash_budget",
+            "process.cpu_affinity",
+            "rlimit[",
         ];
         dump.lines()
             .filter(|line| names.iter().any(|name| line.contains(name)))
@@ -99,6 +118,7 @@ fn a_dump_shows_those_that_the_file_sets() {
         NOTICE: 	shutdown_on_term = graceful
         NOTICE: 	log_format = json
         NOTICE: 	control.listen = /php/var/run/fpmd.control
+        NOTICE: 	process.cpu_affinity = auto
         NOTICE: 	pm.max_children = auto 3-30
         NOTICE: 	request_queue_timeout = 30s
         NOTICE: 	request_stack = yes
@@ -108,8 +128,41 @@ fn a_dump_shows_those_that_the_file_sets() {
         NOTICE: 	pm.max_recycling = 25%
         NOTICE: 	request_soft_timeout = 20s
         NOTICE: 	pm.crash_budget = 5/60s
+        NOTICE: 	process.cpu_affinity = 0-1 2
+        NOTICE: 	rlimit[as] = 1073741824:2147483648
+        NOTICE: 	rlimit[nproc] = 50
     "#]]
     .assert_eq(&own(&dump(ALL)));
+}
+
+#[test]
+fn a_pool_has_the_affinity_of_all_unless_it_has_its_own() {
+    let text = format!("process.cpu_affinity = auto\n{POOL}");
+    let config = load_with(&files(&text), &options()).unwrap().config;
+    let auto = CpuAffinity::parse("auto".into()).ok();
+    assert_eq!(config.pools[0].process_cpu_affinity, auto);
+}
+
+#[test]
+fn limits_that_make_no_sense_are_refused() {
+    let refused = |line: &str, reason: &str| {
+        let text = format!("{POOL}{line}\n");
+        let lines = text.lines().count();
+        let said = said(&text);
+        let expected = format!("ERROR: [/etc/fpm.conf:{lines}] error while parsing '");
+        assert!(
+            said.starts_with(&expected) && said.contains(reason),
+            "{said}"
+        );
+    };
+    refused(
+        "rlimit[nofile] = 5",
+        "rlimit[nofile]' : must be one of as, cpu,",
+    );
+    refused(
+        "rlimit[as] = 2G:1G",
+        "rlimit[as]' : the soft limit can't be",
+    );
 }
 
 #[test]

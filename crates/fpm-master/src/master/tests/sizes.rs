@@ -82,7 +82,7 @@ fn while_memory_is_short_the_idle_worker_that_takes_most_goes_first() {
     stage.settle();
     expect![[r#"
         NOTICE [pool www] memory is short, an idle child that takes 65 MiB is let go
-        NOTICE [pool www] pm.max_children is 7 now, it was 8: memory is short, no more than there are
+        NOTICE [pool www] pm.max_children is 7 now, it was 8: memory is short (50.0% of 10 seconds waited for it, 10% is much), no more than the 7 there are and at least 2
         DEBUG [pool www] child 5 has been killed by the process management after 50.000000 seconds from start"#]]
     .assert_eq(&stage.lines());
     assert_eq!(stage.alive(), 7, "nobody takes its place");
