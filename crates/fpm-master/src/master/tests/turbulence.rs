@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fpm_channel::Generation;
-use fpm_conf::{Config, Pool};
+use fpm_conf::{Config, CrashBudget, Pool};
 use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
 use proptest::prelude::*;
@@ -24,6 +24,11 @@ fn config(capacity: &[u32], process_max: u32) -> Config {
     let pools = (0..).zip(capacity).map(|(index, max_children)| {
         let mut pool = Pool::new(&format!("pool{index}"), &format!("/run/{index}.sock"));
         pool.pm_max_children = *max_children;
+        // Whoever ends on a signal may bring it a rest.
+        pool.pm_crash_budget = Some(CrashBudget {
+            crashes: index % 2,
+            seconds: 10,
+        });
         pool
     });
     let mut config = Config {
@@ -129,13 +134,24 @@ impl Life {
     }
 }
 
+/// How workers end.
+const ENDS: [ExitStatus; 4] = [
+    ExitStatus::Code(0),
+    ExitStatus::Code(70),
+    ExitStatus::Code(255),
+    ExitStatus::Signal {
+        signal: Signal::SEGV,
+        core_dumped: false,
+    },
+];
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let any = any::<usize>;
     let step = prop_oneof![
         6 => any().prop_map(Step::Fork),
         1 => any().prop_map(Step::ForkFails),
         4 => any().prop_map(Step::Serves),
-        3 => (any(), prop::sample::select(vec![0, 70, 255])).prop_map(|(n, code)| Step::WorkerEnds(n, code)),
+        3 => (any(), prop::sample::select(ENDS.to_vec())).prop_map(|(n, status)| Step::WorkerEnds(n, status)),
         2 => any().prop_map(Step::WorkerLeaves),
         3 => any().prop_map(Step::ZygoteReady),
         1 => any().prop_map(Step::ZygoteFails),

@@ -29,7 +29,7 @@ pub(super) enum Step {
     /// A worker gets as far as accepting.
     Serves(usize),
     /// A worker ends.
-    WorkerEnds(usize, i32),
+    WorkerEnds(usize, ExitStatus),
     /// A worker that was told to leave does.
     WorkerLeaves(usize),
     /// PHP is up in a zygote.
@@ -227,9 +227,9 @@ impl Kernel {
                     self.served.insert(id);
                 }
             }
-            Step::WorkerEnds(n, code) => {
+            Step::WorkerEnds(n, status) => {
                 if let Some(id) = choose_worker(n) {
-                    self.worker_ends(id, ExitStatus::Code(code));
+                    self.worker_ends(id, status);
                 }
             }
             Step::WorkerLeaves(n) => {
