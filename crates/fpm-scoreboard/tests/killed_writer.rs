@@ -1,5 +1,5 @@
 //! A worker that is killed by SIGKILL at any moment, in the middle of a write too, leaves a slot that reads as one of
-//! its publications.
+//! its publications, and has added no request to the ledger but those that it served, the last one perhaps in part.
 //!
 //! Without libtest: forking wants a process with a single thread.
 
@@ -9,7 +9,10 @@ use fpm_os::fork::{OtherThreads, fork};
 use fpm_os::process;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{ExitStatus, wait};
-use fpm_scoreboard::{Birth, Board, Counters, Description, Finished, PoolBoard, SlotWriter, Stage};
+use fpm_scoreboard::{
+    Birth, Board, Counters, Description, Finished, Ledger, PoolBoard, PoolLedger, Served,
+    SlotWriter, Stage,
+};
 use nix::unistd::alarm;
 
 /// After so many seconds SIGALRM ends a test that hangs.
@@ -23,23 +26,27 @@ fn main() {
     let board = Board::create().expect("a memory file");
     let region = board.add_pool(1, &Counters::default()).expect("an area");
     let pool = board.map(region).expect("the area");
+    let ledger = Ledger::create().expect("a memory file");
+    let region = ledger.add_pool().expect("an area");
+    let ledger = ledger.pool(region).expect("the area");
     let mut accepted = 0;
     for round in 0..KILLED {
-        accepted += kill_one(&pool, round);
+        accepted += kill_one((&pool, &ledger), round);
         assert_eq!(
             pool.totals().counters.accepted,
             accepted,
             "nothing is lost or counted twice"
         );
+        check_ledger(&ledger, accepted, round + 1);
     }
     assert!(accepted > KILLED, "the workers got to work");
     println!("{KILLED} workers killed, {accepted} requests read back");
 }
 
 /// Kills a worker somewhere in its work, checks its slot and returns how many requests it counted.
-fn kill_one(pool: &PoolBoard, round: u64) -> u64 {
+fn kill_one((pool, ledger): (&PoolBoard, &PoolLedger), round: u64) -> u64 {
     let slot = pool.reserve().expect("the last worker's slot was released");
-    let pid = fork(OtherThreads::Refuse, || work(pool, slot)).expect("a worker");
+    let pid = fork(OtherThreads::Refuse, || work((pool, ledger), slot)).expect("a worker");
     // Its own progress is the clock: every round lets it come a little further into a request.
     while pool
         .state(slot)
@@ -85,8 +92,28 @@ fn kill_one(pool: &PoolBoard, round: u64) -> u64 {
     n
 }
 
+/// Checks what workers have added for the requests that they accepted: of each killed one the last request may be missing, in part
+/// too.
+fn check_ledger(ledger: &PoolLedger, accepted: u64, killed: u64) {
+    let figures = ledger.figures();
+    // In the order in which they are added.
+    let counts = [
+        figures.answers[2],
+        figures.latency.count(),
+        figures.cpu.count(),
+        figures.memory.count(),
+        figures.queue_wait.count(),
+    ];
+    assert!(counts.is_sorted_by(|one, next| one >= next), "{counts:?}");
+    let possible = accepted - killed..=accepted;
+    assert!(
+        counts.iter().all(|count| possible.contains(count)),
+        "{counts:?} of {accepted} with {killed} killed"
+    );
+}
+
 /// Serves requests until it is killed.
-fn work(pool: &PoolBoard, slot: u32) -> u8 {
+fn work((pool, ledger): (&PoolBoard, &PoolLedger), slot: u32) -> u8 {
     let birth = Birth {
         pid: process::id(),
         generation: 1,
@@ -97,6 +124,13 @@ fn work(pool: &PoolBoard, slot: u32) -> u8 {
     };
     for n in 1.. {
         serve(&mut writer, n);
+        ledger.record(&Served {
+            status: 200,
+            duration: Duration::from_micros(n),
+            cpu: Duration::from_micros(n),
+            memory: n,
+            waited: Some(Duration::from_micros(n)),
+        });
     }
     0
 }

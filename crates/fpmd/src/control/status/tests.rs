@@ -111,6 +111,14 @@ fn workers_of_two_generations_after_a_reload_that_failed() {
 }
 
 #[test]
+fn pools_whose_size_fpmd_decides_about_say_so() {
+    let mut status = status();
+    assert!(!text(&status, Duration::ZERO).contains("auto"));
+    status.pools[0].sizing = Sizing::Auto;
+    assert!(text(&status, Duration::ZERO).contains("  auto 5  "));
+}
+
+#[test]
 fn json_has_every_field_under_its_name() {
     let mut status = status();
     status.pools[0].workers.push(busy());
