@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fpm_control::{Percentiles, PoolStatus, Sizing, State, Status, WorkerStatus};
+use fpm_control::{Measured, Percentiles, PoolStatus, Sizing, State, Status, WorkerStatus};
 
 use super::table::{Side, table};
 
@@ -133,11 +133,20 @@ fn measured(pools: &[PoolStatus]) -> String {
             percentiles(of.duration_us, time),
             percentiles(of.cpu_us, time),
             percentiles(of.memory, memory),
-            percentiles(of.queue_wait_us, time),
+            waits(of),
         ]
     };
     let rows: Vec<_> = pools.iter().map(row).collect();
     table(columns, &rows)
+}
+
+/// Those that are not known may have been the longest: then the others tell nothing.
+fn waits(of: &Measured) -> String {
+    let all = of.queue_wait_us.count + of.unknown_waits;
+    match of.unknown_waits * 100 > all {
+        true => "unknown".to_owned(),
+        false => percentiles(of.queue_wait_us, time),
+    }
 }
 
 fn percentiles(of: Percentiles, write: fn(u64) -> String) -> String {

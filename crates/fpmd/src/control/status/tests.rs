@@ -1,7 +1,7 @@
 //! What `fpmd status` prints.
 
 use expect_test::expect;
-use fpm_control::{DaemonMeasured, GenerationStatus, Measured, Standing, WorkerStage};
+use fpm_control::{DaemonMeasured, GenerationStatus, Standing, WorkerStage};
 
 use super::*;
 
@@ -116,6 +116,21 @@ fn pools_whose_size_fpmd_decides_about_say_so() {
     assert!(!text(&status, Duration::ZERO).contains("auto"));
     status.pools[0].sizing = Sizing::Auto;
     assert!(text(&status, Duration::ZERO).contains("  auto 5  "));
+}
+
+#[test]
+fn waits_are_told_unless_too_many_are_unknown() {
+    let mut of = Measured::default();
+    assert_eq!(waits(&of), "-");
+    of.queue_wait_us = Percentiles {
+        count: 990,
+        p99: 2_000,
+        ..Percentiles::default()
+    };
+    of.unknown_waits = 10;
+    assert_eq!(waits(&of), "0.0ms/0.0ms/2.0ms");
+    of.unknown_waits = 11;
+    assert_eq!(waits(&of), "unknown");
 }
 
 #[test]
