@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fpmd_tests::{
-    Address, Connection, Daemon, Gate, Process, Request, Result, Site, Subject, wait_until,
+    Address, Connection, Daemon, Gate, Process, Request, Result, Site, Subject, Under, under,
+    wait_until,
 };
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
@@ -242,4 +243,40 @@ fn parent_waits_for_php() -> Result {
     let _daemon = home.running()?;
     assert_eq!(home.served()?, "preloaded");
     Ok(())
+}
+
+#[test]
+fn a_reload_does_not_bring_the_log_back_to_standard_error() -> Result {
+    let home = Home::new()?;
+    let file = home.site.path("fpm.conf");
+    let configure = |daemonize: &str, log: &str| -> Result {
+        let text = format!(
+            "[global]\npid = {}\ndaemonize = {daemonize}\nerror_log = {}\n\
+             [www]\nuser = www-data\nlisten = {}\npm = static\npm.max_children = 1\n",
+            home.path("pid"),
+            home.path(log),
+            home.path("s")
+        );
+        Ok(fs::write(&file, text)?)
+    };
+    configure("yes", "log")?;
+    let subject = Subject::from_environment()?;
+    let parent = subject.run(&["-n", "-O", "-y", &file.to_string_lossy()])?;
+    assert_eq!(parent.status.code(), Some(0), "{parent:?}");
+    let daemon = home.running()?;
+    configure("no", "next")?;
+    daemon.0.signal(Signal::SIGUSR2)?;
+    // The original's standard error is the log of its start.
+    let log = home.site.path(match under()? {
+        Under::Fpmd => "next",
+        Under::Original => "log",
+    });
+    let begun = |log: &str| log.matches("ready to handle connections").count();
+    wait_until("it serves anew, and says so there", || {
+        let expected = match under()? {
+            Under::Fpmd => 1,
+            Under::Original => 2,
+        };
+        Ok(fs::read_to_string(&log).is_ok_and(|log| begun(&log) == expected))
+    })
 }

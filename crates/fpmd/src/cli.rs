@@ -95,6 +95,9 @@ pub(crate) enum Stderr {
     IfTerminal,
     /// `-O`: to stderr.
     Always,
+    /// To the error log, as in the background: a daemon that has gone there has no terminal to come back to, whatever it is told
+    /// by a reload.
+    Never,
 }
 
 /// Reads the command line; `arguments` begin with the program's name.

@@ -9,7 +9,7 @@ use fpm_master::program::{Backlog, Program, Speaker, Words};
 use nix::unistd::Pid;
 
 use crate::background::Readiness;
-use crate::cli::Options;
+use crate::cli::{Options, Stderr};
 use crate::configuration::{load, preview};
 use crate::limits::{set_limits, set_priority};
 use crate::log::{Destination, Log};
@@ -31,10 +31,13 @@ impl Daemon {
     /// Makes the surroundings of a daemon that has not been launched.
     pub(crate) fn new(
         config: &Config,
-        options: Options,
+        mut options: Options,
         log: Log,
         readiness: Option<Readiness>,
     ) -> Daemon {
+        if config.global.daemonize {
+            options.stderr = Stderr::Never;
+        }
         Daemon {
             options,
             log,

@@ -28,7 +28,7 @@ use nix::unistd::{Uid, getuid};
 
 use crate::background::{Readiness, into_background};
 use crate::cause::cause;
-use crate::cli::{Options, Root, Tested};
+use crate::cli::{Options, Root, Stderr, Tested};
 use crate::configuration::load;
 use crate::daemon::Daemon;
 use crate::limits::{set_limits, set_priority};
@@ -95,17 +95,22 @@ pub(crate) fn take_over(
     log: &Log,
 ) -> u8 {
     let capacity = heritage.stores.then(|| OsString::from("1"));
-    let Some(around) = around(options, arguments, capacity, heritage.stderr.clone()) else {
+    let mut options = options.clone();
+    if heritage.stderr.is_none() {
+        // It was started in the background.
+        options.stderr = Stderr::Never;
+    }
+    let Some(around) = around(&options, arguments, capacity, heritage.stderr.clone()) else {
         return given_up(exit::CONFIG);
     };
     let loaded = heritage.config().map_or_else(
-        || load(options).map(|loaded| (loaded.config, loaded.report.level)),
+        || load(&options).map(|loaded| (loaded.config, loaded.report.level)),
         |config| Ok((config.clone(), config.global.log_level)),
     );
     let (config, level) = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
-            report_to(log, error.report(), options);
+            report_to(log, error.report(), &options);
             return given_up(exit::CONFIG);
         }
     };
@@ -116,7 +121,7 @@ pub(crate) fn take_over(
         tracing::error!("failed to open error_log: {}", cause(&error));
     }
     set_title(&config);
-    let mut daemon = Daemon::new(&config, options.clone(), log.clone(), None);
+    let mut daemon = Daemon::new(&config, options, log.clone(), None);
     let outcome = match heritage.extent {
         Extent::Whole(whole) => {
             Adopted::new(around, *whole).and_then(|adopted| adopted.run(&mut daemon))

@@ -19,10 +19,15 @@ impl Destination {
     /// Finds out where lines go: a daemon in the background logs to `error_log`, one in the foreground to the terminal, if
     /// there is one or if it was told to.
     pub(crate) fn of(global: &Global, stderr: Stderr) -> Destination {
-        if global.daemonize || (stderr == Stderr::IfTerminal && !io::stderr().is_terminal()) {
-            Destination::ErrorLog
-        } else {
+        let is_wanted = match stderr {
+            Stderr::IfTerminal => io::stderr().is_terminal(),
+            Stderr::Always => true,
+            Stderr::Never => false,
+        };
+        if is_wanted && !global.daemonize {
             Destination::Stderr
+        } else {
+            Destination::ErrorLog
         }
     }
 }

@@ -98,6 +98,11 @@ fn the_background_and_pipes_log_to_the_file() {
         Destination::of(&foreground, Stderr::Always),
         Destination::Stderr
     );
+    assert_eq!(
+        Destination::of(&foreground, Stderr::Never),
+        Destination::ErrorLog,
+        "it was started in the background"
+    );
 }
 
 #[test]
