@@ -6,7 +6,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::process::Command;
 
 use anyhow::Context;
-use fpmd_tests::{Address, Connection, Daemon, Fpm, PhpVersion, Result, Subject, Under, under};
+use fpmd_tests::{
+    Address, Connection, Daemon, Fpm, PhpVersion, Result, Site, Subject, Under, under,
+};
 use nix::unistd::{Uid, User};
 
 fn daemon() -> Daemon {
@@ -38,6 +40,21 @@ fn unix_socket_belongs_to_whom_the_pool_says() -> Result {
         .start()?;
     let data = fs::metadata(fpm.site().path("www.sock"))?;
     assert_eq!((data.uid(), data.gid()), (nobody, 54321));
+    Ok(())
+}
+
+#[test]
+fn socket_that_cannot_be_given_away_leaves_no_file_with_fpmd() -> Result {
+    let site = Site::new()?;
+    let path = site.var().join("s");
+    let refusal = daemon()
+        .subject(&Subject::from_environment()?.unprivileged(&site)?)
+        .global(&format!("error_log = {}/log", site.var().display()))
+        .pool(&format!("listen = {}\nlisten.owner = root", path.display()))
+        .start_in_vain()?;
+    let complaint = "failed to chown() the socket";
+    assert!(refusal.output.contains(complaint), "{}", refusal.output);
+    assert_eq!(path.exists(), under()? == Under::Original);
     Ok(())
 }
 

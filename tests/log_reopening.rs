@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use fpmd_tests::{Daemon, Fpm, Gate, Result, Site, Subject, Under, under, write_program};
+use fpmd_tests::{Daemon, Fpm, Gate, Result, Site, Subject, Under, under};
 use nix::sys::signal::Signal;
 
 fn daemon() -> Daemon {
@@ -137,27 +137,11 @@ fn worker_in_a_chroot_gets_the_new_file() -> Result {
     Ok(())
 }
 
-/// The program under test as www-data starts it, who may read everything: what it is built of may lie where only root comes.
-fn unprivileged(site: &Site) -> Result<Subject> {
-    let subject = Subject::from_environment()?;
-    if !nix::unistd::Uid::effective().is_root() {
-        return Ok(subject.clone());
-    }
-    let script = format!(
-        "#!/bin/sh\nexec setpriv --reuid=www-data --regid=www-data --clear-groups --inh-caps=-all,+dac_read_search \\\n\
-         --ambient-caps=+dac_read_search {} \"$@\"\n",
-        subject.program().display()
-    );
-    let program = site.path("php-fpm");
-    write_program(&program, &script)?;
-    Ok(subject.called(&program))
-}
-
 #[test]
 fn unprivileged_daemon_opens_its_logs_anew() -> Result {
     let site = Site::new()?;
     let fpm = Daemon::echo()
-        .subject(&unprivileged(&site)?)
+        .subject(&Subject::from_environment()?.unprivileged(&site)?)
         .tcp()
         .logging_to(&site.var().join("fpm.log"))
         .pool(&format!("access.log = {}/access.log", site.var().display()))

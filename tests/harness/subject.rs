@@ -6,8 +6,10 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
+use nix::unistd::Uid;
 
-use crate::Result;
+use crate::executable::write_program;
+use crate::{Result, Site};
 
 /// Whose behaviour a test sees: ours is allowed to differ only where `BEHAVIOUR.md` says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,24 @@ impl Subject {
             program: path.to_owned(),
             ..self.clone()
         }
+    }
+
+    /// The same program as www-data starts it, who may read everything: what it is built of may lie where only root comes.
+    ///
+    /// # Errors
+    /// Fails when nothing can be written to the site.
+    pub fn unprivileged(&self, site: &Site) -> Result<Self> {
+        if !Uid::effective().is_root() {
+            return Ok(self.clone());
+        }
+        let script = format!(
+            "#!/bin/sh\nexec setpriv --reuid=www-data --regid=www-data --clear-groups --inh-caps=-all,+dac_read_search \\\n\
+             --ambient-caps=+dac_read_search {} \"$@\"\n",
+            self.program.display()
+        );
+        let program = site.path("php-fpm");
+        write_program(&program, &script)?;
+        Ok(self.called(&program))
     }
 
     /// Whether this is fpmd or the original.
