@@ -183,6 +183,7 @@ proptest! {
         if late[0] {
             life.calm();
             // Pools that were reloaded alone leave the others with the zygotes that they had.
+            life.kernel().mend();
             life.play(Step::Reload);
             life.calm();
             let kernel = life.kernel();

@@ -102,6 +102,14 @@ pub(super) fn worker_pid(id: WorkerId) -> Pid {
 }
 
 impl Kernel {
+    /// A mistake in the configuration is taken back.
+    pub(super) fn mend(&mut self) {
+        let serving = self
+            .serving
+            .and_then(|serving| self.configs.get(&serving).cloned());
+        self.edited = self.edited.take().or(serving);
+    }
+
     pub(super) fn fork(&mut self, id: ZygoteId) -> Option<WorkerId> {
         let birth = self.zygotes.get_mut(&id)?.orders.pop_front()?;
         self.workers.insert(
