@@ -91,7 +91,8 @@ impl<P: Program> Live<P> {
         }
     }
 
-    /// One of them has something to say, has room for what it is to be told, or has ended. A portion is taken; for the rest an event comes at once.
+    /// One of them has something to say, has room for what it is to be told, or has ended. A portion is taken; for the rest an event
+    /// comes at once.
     pub(super) fn on_remain(&mut self, number: usize) {
         let Some(place) = self.remains.all.get_mut(number) else {
             return;
