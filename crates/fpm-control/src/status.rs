@@ -198,6 +198,18 @@ pub enum WorkerStage {
     Starting,
 }
 
+impl PoolStatus {
+    /// Returns what decides at the moment how many workers there are, for people: `pm`, or what keeps it from doing so.
+    #[must_use]
+    pub fn manager(&self) -> &str {
+        match (self.drained, self.resting) {
+            (true, _) => "drained",
+            (_, true) => "resting",
+            _ => &self.pm,
+        }
+    }
+}
+
 impl WorkerStage {
     /// Returns the word for it.
     #[must_use]
@@ -246,5 +258,23 @@ impl Standing {
             Standing::Serving => "serving",
             Standing::Retiring => "retiring",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_pool_from_its_workers_is_told() {
+        let mut pool = PoolStatus {
+            pm: "static".to_owned(),
+            ..PoolStatus::default()
+        };
+        assert_eq!(pool.manager(), "static");
+        pool.resting = true;
+        assert_eq!(pool.manager(), "resting");
+        pool.drained = true;
+        assert_eq!(pool.manager(), "drained");
     }
 }

@@ -78,11 +78,7 @@ fn pools(pools: &[PoolStatus]) -> String {
         .map(|pool| {
             [
                 pool.name.clone(),
-                match (pool.drained, pool.resting) {
-                    (true, _) => "drained".to_owned(),
-                    (_, true) => "resting".to_owned(),
-                    _ => pool.pm.clone(),
-                },
+                pool.manager().to_owned(),
                 pool.active.to_string(),
                 pool.idle.to_string(),
                 match pool.sizing {

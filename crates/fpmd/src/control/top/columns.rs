@@ -61,10 +61,7 @@ pub(super) fn pools<'a>() -> [Column<PoolRow<'a>>; 14] {
     [
         left("POOL", (14, 0), |row| Value::Text(row.pool.name.clone())),
         left("PM", (8, 7), |row| {
-            Value::Text(match row.pool.drained {
-                true => "drained".to_owned(),
-                false => row.pool.pm.clone(),
-            })
+            Value::Text(row.pool.manager().to_owned())
         }),
         right("ACTIVE", (7, 0), |row| count(row.pool.active)),
         right("IDLE", (5, 1), |row| count(row.pool.idle)),

@@ -146,6 +146,7 @@ fn cell<'a>(text: String, side: Side) -> Cell<'a> {
 fn pool_colour(row: &PoolRow<'_>) -> Option<Color> {
     match row.pool {
         pool if pool.drained => Some(Color::DarkGray),
+        pool if pool.resting => Some(Color::Red),
         pool if pool.listen_queue > 0 => Some(Color::Red),
         pool if pool.active > 0 => Some(Color::Green),
         _ => None,
