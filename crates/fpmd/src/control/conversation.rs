@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn another_version_is_named() {
-        let failure = ask(b"fpmd\x07\0\0\0".to_vec(), true).unwrap_err();
-        assert!(failure.to_string().contains("version 7 "), "{failure}");
+        let failure = ask(b"fpmd\xfe\0\0\0".to_vec(), true).unwrap_err();
+        assert!(failure.to_string().contains("version 254 "), "{failure}");
         assert!(matches!(
             failure,
             Failure::Language(ControlError::OtherVersion { .. })
