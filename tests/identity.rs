@@ -361,8 +361,8 @@ fn worker_holds_only_its_own_pools_files() -> Result {
         .count();
     match under()? {
         Under::Fpmd => {
-            // The pool's address, the connection, and the line to the master.
-            assert_eq!(sockets, 3, "{files:?}");
+            // The pool's address and its relay, the connection, and the line to the master.
+            assert_eq!(sockets, 4, "{files:?}");
             assert!(
                 !files.iter().any(|file| file.contains("fpm.log")),
                 "{files:?}"

@@ -140,12 +140,16 @@ fn idle(fpm: &Fpm) -> Result<Held> {
     }
 }
 
-/// Whether a worker has more sockets than the pool's and the one that the master talks to it on. It may have taken a client
-/// without having said so.
+/// Whether a worker has more sockets than the pool's with its relay and the one that the master talks to it on. It may have taken a
+/// client without having said so.
 fn has_client(worker: &Process) -> Result<bool> {
     let files = worker.open_files()?;
     let sockets = files.iter().filter(|file| file.starts_with("socket:"));
-    Ok(sockets.count() > 2)
+    let own = match under()? {
+        Under::Fpmd => 3,
+        Under::Original => 2,
+    };
+    Ok(sockets.count() > own)
 }
 
 /// Waits until all workers are there and all but the one that shows the page are idle.

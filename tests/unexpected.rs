@@ -136,6 +136,33 @@ fn reload_without_room_for_its_processes_changes_nothing() -> Result {
     Ok(())
 }
 
+/// Lets the parent of the workers, and what it forks from now on, have no more memory than it has; with an argument lifts that.
+const MEMORY: &str = "<?php
+    $zygote = posix_getppid();
+    preg_match('/VmSize:\\s+(\\d+)/', file_get_contents(\"/proc/$zygote/status\"), $size);
+    $most = isset($_GET['lift']) ? posix_getrlimit()['hard totalmem'] : $size[1] * 1024;
+    system(\"prlimit --pid $zygote --as=$most: && echo done\");";
+
+#[test]
+fn machine_without_memory_for_processes_is_served_with_what_there_is() -> Result {
+    let fpm = daemon().workers(2).file("memory.php", MEMORY).start()?;
+    if under()? == Under::Original {
+        // Its workers' parent is root, whom a worker cannot limit.
+        return fpm.serves_on();
+    }
+    let zygote = worker(&fpm)?.parent()?;
+    assert_eq!(fpm.get("/memory.php")?.text(), "done\n");
+    worker(&fpm)?.signal(Signal::SIGKILL)?;
+    fpm.log().wait_for("next attempt")?;
+    for _ in 0..10 {
+        assert_eq!(fpm.get("/t.php")?.text(), "served -");
+    }
+    assert_eq!(fpm.get("/memory.php?lift")?.text(), "done\n");
+    fpm.wait_for_processes("php-fpm: pool www", 2)?;
+    assert_eq!(worker(&fpm)?.parent()?, zygote);
+    Ok(())
+}
+
 /// The daemon as the first process of a pid namespace.
 struct Container {
     /// The program that made the namespace.

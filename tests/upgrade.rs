@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use fpmd_tests::{
-    Daemon, Fpm, Gate, Load, Nginx, Result, Subject, Under, control, copy_program, under,
+    Daemon, Fpm, Gate, Load, Nginx, Process, Result, Subject, Under, control, copy_program, under,
     write_program,
 };
 use nix::sys::signal::Signal;
@@ -124,6 +124,29 @@ fn kept_connections_and_those_of_nginx_outlive_an_upgrade() -> Result {
         })?;
         report.all_good()?;
     }
+    Ok(())
+}
+
+#[test]
+fn client_whose_worker_has_left_is_served_after_upgrades() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let programs = Programs::new()?;
+    let daemon = Daemon::new().file("pid.php", "<?php echo getmypid();");
+    let fpm = programs.start(daemon)?;
+    let request = fpm.request("/pid.php").keep_connection();
+    let mut kept = fpm.begin(&request)?;
+    let worker = kept.answer()?.text();
+    fpm.reload()?;
+    Process::of(worker.parse()?).map_or(Ok(()), |worker| worker.wait_for_end())?;
+    // From here on only the master has it.
+    for name in ["two", "one"] {
+        programs.put(name)?;
+        upgrade(&fpm)?;
+    }
+    kept.send(&request)?;
+    assert_ne!(kept.answer()?.text(), worker);
     Ok(())
 }
 

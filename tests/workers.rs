@@ -204,22 +204,6 @@ fn next_worker_is_there_before_a_spent_one_has_ended() -> Result {
 }
 
 #[test]
-fn kept_connection_ends_with_its_worker() -> Result {
-    let fpm = Daemon::new()
-        .pool("pm.max_requests = 2")
-        .file("echo.php", ECHO)
-        .start()?;
-    let mut connection = fpm.begin(&fpm.request("/echo.php?1").keep_connection())?;
-    assert_eq!(connection.answer()?.text(), "1|");
-    connection.send(&fpm.request("/echo.php?2").keep_connection())?;
-    assert_eq!(connection.answer()?.text(), "2|");
-    assert!(connection.wait_for_close()?.is_empty());
-    drop(connection);
-    assert_eq!(fpm.get("/echo.php?3")?.text(), "3|");
-    Ok(())
-}
-
-#[test]
 fn left_over_end_of_body_on_a_kept_connection_is_skipped() -> Result {
     let fpm = Daemon::new().file("echo.php", ECHO).start()?;
     let mut connection = fpm.begin(&fpm.request("/echo.php?1").keep_connection())?;

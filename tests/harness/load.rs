@@ -59,9 +59,19 @@ impl Load {
             Target::Site {
                 address: format!("http://{}", nginx.host()),
                 uri: uri.to_owned(),
+                body: None,
             },
             expected,
         )
+    }
+
+    /// Requests through nginx that send this text, as something that must not be sent twice.
+    #[must_use]
+    pub fn posting(mut self, text: &str) -> Self {
+        if let Target::Site { body, .. } = &mut self.target {
+            *body = Some(text.to_owned());
+        }
+        self
     }
 
     /// So many clients instead of four.

@@ -63,6 +63,7 @@ pub(crate) const TESTS: Group = Group {
     packages: &[
         "acl",
         "git",
+        "libfaketime",
         "logrotate",
         "mariadb-client-core",
         "mariadb-server-core",

@@ -42,7 +42,7 @@ pub struct ZygoteEnd {
 /// A `Start` of which not all descriptors are there yet.
 #[derive(Debug)]
 struct Unfinished {
-    /// Lists the listening sockets that have come.
+    /// Lists the listening sockets that have come, and the relays behind them.
     start: Box<Start>,
     listeners: usize,
 }
@@ -133,7 +133,8 @@ impl MasterEnd {
             start.ledger.as_fd(),
         ];
         self.link.send(&order, &files)?;
-        let descriptors: Vec<_> = start.listeners.iter().map(AsFd::as_fd).collect();
+        let sockets = start.listeners.iter().chain(&start.relays);
+        let descriptors: Vec<_> = sockets.map(AsFd::as_fd).collect();
         for batch in descriptors.chunks(MAX_DESCRIPTORS) {
             self.link.send(&Order::Descriptors, batch)?;
         }
@@ -243,7 +244,8 @@ impl ZygoteEnd {
             }
             (Some(mut unfinished), Order::Descriptors) => {
                 unfinished.start.listeners.extend(descriptors);
-                let (expected, found) = (unfinished.listeners, unfinished.start.listeners.len());
+                let found = unfinished.start.listeners.len();
+                let expected = unfinished.listeners.saturating_mul(2);
                 if found > expected {
                     return Err(ChannelError::Descriptors { expected, found });
                 }
@@ -266,8 +268,10 @@ impl ZygoteEnd {
     }
 
     /// Gives a `Start` out when its last descriptor is there, else keeps it.
-    fn completed(&mut self, unfinished: Unfinished) -> Option<ToZygote> {
-        if unfinished.start.listeners.len() == unfinished.listeners {
+    fn completed(&mut self, mut unfinished: Unfinished) -> Option<ToZygote> {
+        let sockets = &mut unfinished.start.listeners;
+        if sockets.len() == unfinished.listeners.saturating_mul(2) {
+            unfinished.start.relays = sockets.split_off(unfinished.listeners);
             return Some(ToZygote::Start(unfinished.start));
         }
         self.started = Some(unfinished);
@@ -297,6 +301,7 @@ fn received_start(release: String, descriptors: Vec<OwnedFd>) -> Result<Box<Star
         scoreboard,
         ledger,
         listeners: Vec::new(),
+        relays: Vec::new(),
     }))
 }
 

@@ -89,6 +89,8 @@ pub struct Start<F = OwnedFd> {
     pub ledger: F,
     /// The listening sockets; [`PoolStart::listener`] is an index into them.
     pub listeners: Vec<F>,
+    /// For each of them, where connections come from that other workers had (`fpm_os::relay`).
+    pub relays: Vec<F>,
 }
 
 /// The part of [`Start`] that is not a descriptor.

@@ -29,7 +29,7 @@ pub(crate) enum Order {
     Start {
         /// The sender's [`RELEASE`].
         release: String,
-        /// How many listening sockets follow in `Descriptors`.
+        /// How many listening sockets follow in `Descriptors`, and then as many relays.
         listeners: u32,
     },
     /// Descriptors: the next of those that a `Start` has announced.

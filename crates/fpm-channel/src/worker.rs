@@ -43,6 +43,25 @@ pub enum FromWorker {
     Stack(Option<Underway>),
 }
 
+/// What the master hears from a worker.
+#[derive(Debug)]
+pub enum Heard {
+    /// Words.
+    Said(FromWorker),
+    /// A kept connection on which no request is under way, for whoever serves when the worker does not any more. It may be anything
+    /// else, too.
+    Connection(OwnedFd),
+}
+
+/// A packet of a worker.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Report<W = FromWorker> {
+    /// No descriptors.
+    Said(W),
+    /// Descriptors: the connection.
+    Connection,
+}
+
 /// What can wait to be sent to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
@@ -150,14 +169,26 @@ impl MasterEnd {
     ///
     /// # Errors
     /// When the worker sends what is no message.
-    pub fn receive(&mut self) -> Result<Next<FromWorker>, ChannelError> {
+    pub fn receive(&mut self) -> Result<Next<Heard>, ChannelError> {
         let mut buffer = [0; MAX_PACKET];
-        match receive(&self.socket, &mut buffer, Patience::AtOnce)? {
-            // Descriptors are closed, whatever they are.
-            Received::Packet(packet, _) => Ok(Next::Message(wire::decode(packet)?)),
-            Received::Nothing => Ok(Next::Nothing),
-            Received::Closed => Ok(Next::Closed),
-        }
+        let (packet, mut descriptors) = match receive(&self.socket, &mut buffer, Patience::AtOnce)?
+        {
+            Received::Packet(packet, descriptors) => (packet, descriptors),
+            Received::Nothing => return Ok(Next::Nothing),
+            Received::Closed => return Ok(Next::Closed),
+        };
+        // Descriptors that nobody has asked for are closed, whatever they are.
+        let heard = match (wire::decode::<Report>(packet)?, descriptors.pop()) {
+            (Report::Said(said), _) => Heard::Said(said),
+            (Report::Connection, Some(connection)) => Heard::Connection(connection),
+            (Report::Connection, None) => {
+                return Err(ChannelError::Descriptors {
+                    expected: 1,
+                    found: 0,
+                });
+            }
+        };
+        Ok(Next::Message(heard))
     }
 
     fn transmit(
@@ -200,7 +231,19 @@ impl WorkerEnd {
     /// # Errors
     /// [`ChannelError::Closed`] when the master is gone, [`ChannelError::Io`] when the kernel refuses.
     pub fn send(&self, message: &FromWorker) -> Result<Flushed, ChannelError> {
-        transmit(&self.socket, &wire::encode(message)?, &[], Patience::AtOnce)
+        let packet = packet(message)?;
+        transmit(&self.socket, &packet, &[], Patience::AtOnce)
+    }
+
+    /// Gives the master a connection if the kernel has room at once; the caller's descriptor may be closed then.
+    /// [`Flushed::Waiting`] means that the master has not got it.
+    ///
+    /// # Errors
+    /// As [`WorkerEnd::send`].
+    pub fn hand_over(&self, connection: impl AsFd) -> Result<Flushed, ChannelError> {
+        let packet = wire::encode(&Report::<FromWorker>::Connection)?;
+        let rights = [connection.as_fd()];
+        transmit(&self.socket, &packet, &rights, Patience::AtOnce)
     }
 
     /// Returns what another thread of the worker sends with.
@@ -243,7 +286,7 @@ impl Sender {
     /// # Errors
     /// [`ChannelError::Closed`] when the master is gone, [`ChannelError::Io`] when the kernel refuses.
     pub fn send(&self, message: &FromWorker) -> Result<(), ChannelError> {
-        transmit(&self.socket, &wire::encode(message)?, &[], Patience::Wait)?;
+        transmit(&self.socket, &packet(message)?, &[], Patience::Wait)?;
         Ok(())
     }
 }
@@ -252,6 +295,11 @@ impl AsFd for WorkerEnd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Encodes what a worker says.
+fn packet(said: &FromWorker) -> Result<Vec<u8>, ChannelError> {
+    wire::encode(&Report::Said(said))
 }
 
 #[cfg(test)]

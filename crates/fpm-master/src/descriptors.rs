@@ -7,6 +7,7 @@ use fpm_conf::Config;
 use fpm_os::limits::{OpenFiles, open_files, set_soft_open_files};
 
 use crate::pool::slots;
+use crate::resting::most;
 use crate::settings::Settings;
 
 /// Log, signals, event loop, scoreboard, zygotes, and what passes through the master's hands for a moment.
@@ -32,11 +33,13 @@ pub(crate) fn make_room(config: &Config) -> Option<u64> {
 fn wanted(config: &Config, limit: OpenFiles) -> Option<u64> {
     let settings = Settings::new(&config.global);
     let pools = config.pools.iter().map(|pool| {
+        let slots = slots(pool, &config.global);
         // The control socket of a worker, and its two outputs if they are caught.
         let each = if pool.catch_workers_output { 3 } else { 1 };
         // While a reload replaces workers there are more of them.
         let surge = settings.surge(pool.pm_max_children);
-        1 + u64::from(slots(pool, &config.global).saturating_add(surge)) * each
+        // Its socket and a relay; and the connections that may rest.
+        3 + u64::from(slots.saturating_add(surge)) * each + most(slots) as u64
     });
     let needed = pools.fold(ELSE, u64::saturating_add);
     let reachable = needed.min(limit.hard);
@@ -66,9 +69,10 @@ mod tests {
             hard: 4096,
         };
         for (max_children, caught, expected) in [
-            (600, false, None),
-            (700, false, Some(257 + 700 + 175)),
-            (300, true, Some(257 + 3 * (300 + 75))),
+            (300, false, None),
+            (400, false, Some(259 + 400 + 100 + 400)),
+            (300, true, Some(259 + 3 * (300 + 75) + 300)),
+            (1, true, None),
             (5000, false, Some(4096)),
             (u32::MAX, true, Some(4096)),
         ] {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::group::GroupId;
 use crate::pool::PoolId;
+use crate::resting::RestingId;
 use crate::upgrade::examination::Refusal;
 
 /// Something happened.
@@ -36,6 +37,8 @@ pub(crate) enum Event {
     Due(Timer),
     /// The program on disk was examined: whether it can take the place of this one.
     Examined(Result<(), Refusal>),
+    /// A worker that leaves has left a kept connection, on which no request is under way.
+    Rests(WorkerId, RestingId),
     /// A connection arrived at the socket of a pool that wants to know ([`crate::world::World::connections_wanted`]).
     Connection(PoolId),
 }

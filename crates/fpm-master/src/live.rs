@@ -19,6 +19,7 @@ use nix::errno::Errno;
 use crate::event::{CallerId, Timer, ZygoteId};
 use crate::pool::PoolId;
 use crate::program::{Options, Program, Stream};
+use crate::resting::RestingId;
 use crate::upgrade::heritage::Whole;
 
 mod callers;
@@ -33,6 +34,7 @@ mod measured;
 mod outlet;
 mod pipes;
 mod remains;
+mod resting;
 mod restraint;
 mod setup;
 mod status;
@@ -45,6 +47,7 @@ use examination::Identity;
 use outlet::Outputs;
 pub(crate) use pipes::Pipes;
 pub(crate) use remains::Remains;
+use resting::Resting;
 use restraint::Restraint;
 pub(crate) use setup::Setup;
 pub(crate) use zygote::LiveZygote;
@@ -80,6 +83,7 @@ pub(crate) struct Live<P> {
     examined: Option<Identity>,
     /// What a program before has left.
     remains: Remains,
+    resting: Resting,
 }
 
 /// Who has something to tell.
@@ -97,6 +101,8 @@ pub(crate) enum Token {
     Log,
     /// The socket of a pool.
     Listener(PoolId),
+    /// A connection that a worker has left. As a timer: pass it on.
+    Resting(RestingId),
     /// The control socket. As a timer: try again to accept.
     Callers,
     /// A command at the control socket. As a timer: there is more to send, or to read.
@@ -141,6 +147,9 @@ impl<P: Program> Live<P> {
         live.outputs = Outputs::Heard;
         live.zygotes = whole.zygotes;
         live.watch_all(whole.workers);
+        for (socket, relay) in whole.resting {
+            live.let_rest(socket, relay);
+        }
         live.adopt_callers(whole.callers);
         live
     }
@@ -173,6 +182,7 @@ impl<P: Program> Live<P> {
             examination: None,
             examined: None,
             remains: Remains::default(),
+            resting: Resting::default(),
         }
     }
 

@@ -40,6 +40,7 @@ mod recycling;
 mod reload;
 mod reopening;
 mod replacement;
+mod resting;
 mod retirement;
 mod sizes;
 mod stacks;
@@ -149,6 +150,7 @@ impl<W: World> Master<W> {
             Event::Reaped(exit) => self.on_reaped(now, exit),
             Event::Due(timer) => self.on_due(now, timer),
             Event::Examined(verdict) => self.on_examined(now, verdict),
+            Event::Rests(worker, connection) => self.on_resting(worker, connection),
             Event::Connection(pool) => self.on_connection(now, pool),
         }
     }

@@ -11,7 +11,7 @@ use fpm_channel::{Generation, SlotIndex, WorkerId};
 use fpm_conf::{Changes, Config};
 use fpm_control::{Answer, PoolStatus, Scope, Status, WorkerStatus};
 use fpm_os::signal::Signal;
-use fpm_scoreboard::{Departure, SlotSnapshot};
+use fpm_scoreboard::{Departure, Farewell, SlotSnapshot};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
@@ -20,6 +20,7 @@ use crate::error::MasterError;
 use crate::event::{CallerId, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
+use crate::resting::RestingId;
 use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
@@ -89,8 +90,17 @@ pub(crate) trait World {
     /// Sends a signal to a child of the master itself.
     fn signal_child(&mut self, pid: Pid, signal: Signal);
 
-    /// Asks a worker to leave when it has nothing more to do.
-    fn drain(&mut self, worker: WorkerId);
+    /// Asks a worker to leave when it has nothing more to do, and says how to leave its client.
+    fn drain(&mut self, worker: WorkerId, farewell: Farewell);
+
+    /// Returns the pool of the generation that serves that has the socket of this one.
+    fn served_at_socket_of(&self, pool: PoolId) -> Option<PoolId>;
+
+    /// Closes a connection that a worker has left.
+    fn turn_away(&mut self, connection: RestingId);
+
+    /// Closes all connections that workers have left and no other worker has taken.
+    fn turn_all_away(&mut self);
 
     /// Closes what belongs to a worker that has ended, after taking its last words, and frees its slot.
     fn release(&mut self, worker: WorkerId);
@@ -101,7 +111,7 @@ pub(crate) trait World {
     /// Returns what a worker is doing.
     fn activity(&self, worker: WorkerId, now: Duration) -> Activity;
 
-    /// Returns how many connections wait at the socket of a pool.
+    /// Returns how many connections wait for a worker of a pool, at its socket and of those that workers have left.
     fn waiting(&self, pool: PoolId) -> u32;
 
     /// Returns how many requests the workers of a pool have accepted so far.

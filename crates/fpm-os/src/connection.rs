@@ -9,10 +9,11 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    MsgFlags, Shutdown, SockaddrLike, SockaddrStorage, recv, recvmsg, sendmsg, setsockopt,
-    shutdown, sockopt,
+    MsgFlags, Shutdown, SockType, SockaddrLike, SockaddrStorage, getpeername, getsockopt, recv,
+    recvmsg, sendmsg, setsockopt, shutdown, sockopt,
 };
 
 use crate::tcp_info::tcp_info;
@@ -60,6 +61,18 @@ impl Connection {
     #[must_use]
     pub fn adopt(socket: OwnedFd) -> Connection {
         Connection { socket, peer: None }
+    }
+
+    /// Takes over a connection that another process has accepted.
+    ///
+    /// # Errors
+    /// What getpeername(2) answers: ENOTCONN when the client is gone.
+    pub fn taken_over(socket: OwnedFd) -> io::Result<Connection> {
+        let address: SockaddrStorage = getpeername(socket.as_raw_fd())?;
+        Ok(Connection {
+            socket,
+            peer: internet_address(&address),
+        })
     }
 
     /// Returns the client's address; `None` for a unix socket.
@@ -150,6 +163,35 @@ impl Connection {
     }
 }
 
+/// What a client has done that nobody has read yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    /// Nothing.
+    Silent,
+    /// It has sent something.
+    Speaks,
+    /// It has closed the connection, or there is none.
+    Gone,
+}
+
+/// Tells what a client has done on a connection, of which nothing is read. A descriptor of something else is nobody's.
+#[must_use]
+pub fn speech(socket: impl AsFd) -> Speech {
+    if getsockopt(&socket, sockopt::SockType) != Ok(SockType::Stream) {
+        return Speech::Gone;
+    }
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    loop {
+        return match recv(socket.as_fd().as_raw_fd(), &mut [0], flags) {
+            Ok(0) => Speech::Gone,
+            Ok(_) => Speech::Speaks,
+            Err(Errno::EAGAIN) => Speech::Silent,
+            Err(Errno::EINTR) => continue,
+            Err(_) => Speech::Gone,
+        };
+    }
+}
+
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -168,13 +210,13 @@ fn internet_address(address: &SockaddrStorage) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::{Read, Write};
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::time::Instant;
 
     use nix::fcntl::{FcntlArg, fcntl};
-    use nix::sys::socket::getsockopt;
 
     use super::*;
 
@@ -339,5 +381,44 @@ mod tests {
         setsockopt(&client, sockopt::Linger, &reset).unwrap();
         drop(client);
         assert!(connection.is_abandoned());
+    }
+
+    #[test]
+    fn what_a_client_does_is_told_and_left_for_whoever_takes_over() {
+        let (on_unix, unix_client) = unix();
+        let (on_tcp, tcp_client) = tcp();
+        for (ours, client) in [
+            (on_unix.socket, OwnedFd::from(unix_client)),
+            (on_tcp.socket, OwnedFd::from(tcp_client)),
+        ] {
+            let mut client = File::from(client);
+            assert_eq!(speech(&ours), Speech::Silent);
+            client.write_all(b"x").unwrap();
+            while speech(&ours) == Speech::Silent {}
+            assert_eq!(speech(&ours), Speech::Speaks);
+            let ours = Connection::taken_over(ours).unwrap();
+            assert_eq!(ours.read(&mut [0; 2]).unwrap(), 1);
+            drop(client);
+            while speech(&ours) == Speech::Silent {}
+            assert_eq!(speech(&ours), Speech::Gone);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_taken_over_has_its_peer() {
+        let (connection, client) = tcp();
+        let taken = Connection::taken_over(connection.socket).unwrap();
+        assert_eq!(taken.peer(), Some(client.local_addr().unwrap()));
+        let (connection, _client) = unix();
+        assert_eq!(
+            Connection::taken_over(connection.socket).unwrap().peer(),
+            None
+        );
+    }
+
+    #[test]
+    fn what_is_no_connection_is_nobodys() {
+        let (reader, _writer) = io::pipe().unwrap();
+        assert_eq!(speech(&reader), Speech::Gone);
     }
 }

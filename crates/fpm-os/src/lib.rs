@@ -29,6 +29,7 @@ pub mod own_memory;
 pub mod peer;
 pub mod poll;
 pub mod process;
+pub mod relay;
 pub mod seqpacket;
 pub mod shared;
 pub mod signal;

@@ -60,7 +60,7 @@ pub(crate) mod control {
     pub(crate) const PUBLISHED: usize = 0;
     /// 1 when the slot is reserved or in use. Written by the master.
     pub(crate) const RESERVED: usize = 1;
-    /// 1 when the worker shall end after its request. Written by the master.
+    /// Not 0 when the worker shall end after its request: a [`Farewell`](crate::Farewell). Written by the master.
     pub(crate) const DRAIN: usize = 2;
     /// How often the worker was asked what it is doing. Written by the master, waited for by the worker's watchdog.
     pub(crate) const ASKED: usize = 3;

@@ -12,6 +12,7 @@ use fpm_os::shared::Mapping;
 
 use crate::counters::Counters;
 use crate::error::ScoreboardError;
+use crate::farewell::Farewell;
 use crate::layout::{self, SLOT_LEN, control, header, state};
 use crate::slot::{Slot, SlotSnapshot, SlotState, StateWords};
 use crate::stage::Stage;
@@ -141,12 +142,14 @@ impl PoolBoard {
         Ok(SlotWriter::begin(self.clone(), slot, birth))
     }
 
-    /// Tells the worker of a slot to end after its request. It looks when it is woken or done. For the master.
+    /// Tells the worker of a slot to end after its request, and how to leave its client. It looks when it is woken or done. For the
+    /// master.
     ///
     /// # Panics
     /// When there is no such slot.
-    pub fn drain(&self, slot: u32) {
-        self.slot(slot).control(control::DRAIN).store(1, Relaxed);
+    pub fn drain(&self, slot: u32, farewell: Farewell) {
+        let word = self.slot(slot).control(control::DRAIN);
+        word.store(farewell.number(), Relaxed);
     }
 
     /// Frees a slot whose worker is gone (reaped, or never made); what it counted stays counted. For the master.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
+use crate::farewell::Farewell;
 use crate::layout::{control, state, texts};
 use crate::pool::PoolBoard;
 use crate::slot::StateWords;
@@ -170,11 +171,14 @@ impl SlotWriter {
     /// Tells whether the master wants the worker to end after its request.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.pool
-            .slot(self.slot)
-            .control(control::DRAIN)
-            .load(Relaxed)
-            != 0
+        self.farewell().is_some()
+    }
+
+    /// Returns how the master wants the worker to leave its client, if it is to end.
+    #[must_use]
+    pub fn farewell(&self) -> Option<Farewell> {
+        let word = self.pool.slot(self.slot).control(control::DRAIN);
+        Farewell::from_number(word.load(Relaxed))
     }
 
     /// Returns how many requests the worker has accepted.

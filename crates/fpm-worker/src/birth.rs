@@ -44,7 +44,7 @@ use crate::php_messages;
 use crate::serve::Worker;
 use crate::share::Share;
 use crate::status::Reported;
-use crate::watch::Watch;
+use crate::watch::{Sources, Watch};
 use crate::watchdog::Watchdog;
 
 /// What a zygote gives to a worker.
@@ -64,6 +64,8 @@ pub struct Assignment {
     pub generation: u64,
     /// The pool's listening socket.
     pub listener: Arc<OwnedFd>,
+    /// Where connections come from that other workers had ([`fpm_os::relay`]).
+    pub relay: OwnedFd,
     /// Its end of its control socket.
     pub control: OwnedFd,
     /// Where its output goes (`catch_workers_output`); nothing means /dev/null.
@@ -200,8 +202,8 @@ fn set_up(
         let text = format!("failed to start the watchdog: {error}");
         words.say(LogLevel::Warning, &said_of(pool.name.as_bstr(), &text));
     }
-    let watch =
-        Watch::new(assignment.listener, control, quit, access_log).map_err(BirthError::Watch)?;
+    let sources = Sources::new(assignment.listener, assignment.relay);
+    let watch = Watch::new(sources, control, quit, access_log).map_err(BirthError::Watch)?;
     SignalSet::empty().set_mask().map_err(BirthError::Signals)?;
     engine.after_fork();
     Ok(Box::new(Worker {

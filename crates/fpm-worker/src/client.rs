@@ -38,6 +38,8 @@ pub(crate) enum Arrival {
     Queued,
     /// The worker was waiting for it.
     Met,
+    /// Another worker had it before. It has spoken, and nobody knows how long ago unless the kernel says so.
+    TakenOver,
 }
 
 /// How much was written to a client, as far as TCP's delays go by it.
@@ -84,7 +86,7 @@ impl Client {
     /// Has the kernel say how long the client's request has been here, if it can. To be called before anything is read: what
     /// arrives later hides it.
     pub(crate) fn measure_wait(&mut self) {
-        if self.socket.peer().is_some() && self.arrival() == Arrival::Queued {
+        if self.socket.peer().is_some() && self.arrival() != Arrival::Met {
             self.waited = self.socket.since_last_bytes().ok();
         }
     }
@@ -92,8 +94,8 @@ impl Client {
     /// Returns how long the first request has waited in the queue.
     pub(crate) fn wait_in_queue(&self) -> Wait {
         match (self.arrival(), self.waited) {
-            (Arrival::Met, _) => Wait::None,
-            (Arrival::Queued, Some(waited)) => Wait::Measured(waited),
+            (Arrival::Met, _) | (Arrival::TakenOver, None) => Wait::None,
+            (Arrival::Queued | Arrival::TakenOver, Some(waited)) => Wait::Measured(waited),
             (Arrival::Queued, None) => Wait::Unknown,
         }
     }
@@ -101,7 +103,7 @@ impl Client {
     /// Tells, once, whether the client was in the queue for so long that it has given up.
     pub(crate) fn has_given_up(&self) -> bool {
         match self.arrival.replace(Arrival::Met) {
-            Arrival::Queued => self.socket.is_abandoned(),
+            Arrival::Queued | Arrival::TakenOver => self.socket.is_abandoned(),
             Arrival::Met => false,
         }
     }

@@ -6,18 +6,21 @@
 //! Original: the accept loop of main() in sapi/fpm/fpm/fpm_main.c, fcgi_accept_request in main/fastcgi.c.
 
 mod answer;
+mod incoming;
+mod patience;
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use fcgi_proto::Limits;
 use fcgi_proto::params::Params;
-use fcgi_proto::server::{Connection as Protocol, Progress};
+use fcgi_proto::server::Connection as Protocol;
 use fpm_conf::{LogLevel, Pool};
 use fpm_os::clock;
 use fpm_scoreboard::{PoolLedger, SlotWriter};
 use sapi::{Engine, Param};
 
+use self::incoming::Incoming;
+use self::patience::Patience;
 use crate::access_log::AccessLog;
 use crate::allowed_clients::{self, AllowedClients};
 use crate::client::{Arrival, Client};
@@ -30,14 +33,8 @@ use crate::share::Share;
 use crate::status::Reported;
 use crate::watch::Watch;
 
-/// How long a client may take for its first byte, as in the original.
-const FIRST_BYTE: Duration = Duration::from_secs(5);
-
 /// For so long a worker that is to end goes on with a client that is ready with another request after each answer.
 const LAST_CALLS: Duration = Duration::from_millis(500);
-
-/// How long it may take from its first byte to the last of its variables. The original waits for ever.
-const VARIABLES: Duration = Duration::from_secs(60);
 
 /// A worker that is ready to serve.
 pub(crate) struct Worker {
@@ -78,7 +75,7 @@ struct Kept {
 enum Then {
     /// Another request on the same connection.
     SameClient,
-    /// Another request on the same connection, if it is there already; then the end of the worker.
+    /// Another request on the same connection, if nobody else can answer it and it is there already; then the end of the worker.
     LastCall,
     /// Another client.
     NextClient,
@@ -138,6 +135,7 @@ impl Worker {
                     self.own.measure_queue();
                 }
             }
+            Arrival::TakenOver => client.measure_wait(),
             Arrival::Met => self.own.board.note_empty_queue(clock::monotonic()),
         }
     }
@@ -163,23 +161,28 @@ impl Worker {
     fn converse(&mut self, client: Client, kept: &mut Kept) -> Then {
         kept.protocol.reset();
         let mut client = Some(client);
-        let mut limit = Some(FIRST_BYTE);
+        let mut patience = Patience::FirstByte;
         let mut last_call = None;
         let then = loop {
             let none = last_call.map_or(Then::NextClient, |_| Then::End);
             let Some(connected) = &client else {
                 break none;
             };
-            let Some(begun) = self.next_request(connected, &mut kept.protocol, limit) else {
-                break none;
+            let begun = match self.next_request(connected, &mut kept.protocol, patience) {
+                Incoming::Request(begun) => begun,
+                Incoming::Nothing => break none,
+                Incoming::HandedOver => {
+                    client = None;
+                    break none;
+                }
             };
             match self.answer(&mut client, kept, begun) {
-                // A kept connection may rest for as long as its client likes.
-                Then::SameClient => limit = None,
+                Then::SameClient => patience = Patience::Rest,
                 // The client cannot know that its connection is about to be closed, and would lose what it has sent.
                 Then::LastCall if *last_call.get_or_insert(begun) + LAST_CALLS > begun => {
-                    limit = Some(Duration::ZERO);
+                    patience = Patience::LastCall;
                 }
+                Then::LastCall => break Then::End,
                 then => break then,
             }
             self.slot.resting(clock::monotonic());
@@ -193,78 +196,5 @@ impl Worker {
             client.hang_up(&mut kept.protocol);
         }
         then
-    }
-
-    /// Reads until the variables of a request are complete; returns when the request has begun (monotonic), or nothing when
-    /// there is none that could be answered and the connection is to be closed.
-    ///
-    /// `limit` is for the first byte. Without one the connection rests: nothing is expected at once.
-    fn next_request(
-        &mut self,
-        client: &Client,
-        protocol: &mut Protocol,
-        mut limit: Option<Duration>,
-    ) -> Option<Duration> {
-        let mut begun = None;
-        loop {
-            match protocol.poll() {
-                Ok(Progress::Request) => return Some(begun.unwrap_or_else(|| self.begin())),
-                Ok(Progress::NeedInput) => {}
-                Ok(Progress::Reply(reply)) => {
-                    (&*client).write_all(reply.as_bytes()).ok()?;
-                    continue;
-                }
-                Err(error) => {
-                    if let Some(reply) = error.reply() {
-                        let _unsent = (&*client).write_all(reply.as_bytes());
-                    }
-                    return None;
-                }
-            }
-            if begun.is_some() && protocol.is_between_requests() {
-                // What came was no request, and it was answered.
-                begun = None;
-                limit = None;
-                self.slot.resting(clock::monotonic());
-            }
-            let deadline = begun.map(|begun| begun + VARIABLES);
-            let received = self.receive(client, protocol.space(), limit, deadline);
-            protocol.filled(received.ok()?);
-            begun = begun.or_else(|| Some(self.begin()));
-        }
-    }
-
-    /// Notes that a request has begun to arrive; returns the time.
-    fn begin(&mut self) -> Duration {
-        let now = clock::monotonic();
-        self.slot.reading_headers(now, clock::realtime());
-        now
-    }
-
-    /// Waits for bytes as long as the client may take for them.
-    fn receive(
-        &mut self,
-        client: &Client,
-        space: &mut [u8],
-        limit: Option<Duration>,
-        deadline: Option<Duration>,
-    ) -> io::Result<usize> {
-        if limit.is_none() && deadline.is_none() {
-            self.watch.client(client, None, &self.slot)?;
-        }
-        loop {
-            match client.read(space) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match deadline {
-                    None => {
-                        // A client that is slow to begin takes the worker from all others.
-                        self.slot.resting(clock::monotonic());
-                        self.watch.client(client, limit, &self.slot)?;
-                    }
-                    Some(deadline) => client.wait(deadline.saturating_sub(clock::monotonic()))?,
-                },
-                other => return other,
-            }
-        }
     }
 }

@@ -7,21 +7,21 @@
 //! Original: fcgi_accept_request in main/fastcgi.c, sig_soft_quit in sapi/fpm/fpm/fpm_signals.c.
 
 mod accept_error;
+mod sources;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use fpm_channel::worker::{FromWorker, ToWorker, WorkerEnd};
 use fpm_channel::{Flushed, Next};
-use fpm_os::connection::Connection as Socket;
 use fpm_os::epoll::{Ready, WaitSet, Wake};
 use fpm_os::signal::quit::QuitFlag;
 use fpm_os::{clock, listener, poll};
-use fpm_scoreboard::SlotWriter;
+use fpm_scoreboard::{Farewell, SlotWriter};
 
 use self::accept_error::{Remedy, remedy};
+pub(crate) use self::sources::Sources;
 use crate::access_log::AccessLog;
 use crate::client::{Arrival, Client};
 use crate::log::Log;
@@ -29,9 +29,7 @@ use crate::log::Log;
 const LISTENER: u64 = 0;
 const CONTROL: u64 = 1;
 const QUIT: u64 = 2;
-
-/// How long a client on a kept connection may still begin a request after the worker was told to end.
-const GRACE: Duration = Duration::from_millis(500);
+const RELAY: u64 = 3;
 
 /// How long to leave the system alone when it is short of descriptors or memory.
 const SHORTAGE: Duration = Duration::from_millis(500);
@@ -51,14 +49,25 @@ pub(crate) enum Course {
     Ending,
 }
 
+/// What ended a wait for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// It has sent something, or is gone.
+    Speaks,
+    /// The worker is to end, and the client rests.
+    ToLeave,
+}
+
 /// The descriptors a worker waits on.
 #[derive(Debug)]
 pub(crate) struct Watch {
     events: WaitSet,
-    listener: Arc<OwnedFd>,
+    sources: Sources,
     control: WorkerEnd,
     quit: QuitFlag,
     course: Course,
+    /// What the master can do for the clients of a worker that ends.
+    heir: Farewell,
     /// The access log: the master may give it another file whenever the worker waits.
     pub(crate) access_log: Option<AccessLog>,
     /// Clients taken from the queue since the last wait.
@@ -68,26 +77,27 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Takes over a worker's listening socket, control socket and access log; `quit` says whether SIGQUIT has come.
+    /// Takes over a worker's sources of clients, control socket and access log; `quit` says whether SIGQUIT has come.
     ///
     /// # Errors
     /// When the kernel is short of what this takes.
     pub(crate) fn new(
-        listener: Arc<OwnedFd>,
+        sources: Sources,
         control: WorkerEnd,
         quit: QuitFlag,
         access_log: Option<AccessLog>,
     ) -> io::Result<Watch> {
         let events = WaitSet::create()?;
-        events.add(&listener, LISTENER, Wake::One)?;
+        sources.watch(&events)?;
         events.add(&control, CONTROL, Wake::All)?;
         events.add(quit, QUIT, Wake::All)?;
         Ok(Watch {
             events,
-            listener,
+            sources,
             control,
             quit,
             course: Course::Serving,
+            heir: Farewell::HandOver,
             access_log,
             // What the master has said since it asked for this worker comes before the first client.
             in_a_row: IN_A_ROW,
@@ -103,6 +113,22 @@ impl Watch {
         self.course
     }
 
+    /// Returns how a worker that ends leaves a client on whose kept connection no request is under way.
+    ///
+    /// SIGQUIT comes from outside, perhaps for all processes at once: nobody is counted on then.
+    pub(crate) fn farewell(&self, slot: &SlotWriter) -> Farewell {
+        match (self.quit.is_set(), self.heir) {
+            (false, Farewell::HandOver) => slot.farewell().unwrap_or(Farewell::HandOver),
+            _ => Farewell::Close,
+        }
+    }
+
+    /// Gives a client, on whose kept connection no request is under way, to whoever serves when this worker does not any more. Tells
+    /// whether that was possible.
+    pub(crate) fn hand_over(&self, client: &Client) -> bool {
+        matches!(self.control.hand_over(client), Ok(Flushed::All))
+    }
+
     /// Waits for a client; `None` means that the worker is to end.
     ///
     /// The queue is asked first: what is there saves the wait, and has been waiting for a worker to become free.
@@ -112,21 +138,24 @@ impl Watch {
         let mut waited = self.in_a_row >= IN_A_ROW;
         let mut arrival = Arrival::Queued;
         while self.course(slot) == Course::Serving {
-            if waited {
+            let taken = if waited {
                 self.in_a_row = 0;
                 let ready = self.ready(&mut arrival).ok()?;
                 if ready.contains(CONTROL) || ready.contains(QUIT) {
                     self.take(slot);
                 }
                 // A client that this worker was woken for is taken even by one that is to end: nobody else was woken.
-                if !ready.contains(LISTENER) {
+                if !Sources::is_for_a_client(&ready) {
                     continue;
                 }
-            }
-            let error = match Socket::accept(&self.listener) {
-                Ok(socket) => {
+                self.sources.take(&self.events, &ready, arrival)
+            } else {
+                self.sources.accept(arrival)
+            };
+            let error = match taken {
+                Ok(client) => {
                     self.in_a_row += u32::from(!waited);
-                    return Some(Client::new(socket, arrival));
+                    return Some(client);
                 }
                 Err(error) => error,
             };
@@ -177,8 +206,8 @@ impl Watch {
 
     /// Waits until a client has sent something, at most for `limit`.
     ///
-    /// When the worker is told to end, a client that rests gets a short grace: its request may be on the way. One that was just
-    /// taken keeps the time it has (`limit`): it has been promised an answer, and may itself be waiting for a processor.
+    /// When the worker is told to end, that ends the wait for a client that rests. One that was just taken keeps the time it has
+    /// (`limit`): it has been promised an answer, and may itself be waiting for a processor.
     ///
     /// # Errors
     /// `TimedOut`, and what poll(2) answers.
@@ -187,7 +216,7 @@ impl Watch {
         client: &Client,
         limit: Option<Duration>,
         slot: &SlotWriter,
-    ) -> io::Result<()> {
+    ) -> io::Result<Waited> {
         let mut now = clock::monotonic();
         let deadline = limit.map(|limit| now + limit);
         while self.course == Course::Serving {
@@ -200,16 +229,17 @@ impl Watch {
                 self.take(slot);
             }
             if readable {
-                return Ok(());
+                return Ok(Waited::Speaks);
             }
             if !(control || quit) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
-        let left = deadline.map_or(GRACE, |deadline| {
-            deadline.saturating_sub(clock::monotonic())
-        });
-        client.wait(left)
+        let Some(deadline) = deadline else {
+            return Ok(Waited::ToLeave);
+        };
+        client.wait(deadline.saturating_sub(clock::monotonic()))?;
+        Ok(Waited::Speaks)
     }
 
     /// Returns for how long there was nothing to do since this was last asked.
@@ -265,13 +295,13 @@ impl Watch {
                 Ok(Next::Nothing) => break,
                 Ok(Next::Closed) => {
                     // Nobody will serve these connections; a new daemon must be able to take the address.
-                    let _already = listener::shut_down(&self.listener);
-                    self.course = Course::Ending;
+                    let _already = listener::shut_down(self.sources.listener());
+                    (self.course, self.heir) = (Course::Ending, Farewell::Close);
                     break;
                 }
                 // Something was lost that a new worker will know.
                 Err(_) => {
-                    self.course = Course::Ending;
+                    (self.course, self.heir) = (Course::Ending, Farewell::Close);
                     break;
                 }
             }

@@ -144,6 +144,7 @@ fn assignment(listener: OwnedFd, control: OwnedFd) -> Assignment {
     let board = board();
     let listener = Arc::new(listener);
     let (_, first_words) = io::pipe().expect("a pipe");
+    let (relay, _) = UnixStream::pair().expect("a relay");
     Assignment {
         reported: Reported {
             name: pool.name.clone(),
@@ -158,6 +159,7 @@ fn assignment(listener: OwnedFd, control: OwnedFd) -> Assignment {
         index: 0,
         generation: 1,
         listener,
+        relay: relay.into(),
         control,
         output: None,
         runs_as: RunsAs::Same,

@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     /// As the scoreboard.
     pub(crate) ledger: Ledger,
     pub(crate) listeners: Vec<OwnedFd>,
+    /// For each of them.
+    pub(crate) relays: Vec<OwnedFd>,
     /// The master's process.
     pub(crate) master: Pid,
     pub(crate) engine: Engine,
@@ -88,6 +90,7 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
         board,
         ledger,
         listeners: start.listeners,
+        relays: start.relays,
         master: getppid(),
         engine,
         became,

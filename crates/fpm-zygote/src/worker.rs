@@ -33,6 +33,7 @@ struct Share {
     board: PoolBoard,
     ledger: PoolLedger,
     listener: Arc<OwnedFd>,
+    relay: OwnedFd,
     reported: Reported,
 }
 
@@ -63,7 +64,8 @@ fn assign(
     let generation = stage.parameters.generation.0;
     let index = usize::try_from(spawn.pool.0).unwrap_or(usize::MAX);
     let memory = (&stage.board, &stage.ledger);
-    let share = share(index, stage.parameters, memory, stage.listeners);
+    let sockets = (stage.listeners, stage.relays);
+    let share = share(index, stage.parameters, memory, sockets);
     // The files have the areas of all pools.
     drop((stage.board, stage.ledger));
     let share = share?;
@@ -81,6 +83,7 @@ fn assign(
         index: spawn.pool.0,
         generation,
         listener: share.listener,
+        relay: share.relay,
         access_log: spawn.access_log,
         reported: share.reported,
         master: stage.master,
@@ -107,7 +110,8 @@ pub(crate) fn has_pool(stage: &Stage, pool: PoolIndex) -> bool {
     });
     known.is_some_and(|(index, start)| {
         let listener = usize::try_from(start.listener).unwrap_or(usize::MAX);
-        index < stage.parameters.config.pools.len() && listener < stage.listeners.len()
+        let sockets = stage.listeners.len().min(stage.relays.len());
+        index < stage.parameters.config.pools.len() && listener < sockets
     })
 }
 
@@ -116,7 +120,7 @@ fn share(
     index: usize,
     parameters: Parameters,
     (board, ledger): (&Board, &Ledger),
-    listeners: Vec<OwnedFd>,
+    (listeners, relays): (Vec<OwnedFd>, Vec<OwnedFd>),
 ) -> Option<Share> {
     let pools = &parameters.config.pools;
     // Whose status the pool's page shows: its own, unless `pm.status_listen` has made it for another's.
@@ -133,12 +137,14 @@ fn share(
     let ledger = ledger.pool(parameters.pools.get(index)?.ledger).ok()?;
     let wanted = [index, shown].map(|pool| parameters.pools.get(pool).map(|start| start.listener));
     let [listener, shown_listener] = keep(listeners, wanted);
+    let [relay] = keep(relays, [wanted[0]]);
     let start = parameters.pools.into_iter().nth(index)?;
     Some(Share {
         pool: parameters.config.pools.into_iter().nth(index)?,
         board: own_board,
         ledger,
         listener: listener?,
+        relay: Arc::into_inner(relay?)?,
         reported: Reported {
             name,
             manager,
@@ -149,23 +155,23 @@ fn share(
     })
 }
 
-/// Keeps the wanted listening sockets and closes the others.
+/// Keeps the wanted sockets and closes the others.
 fn keep<const N: usize>(
-    listeners: Vec<OwnedFd>,
+    sockets: Vec<OwnedFd>,
     wanted: [Option<u32>; N],
 ) -> [Option<Arc<OwnedFd>>; N] {
     let is_wanted = |number: u32| wanted.contains(&Some(number));
     let (kept, others): (Vec<_>, Vec<_>) = (0..)
-        .zip(listeners)
+        .zip(sockets)
         .partition(|(number, _)| is_wanted(*number));
-    close_all(others.into_iter().map(|(_, listener)| listener));
+    close_all(others.into_iter().map(|(_, socket)| socket));
     let kept: Vec<_> = kept
         .into_iter()
-        .map(|(number, listener)| (number, Arc::new(listener)))
+        .map(|(number, socket)| (number, Arc::new(socket)))
         .collect();
     wanted.map(|wanted| {
         let found = kept.iter().find(|(number, _)| Some(*number) == wanted);
-        found.map(|(_, listener)| Arc::clone(listener))
+        found.map(|(_, socket)| Arc::clone(socket))
     })
 }
 

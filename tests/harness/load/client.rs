@@ -10,7 +10,12 @@ pub(super) enum Target {
     /// A pool, over FastCGI.
     Pool { address: Address, request: Request },
     /// A web server, over HTTP.
-    Site { address: String, uri: String },
+    Site {
+        address: String,
+        uri: String,
+        /// What is sent, if something is.
+        body: Option<String>,
+    },
 }
 
 /// A client between two requests.
@@ -30,6 +35,7 @@ enum Way<'a> {
     Http {
         browser: Browser,
         uri: &'a str,
+        body: Option<&'a str>,
     },
 }
 
@@ -42,9 +48,10 @@ impl<'a> Client<'a> {
                 kept: None,
                 reopened: 0,
             },
-            Target::Site { address, uri } => Way::Http {
+            Target::Site { address, uri, body } => Way::Http {
                 browser: Browser::new(address),
                 uri,
+                body: body.as_deref(),
             },
         };
         Self { expected, way }
@@ -64,8 +71,11 @@ impl<'a> Client<'a> {
     /// Fails when there is no complete answer or another one than expected.
     pub(super) fn ask(&mut self) -> Result {
         let (status, body) = match &mut self.way {
-            Way::Http { browser, uri } => {
-                let page = browser.get(uri)?;
+            Way::Http { browser, uri, body } => {
+                let page = match body {
+                    Some(body) => browser.post_body(uri, &[], body.as_bytes())?,
+                    None => browser.get(uri)?,
+                };
                 (page.status, page.body)
             }
             Way::FastCgi {

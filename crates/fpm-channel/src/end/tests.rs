@@ -113,8 +113,8 @@ fn spawn(worker: u64, control: BorrowedFd<'_>) -> ToZygote<BorrowedFd<'_>> {
 }
 
 #[test]
-fn a_start_arrives_with_thousands_of_listeners_in_order() {
-    const LISTENERS: usize = 3000;
+fn a_start_arrives_with_thousands_of_sockets_in_order() {
+    const LISTENERS: usize = 1500;
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     assert!(most > 4000, "this machine allows only {most} open files");
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
@@ -126,16 +126,13 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
         .map(|_| memfd::freeze("listener", b"").unwrap())
         .collect();
     let expected = parameters(2000);
+    let descriptors = sockets.iter().map(AsFd::as_fd).cycle();
     let start = Start {
         parameters: expected.clone(),
         scoreboard: scoreboard.as_fd(),
         ledger: ledger.as_fd(),
-        listeners: sockets
-            .iter()
-            .map(AsFd::as_fd)
-            .cycle()
-            .take(LISTENERS)
-            .collect(),
+        listeners: descriptors.clone().take(LISTENERS).collect(),
+        relays: descriptors.skip(1).take(LISTENERS).collect(),
     };
     master.send(&ToZygote::Start(Box::new(start))).unwrap();
     master.send(&spawn(1, scoreboard.as_fd())).unwrap();
@@ -146,10 +143,12 @@ fn a_start_arrives_with_thousands_of_listeners_in_order() {
     for (received, sent) in [(&start.scoreboard, &scoreboard), (&start.ledger, &ledger)] {
         assert!(same_file(&metadata(received), &metadata(sent)));
     }
-    assert_eq!(start.listeners.len(), LISTENERS);
     let sockets: Vec<_> = sockets.iter().map(metadata).collect();
-    for (received, sent) in start.listeners.iter().zip(sockets.iter().cycle()) {
-        assert!(same_file(&metadata(received), sent));
+    for (received, first) in [(start.listeners, 0), (start.relays, 1)] {
+        assert_eq!(received.len(), LISTENERS);
+        for (received, sent) in received.iter().zip(sockets.iter().cycle().skip(first)) {
+            assert!(same_file(&metadata(received), sent));
+        }
     }
     assert!(matches!(message(zygote.receive()), ToZygote::Spawn(_)));
     assert!(matches!(zygote.receive(), Ok(Next::Nothing)));
@@ -164,6 +163,7 @@ fn a_start_without_listeners_is_complete_at_once() {
         scoreboard: null.as_fd(),
         ledger: null.as_fd(),
         listeners: vec![],
+        relays: vec![],
     };
     master.send(&ToZygote::Start(Box::new(start))).unwrap();
     assert!(matches!(message(zygote.receive()), ToZygote::Start(_)));
@@ -474,7 +474,7 @@ fn a_start_that_is_not_whole_is_told() {
     );
     assert!(
         matches!(zygote.receive(), Ok(Next::Nothing)),
-        "two listeners are missing"
+        "two listeners and their relays are missing"
     );
     order(&socket, &Order::Quit, &[]);
     assert!(matches!(zygote.receive(), Err(ChannelError::OutOfOrder)));
@@ -486,12 +486,17 @@ fn a_start_that_is_not_whole_is_told() {
         &[payload.as_fd(), null.as_fd(), null.as_fd()],
     );
     order(&socket, &Order::Descriptors, &[null.as_fd(); 3]);
+    assert!(
+        matches!(zygote.receive(), Ok(Next::Nothing)),
+        "a relay is missing"
+    );
+    order(&socket, &Order::Descriptors, &[null.as_fd(); 2]);
     let too_many = zygote.receive();
     assert!(matches!(
         too_many,
         Err(ChannelError::Descriptors {
-            expected: 2,
-            found: 3
+            expected: 4,
+            found: 5
         })
     ));
 

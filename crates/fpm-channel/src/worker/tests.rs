@@ -85,7 +85,7 @@ fn what_a_worker_says_arrives_and_never_waits() {
     drop(worker);
     for _ in 0..sent {
         match master.receive().unwrap() {
-            Next::Message(heard) => assert_eq!(heard, said),
+            Next::Message(Heard::Said(heard)) => assert_eq!(heard, said),
             other => panic!("{other:?}"),
         }
     }
@@ -127,7 +127,7 @@ fn the_last_words_of_a_worker_arrive_though_it_has_not_listened() {
 fn nonsense_is_an_error_and_descriptors_of_a_worker_are_closed() {
     let (mut master, worker) = control();
     let (mut reader, writer) = io::pipe().unwrap();
-    let message = wire::encode(&FromWorker::AccessLinesLost(1)).unwrap();
+    let message = packet(&FromWorker::AccessLinesLost(1)).unwrap();
     for packet in [&b"nonsense"[..], &message] {
         let rights = [writer.as_fd(); 3];
         let parts = [IoSlice::new(packet)];
@@ -137,6 +137,40 @@ fn nonsense_is_an_error_and_descriptors_of_a_worker_are_closed() {
     assert!(master.receive().is_err());
     assert!(matches!(master.receive(), Ok(Next::Message(_))));
     assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_connection_arrives_before_the_end_of_its_worker() {
+    let (mut master, worker) = control();
+    let (mut reader, writer) = io::pipe().unwrap();
+    assert_eq!(worker.hand_over(&writer).unwrap(), Flushed::All);
+    drop((worker, writer));
+    let Next::Message(Heard::Connection(connection)) = master.receive().unwrap() else {
+        panic!("a connection");
+    };
+    File::from(connection).write_all(b"x").unwrap();
+    assert_eq!(reader.read(&mut [0; 2]).unwrap(), 1);
+    assert!(matches!(master.receive(), Ok(Next::Closed)));
+}
+
+#[test]
+fn a_connection_that_the_master_has_no_room_for_stays_with_its_worker() {
+    let (mut master, worker) = control();
+    let (_reader, writer) = io::pipe().unwrap();
+    while worker.send(&FromWorker::Spent).unwrap() == Flushed::All {}
+    assert_eq!(worker.hand_over(&writer).unwrap(), Flushed::Waiting);
+    while matches!(master.receive().unwrap(), Next::Message(_)) {}
+    assert_eq!(worker.hand_over(&writer).unwrap(), Flushed::All);
+}
+
+#[test]
+fn a_connection_that_is_none_is_an_error() {
+    let (mut master, worker) = control();
+    let packet = wire::encode(&Report::<FromWorker>::Connection).unwrap();
+    let parts = [IoSlice::new(&packet)];
+    seqpacket::send(&worker, &parts, &[], Patience::AtOnce).unwrap();
+    let error = master.receive().unwrap_err();
+    assert!(matches!(error, ChannelError::Descriptors { .. }), "{error}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fpm_channel::worker::ToWorker;
+use fpm_channel::worker::{Heard, ToWorker};
 use fpm_channel::{ChannelError, Flushed, Next, WorkerId};
 use fpm_os::clock;
 
@@ -29,7 +29,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// How much was taken of what a worker has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Heard {
+enum Extent {
     /// All of it.
     All,
     /// A portion.
@@ -67,7 +67,7 @@ impl<P: Program> Live<P> {
 
     /// Takes a portion of what a worker has said; for the rest an event comes at once.
     pub(super) fn on_control(&mut self, worker: WorkerId, happened: &mut VecDeque<Event>) {
-        if self.hear(worker, PORTION, happened) == Heard::Some {
+        if self.hear(worker, PORTION, happened) == Extent::Some {
             self.events
                 .set_timer(Duration::ZERO, Token::Control(worker));
         }
@@ -79,14 +79,18 @@ impl<P: Program> Live<P> {
     }
 
     /// Takes so many messages of a worker.
-    fn hear(&mut self, worker: WorkerId, portion: usize, happened: &mut VecDeque<Event>) -> Heard {
-        let Some(pipes) = self.workers.get_mut(&worker) else {
-            return Heard::All;
-        };
+    fn hear(&mut self, worker: WorkerId, portion: usize, happened: &mut VecDeque<Event>) -> Extent {
         for _ in 0..portion {
+            let Some(pipes) = self.workers.get_mut(&worker) else {
+                return Extent::All;
+            };
             match pipes.control.receive() {
-                Ok(Next::Message(said)) => {
+                Ok(Next::Message(Heard::Said(said))) => {
                     happened.push_back(Event::WorkerSaid(worker, said));
+                    continue;
+                }
+                Ok(Next::Message(Heard::Connection(socket))) => {
+                    self.take_in(worker, socket, happened);
                     continue;
                 }
                 Ok(Next::Nothing) => {}
@@ -97,9 +101,9 @@ impl<P: Program> Live<P> {
                     drop(self.events.remove(&pipes.control));
                 }
             }
-            return Heard::All;
+            return Extent::All;
         }
-        Heard::Some
+        Extent::Some
     }
 
     fn after_sending(&mut self, worker: WorkerId, sent: Result<Flushed, ChannelError>) {

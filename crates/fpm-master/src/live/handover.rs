@@ -86,6 +86,7 @@ impl<P: Program> Live<P> {
             .chain(setups)
             .chain(zygotes)
             .chain(workers)
+            .chain(self.resting.descriptors())
             .chain(self.callers.descriptors(waiting))
             .collect();
         let number = file.as_raw_fd().to_string();
@@ -138,6 +139,7 @@ impl<P: Program> Live<P> {
             ledger: serving.ledgers.describe(),
             zygotes: zygotes.collect(),
             workers: workers.collect(),
+            resting: self.resting.describe(),
             callers: self.callers.describe(waiting),
         })
     }

@@ -49,6 +49,10 @@ impl<P: Program> Live<P> {
                 fpm_events::Event::Readable(Token::Listener(pool)) => {
                     happened.push_back(Event::Connection(pool));
                 }
+                fpm_events::Event::Readable(Token::Resting(connection))
+                | fpm_events::Event::Timer(Token::Resting(connection)) => {
+                    self.on_resting(connection, happened);
+                }
                 fpm_events::Event::Timer(Token::Timer(timer)) => {
                     self.timers.remove(&timer);
                     happened.push_back(Event::Due(timer));
@@ -152,6 +156,7 @@ impl<P: Program> Live<P> {
             | Token::Examination
             | Token::ExaminedOutput
             | Token::Listener(_)
+            | Token::Resting(_)
             | Token::Remains(_)
             | Token::Timer(_) => {}
         }

@@ -23,6 +23,7 @@ use crate::listeners::Listeners;
 use crate::owner::PoolOwner;
 use crate::pool::slots;
 use crate::program::Options;
+use crate::relays::{self, Relays};
 use crate::slow_log::{self, Heading};
 
 mod handover;
@@ -40,6 +41,8 @@ pub(crate) struct Predecessor<'a> {
 pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) listeners: Listeners,
+    /// In the order of the pools. They stay when the listeners are closed: a worker may come back with a connection.
+    pub(crate) relays: Relays,
     pub(crate) access_logs: AccessLogs,
     /// Shared with the generation before when it has the same.
     pub(crate) control: Option<Rc<ControlSocket>>,
@@ -83,11 +86,22 @@ impl Setup {
         let control = before
             .as_ref()
             .and_then(|before| before.setup.control.clone());
+        let sockets = before.as_ref().map(|before| {
+            let setup = &before.setup;
+            (setup.listeners.clone(), setup.relays.clone())
+        });
         let mut setup = Setup::without_sockets(config, options, before, scope)?;
         if let Some(path) = &setup.config.global.control_listen {
             setup.control = Some(ControlSocket::open(path, control.as_ref())?);
         }
         setup.listeners = Listeners::open(&setup.config, known)?;
+        match relays::open(&setup.listeners, sockets.as_ref()) {
+            Ok(relays) => setup.relays = relays,
+            Err(error) => {
+                setup.listeners.remove_files(known);
+                return Err(MasterError::Pipe(error));
+            }
+        }
         Ok(setup)
     }
 
@@ -167,6 +181,7 @@ impl Setup {
         let names = config.pools.iter().map(|pool| pool.name.clone());
         Ok(Setup {
             listeners: Listeners::default(),
+            relays: Relays::new(),
             by_name: names.zip((0..).map(PoolIndex)).collect(),
             config,
             access_logs,

@@ -17,7 +17,7 @@ use fpm_events::Interest;
 use fpm_os::process::kill;
 use fpm_os::signal::Signal;
 use fpm_os::{listener, memory, notification};
-use fpm_scoreboard::{SlotSnapshot, Stage};
+use fpm_scoreboard::{Farewell, SlotSnapshot, Stage};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
@@ -31,6 +31,7 @@ use crate::event::{CallerId, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
 use crate::program::Program;
+use crate::resting::RestingId;
 use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
@@ -142,13 +143,26 @@ impl<P: Program> World for Live<P> {
         }
     }
 
-    fn drain(&mut self, worker: WorkerId) {
+    fn drain(&mut self, worker: WorkerId, farewell: Farewell) {
         if let Some(pipes) = self.workers.get(&worker) {
             if let Some(board) = board(&self.generations, pipes.pool) {
-                board.drain(pipes.slot.0);
+                board.drain(pipes.slot.0, farewell);
             }
             self.tell_worker(worker, ToWorker::Look);
         }
+    }
+
+    fn served_at_socket_of(&self, pool: PoolId) -> Option<PoolId> {
+        let setup = self.generations.get(&pool.generation)?;
+        self.served_at(setup.relays.get(pool.index.0 as usize)?)
+    }
+
+    fn turn_away(&mut self, connection: RestingId) {
+        self.close_resting(connection);
+    }
+
+    fn turn_all_away(&mut self) {
+        self.close_all_resting();
     }
 
     fn release(&mut self, worker: WorkerId) {
@@ -198,9 +212,10 @@ impl<P: Program> World for Live<P> {
             .get(&pool.generation)
             .and_then(|setup| setup.listeners.socket(pool.index));
         // Without an answer somebody waits as far as anybody knows.
-        socket.map_or(0, |socket| {
+        let queued = socket.map_or(0, |socket| {
             listener::queue::of(socket).map_or(1, |queue| queue.waiting)
-        })
+        });
+        queued.saturating_add(self.waiting_in_relay(pool))
     }
 
     fn accepted(&self, pool: PoolId) -> u64 {

@@ -156,5 +156,6 @@ fn parameters<'a>(
         scoreboard: setup.board.as_fd(),
         ledger: setup.ledgers.as_fd(),
         listeners: setup.listeners.iter().map(AsFd::as_fd).collect(),
+        relays: setup.relays.iter().map(|relay| relay.exit()).collect(),
     }
 }

@@ -154,7 +154,7 @@ impl<W: World> Master<W> {
             && worker.leaving.is_none()
         {
             worker.leaving = Some(Leaving::Retired);
-            self.world.drain(id);
+            self.drain(id);
         }
     }
 }

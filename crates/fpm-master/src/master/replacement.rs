@@ -249,7 +249,7 @@ impl<W: World> Master<W> {
             Some(Leaving::Superseded(_) | Leaving::Spent)
         ) {
             worker.leaving = Some(Leaving::Superseded(now));
-            self.world.drain(id);
+            self.drain(id);
         }
     }
 }

@@ -40,6 +40,7 @@ impl<W: World> Master<W> {
             self.dismiss(now, generation);
             self.retired(now, generation);
         }
+        self.world.turn_all_away();
     }
 
     /// Starts the clock of a generation whose workers were told to leave, or are about to be.

@@ -36,6 +36,7 @@ impl<W: World> Master<W> {
                 self.notify_stopping();
                 self.escalation = Escalation::default();
                 self.reload.forget();
+                self.world.turn_all_away();
                 self.refuse_orders(&Failure::Stopping);
                 for generation in self.generations.numbers() {
                     self.generations.get_mut(generation).cancel_births();
@@ -149,7 +150,7 @@ impl<W: World> Master<W> {
         match (measure, zygote) {
             (Measure::Drain, _) => {
                 tracing::debug!("[pool {name}] draining child {pid}");
-                self.world.drain(id);
+                self.drain(id);
             }
             (Measure::Signal(signal), zygote) => {
                 tracing::debug!(

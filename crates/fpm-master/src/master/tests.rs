@@ -21,6 +21,7 @@ mod orders;
 mod proof;
 mod recycling;
 mod reloads;
+mod resting;
 mod sizes;
 mod stops;
 mod time_limits;

@@ -270,7 +270,7 @@ impl<W: World> Master<W> {
                     if let Some(worker) = self.roster.get_mut(id) {
                         worker.leaving = worker.leaving.or(Some(Leaving::Replaced));
                     }
-                    self.world.drain(id);
+                    self.drain(id);
                     self.world.arm(Timer::Unclaimed, now + CLEAR_UP);
                 }
             }
@@ -306,7 +306,7 @@ impl<W: World> Master<W> {
             if let Some(worker) = self.roster.get_mut(id) {
                 worker.leaving = Some(Leaving::Replaced);
             }
-            self.world.drain(id);
+            self.drain(id);
         }
     }
 }

@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fpm_channel::worker::{Kind, MasterEnd as WorkerEnd, ToWorker};
 use fpm_channel::{Generation, WorkerId};
 use fpm_conf::Config;
+use fpm_os::relay::Relay;
 use fpm_os::{handover, memfd};
 
 use super::state::{
@@ -56,6 +58,8 @@ pub struct Whole {
     pub(crate) generations: BTreeMap<Generation, Setup>,
     pub(crate) zygotes: BTreeMap<ZygoteId, LiveZygote>,
     pub(crate) workers: HashMap<WorkerId, Pipes>,
+    /// Connections that workers have left, and the relays that they are to go through.
+    pub(crate) resting: Vec<(OwnedFd, Rc<Relay>)>,
     /// The commands that wait for the reload.
     pub(crate) callers: Vec<(CallerId, OwnedFd)>,
 }
@@ -78,6 +82,8 @@ struct Descriptors {
     own: BTreeMap<RawFd, OwnedFd>,
     /// Those that may be used in several places.
     files: BTreeMap<RawFd, Arc<File>>,
+    /// By their entrances.
+    relays: BTreeMap<RawFd, Rc<Relay>>,
 }
 
 impl Heritage {
@@ -105,6 +111,7 @@ impl Heritage {
         let descriptors = Descriptors {
             own: BTreeMap::new(),
             files: number.zip(stderr.clone()).into_iter().collect(),
+            relays: BTreeMap::new(),
         };
         let taken = take_sockets(estate, &mut sockets);
         let whole = details
@@ -213,10 +220,17 @@ impl Whole {
             Some((ends.id, Pipes::adopted(&ends, control, outputs)))
         });
         let workers = workers.collect();
+        let resting = details.resting.into_iter().filter_map(|ends| {
+            let socket = descriptors.own.remove(&ends.descriptor)?;
+            let relay = descriptors.relays.get(&ends.relay)?;
+            Some((socket, Rc::clone(relay)))
+        });
+        let resting = resting.collect();
         let callers = details.callers.into_iter();
         let callers =
             callers.filter_map(|(id, number)| Some((id, descriptors.own.remove(&number)?)));
         Ok(Whole {
+            resting,
             callers: callers.collect(),
             decided: details.decided,
             open_files,
@@ -237,6 +251,14 @@ impl Descriptors {
                 place.insert(Arc::new(handover::take(log.descriptor)?.into()));
             }
         }
+        let relays = details.generations.iter().flat_map(|g| &g.relays);
+        for (entrance, exit) in relays {
+            if let Entry::Vacant(place) = self.relays.entry(*entrance) {
+                let ends = (handover::take(*entrance)?, handover::take(*exit)?);
+                place.insert(Rc::new(Relay::adopt(ends.0, ends.1)));
+            }
+        }
+        let resting = details.resting.iter().map(|ends| ends.descriptor);
         let generations = details.generations.iter();
         let generations = generations.flat_map(|g| g.control.into_iter().chain([g.board]));
         let ledger = std::iter::once(details.ledger.descriptor);
@@ -247,12 +269,8 @@ impl Descriptors {
             std::iter::once(ends.control).chain(outputs)
         });
         let callers = details.callers.iter().map(|(_, number)| *number);
-        for number in ledger
-            .chain(generations)
-            .chain(zygotes)
-            .chain(workers)
-            .chain(callers)
-        {
+        let numbers = ledger.chain(generations).chain(zygotes).chain(workers);
+        for number in numbers.chain(resting).chain(callers) {
             self.own.insert(number, handover::take(number)?);
         }
         Ok(())
@@ -294,5 +312,9 @@ fn setup(
     });
     let logs = AccessLogs::adopted(logs.collect());
     let listeners = sockets.at(&setting.listeners);
-    Setup::adopted(setting, listeners, logs, board, control, ledgers.clone())
+    let relays = setting.relays.iter();
+    let relays = relays.map(|(entrance, _)| descriptors.relays.get(entrance).cloned());
+    let relays: Option<Vec<_>> = relays.collect();
+    let sockets = (listeners, relays.ok_or_else(gone)?);
+    Setup::adopted(setting, sockets, logs, board, control, ledgers.clone())
 }

@@ -92,6 +92,8 @@ pub(crate) struct Details {
     pub(crate) ledger: LedgerFile,
     pub(crate) zygotes: Vec<ZygoteEnds>,
     pub(crate) workers: Vec<WorkerEnds>,
+    /// Those that have rested longest first.
+    pub(crate) resting: Vec<RestingEnds>,
     /// The connections of the commands that wait for the reload.
     pub(crate) callers: Vec<(CallerId, RawFd)>,
 }
@@ -111,6 +113,8 @@ pub(crate) struct Setting {
     pub(crate) config: Config,
     /// For each pool, which of the estate's sockets it listens at; none when they have been closed.
     pub(crate) listeners: Vec<usize>,
+    /// For each pool, the ends of its relay. Generations may have the same.
+    pub(crate) relays: Vec<(RawFd, RawFd)>,
     /// For each pool.
     pub(crate) access_logs: Vec<Option<AccessLog>>,
     /// The control socket, with the generation that serves.
@@ -153,6 +157,14 @@ pub(crate) struct WorkerEnds {
     pub(crate) outputs: Vec<(Stream, RawFd)>,
     /// What it has said and is not a line yet.
     pub(crate) said: Capture,
+}
+
+/// A kept connection that a worker has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RestingEnds {
+    pub(crate) descriptor: RawFd,
+    /// The entrance of the relay that it is to go through.
+    pub(crate) relay: RawFd,
 }
 
 /// What the master has decided and seen.
@@ -312,6 +324,7 @@ impl Details {
             let pools = setting.config.pools.len();
             let lengths = [
                 setting.access_logs.len(),
+                setting.relays.len(),
                 setting.regions.len(),
                 setting.handed_on.len(),
                 setting.owners.len(),

@@ -171,7 +171,8 @@ fn what_a_worker_has_counted_survives_it() {
             ..Finished::default()
         },
     );
-    pool.drain(slot);
+    pool.drain(slot, Farewell::HandOver);
+    assert_eq!(writer.farewell(), Some(Farewell::HandOver));
     assert!(writer.is_draining() && pool.snapshot(slot).unwrap().draining);
     pool.note_spent(slot, Departure::MaxMemory);
     assert_eq!(

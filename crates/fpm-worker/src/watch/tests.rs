@@ -1,16 +1,17 @@
 //! A watch with real sockets, and the test as the master.
 
 use std::fs::{File, read_link, read_to_string};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use fcgi_proto::params::Params;
-use fpm_channel::worker::MasterEnd;
+use fpm_channel::worker::{Heard, MasterEnd};
 use fpm_conf::{LogLevel, Pool};
 use fpm_os::process;
+use fpm_os::relay::{self, Passed, Relay};
 use fpm_os::signal::Signal;
 use fpm_scoreboard::{Birth, Board, Counters, Description, Finished, PoolBoard};
 use nix::unistd::gettid;
@@ -31,6 +32,7 @@ struct Scene {
     slot: SlotWriter,
     board: PoolBoard,
     control: Option<MasterEnd>,
+    relay: Option<Relay>,
 }
 
 impl Scene {
@@ -43,6 +45,9 @@ impl Scene {
         listener.set_nonblocking(true).unwrap();
         let (master, control) = MasterEnd::create().unwrap();
         let control = WorkerEnd::adopt(control);
+        let relay = Relay::create().unwrap();
+        let exit = relay.exit().try_clone_to_owned().unwrap();
+        let sources = Sources::new(Arc::new(listener.into()), exit);
         let file = Board::create().unwrap();
         let board = file
             .map(file.add_pool(1, &Counters::default()).unwrap())
@@ -53,11 +58,12 @@ impl Scene {
             started: Duration::ZERO,
         };
         Scene {
-            watch: Watch::new(Arc::new(listener.into()), control, quit, None).unwrap(),
+            watch: Watch::new(sources, control, quit, None).unwrap(),
             slot: board.claim(0, birth).unwrap(),
             board,
             directory,
             control: Some(master),
+            relay: Some(relay),
         }
     }
 
@@ -69,7 +75,7 @@ impl Scene {
         self.watch.next_client(&self.slot, &LOG)
     }
 
-    fn wait(&mut self, client: &Client, limit: Option<Duration>) -> Result<(), io::ErrorKind> {
+    fn wait(&mut self, client: &Client, limit: Option<Duration>) -> Result<Waited, io::ErrorKind> {
         self.watch
             .client(client, limit, &self.slot)
             .map_err(|error| error.kind())
@@ -80,7 +86,7 @@ impl Scene {
     }
 
     fn drain(&mut self) {
-        self.board.drain(0);
+        self.board.drain(0, Farewell::HandOver);
         self.tell(ToWorker::Look);
     }
 }
@@ -132,7 +138,7 @@ fn a_client_that_the_worker_was_woken_for_is_served_before_it_ends() {
         while !is_asleep(&this) {
             thread::yield_now();
         }
-        board.drain(0);
+        board.drain(0, Farewell::HandOver);
         UnixStream::connect(socket).unwrap()
     });
     assert!(scene.next().is_some());
@@ -194,14 +200,82 @@ fn a_resting_client_does_not_keep_the_worker() {
     let mut other = scene.connect();
     let client = scene.next().unwrap();
     scene.drain();
-    assert_eq!(scene.wait(&client, None), Err(io::ErrorKind::TimedOut));
-    // What comes within the grace is served.
-    let sender = thread::spawn(move || {
-        other.write_all(b"x").unwrap();
-        other
-    });
-    assert_eq!(scene.wait(&client, None), Ok(()));
-    sender.join().unwrap();
+    assert_eq!(scene.wait(&client, None), Ok(Waited::ToLeave));
+    // It is in somebody else's hands then, with what it sends.
+    assert!(scene.watch.hand_over(&client));
+    drop(client);
+    other.write_all(b"x").unwrap();
+    match scene.control.as_mut().unwrap().receive().unwrap() {
+        Next::Message(Heard::Connection(connection)) => {
+            let mut connection = UnixStream::from(connection);
+            assert_eq!(connection.read(&mut [0; 2]).unwrap(), 1);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn who_would_not_be_served_by_anybody_else_is_kept() {
+    let scene = Scene::new();
+    let farewell = |scene: &Scene| scene.watch.farewell(&scene.slot);
+    assert_eq!(farewell(&scene), Farewell::HandOver);
+    for told in [Farewell::Close, Farewell::HandOver] {
+        scene.board.drain(0, told);
+        assert_eq!(farewell(&scene), told);
+    }
+    let mut scene = Scene::new();
+    scene.control = None;
+    assert!(scene.next().is_none());
+    assert_eq!(farewell(&scene), Farewell::Close);
+}
+
+#[test]
+fn clients_of_other_workers_are_taken_over_first() {
+    let mut scene = Scene::new();
+    let _queued = scene.connect();
+    let (ours, mut client) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let relay = scene.relay.as_ref().unwrap();
+    assert_eq!(relay.pass(&ours).unwrap(), Passed::Yes);
+    client.write_all(b"x").unwrap();
+    let taken = scene.next().unwrap();
+    assert_eq!(taken.arrival(), Arrival::TakenOver);
+    assert_eq!(taken.read(&mut [0; 2]).unwrap(), 1);
+    assert_eq!(scene.next().unwrap().arrival(), Arrival::Queued);
+}
+
+#[test]
+fn whoever_finds_nothing_at_one_source_looks_at_the_other() {
+    let mut scene = Scene::new();
+    let relay = scene.relay.as_ref().unwrap();
+    let (ours, _client) = UnixStream::pair().unwrap();
+    relay.pass(&ours).unwrap();
+    let ready = scene.watch.events.wait(None).unwrap();
+    assert!(ready.contains(RELAY) && !ready.contains(LISTENER));
+    relay::take(relay.exit()).unwrap();
+    let _queued = scene.connect();
+    let sources = &mut scene.watch.sources;
+    let taken = sources.take(&scene.watch.events, &ready, Arrival::Met);
+    assert_eq!(taken.unwrap().arrival(), Arrival::Met);
+
+    let _queued = scene.connect();
+    let ready = scene.watch.events.wait(None).unwrap();
+    assert!(ready.contains(LISTENER) && !ready.contains(RELAY));
+    let sources = &mut scene.watch.sources;
+    drop(sources.accept(Arrival::Met).unwrap());
+    scene.relay.as_ref().unwrap().pass(&ours).unwrap();
+    let taken = sources.take(&scene.watch.events, &ready, Arrival::Met);
+    assert_eq!(taken.unwrap().arrival(), Arrival::TakenOver);
+}
+
+#[test]
+fn a_relay_that_has_ended_is_not_looked_at_any_more() {
+    let mut scene = Scene::new();
+    scene.relay = None;
+    let _client = scene.connect();
+    assert_eq!(scene.next().unwrap().arrival(), Arrival::Queued);
+    let ready = scene.watch.events.wait(Some(Duration::ZERO)).unwrap();
+    assert!(ready.is_empty());
 }
 
 #[test]
@@ -210,7 +284,7 @@ fn a_client_that_was_taken_has_its_time_although_the_worker_is_to_end() {
     let _silent = scene.connect();
     let client = scene.next().unwrap();
     scene.drain();
-    let (asked, limit) = (clock::monotonic(), 2 * GRACE);
+    let (asked, limit) = (clock::monotonic(), Duration::from_millis(100));
     assert_eq!(
         scene.wait(&client, Some(limit)),
         Err(io::ErrorKind::TimedOut)
@@ -226,8 +300,8 @@ fn a_client_may_take_its_time_but_not_for_ever() {
     let limit = Some(Duration::from_millis(1));
     assert_eq!(scene.wait(&client, limit), Err(io::ErrorKind::TimedOut));
     other.write_all(b"x").unwrap();
-    assert_eq!(scene.wait(&client, limit), Ok(()));
-    assert_eq!(scene.wait(&client, None), Ok(()));
+    assert_eq!(scene.wait(&client, limit), Ok(Waited::Speaks));
+    assert_eq!(scene.wait(&client, None), Ok(Waited::Speaks));
 }
 
 /// Writes a line for a request that has ended.
@@ -268,13 +342,13 @@ fn the_master_gives_the_access_log_another_file_and_hears_of_lost_lines() {
     let taken = scene.next().unwrap();
     scene.tell(ToWorker::AccessLog(Arc::new(open(&path))));
     client.write_all(b"x").unwrap();
-    assert_eq!(scene.wait(&taken, None), Ok(()));
+    assert_eq!(scene.wait(&taken, None), Ok(Waited::Speaks));
     log_request(&mut scene);
     log_request(&mut scene);
     assert_eq!(read_to_string(path).unwrap(), "www\nwww\n");
     let master = scene.control.as_mut().unwrap();
     match master.receive().unwrap() {
-        Next::Message(said) => assert_eq!(said, FromWorker::AccessLinesLost(2)),
+        Next::Message(Heard::Said(said)) => assert_eq!(said, FromWorker::AccessLinesLost(2)),
         other => panic!("{other:?}"),
     }
     assert!(matches!(master.receive(), Ok(Next::Nothing)));

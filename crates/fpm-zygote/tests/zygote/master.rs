@@ -15,9 +15,10 @@ use fpm_conf::{Config, Global, LogLevel, PoolIndex};
 use fpm_os::descriptor::set_nonblocking;
 use fpm_os::exec;
 use fpm_os::poll::{self, Interest, Waited};
+use fpm_os::relay::Relay;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{self, ExitStatus};
-use fpm_scoreboard::{Board, Counters, Ledger, PoolBoard, Stage};
+use fpm_scoreboard::{Board, Counters, Farewell, Ledger, PoolBoard, Stage};
 use nix::unistd::Pid;
 
 use crate::site::Site;
@@ -31,6 +32,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// A master with one zygote and one pool.
 pub(crate) struct Master {
     channel: MasterEnd,
+    /// Nothing ever comes through it.
+    _relay: Relay,
     pub(crate) zygote: Pid,
     pub(crate) board: PoolBoard,
     stderr: PipeReader,
@@ -103,17 +106,20 @@ impl Master {
             None,
         )
         .expect("this program can be executed");
+        let relay = Relay::create().expect("a socket pair");
         let start = Start {
             parameters: alter(parameters),
             scoreboard: board.as_fd(),
             ledger: ledger.as_fd(),
             listeners: vec![listener.as_fd()],
+            relays: vec![relay.exit()],
         };
         channel
             .send(&ToZygote::Start(Box::new(start)))
             .expect("the zygote listens");
         Master {
             channel,
+            _relay: relay,
             zygote,
             board: board.map(area).expect("just made"),
             stderr,
@@ -228,7 +234,7 @@ impl Master {
 
     /// Tells a worker to end after its request.
     pub(crate) fn drain(&self, worker: &mut Worker) {
-        self.board.drain(worker.slot);
+        self.board.drain(worker.slot, Farewell::Close);
         let control = worker.control.as_mut().expect("not given up");
         control.send(ToWorker::Look).expect("the worker lives");
     }

@@ -1,11 +1,12 @@
 //! A generation's setup on its way into another program and out of it.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use fpm_channel::Generation;
 use fpm_conf::PoolIndex;
 use fpm_control::Scope;
+use fpm_os::relay::Relay;
 use fpm_scoreboard::Board;
 
 use super::Setup;
@@ -15,6 +16,7 @@ use crate::error::MasterError;
 use crate::ledgers::Ledgers;
 use crate::listeners::Listeners;
 use crate::listeners::handover::Sockets;
+use crate::relays::Relays;
 use crate::upgrade::state::Setting;
 
 impl Setup {
@@ -30,6 +32,7 @@ impl Setup {
             number,
             config: self.config.clone(),
             listeners: sockets.add(&self.listeners),
+            relays: self.relays.iter().map(|relay| ends(relay)).collect(),
             access_logs: self.access_logs.describe(),
             control: control.map(|control| control.as_fd().as_raw_fd()),
             board: self.board.as_fd().as_raw_fd(),
@@ -42,7 +45,11 @@ impl Setup {
 
     /// Returns what is to be handed over of every generation beside the sockets.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        std::iter::once(self.board.as_fd()).chain(self.access_logs.descriptors())
+        let relays = self.relays.iter();
+        let relays = relays.flat_map(|relay| [relay.entrance(), relay.exit()]);
+        std::iter::once(self.board.as_fd())
+            .chain(self.access_logs.descriptors())
+            .chain(relays)
     }
 
     /// Makes the setup that was described.
@@ -51,7 +58,7 @@ impl Setup {
     /// When the scoreboard is none.
     pub(crate) fn adopted(
         setting: Setting,
-        listeners: Listeners,
+        (listeners, relays): (Listeners, Relays),
         access_logs: AccessLogs,
         board: OwnedFd,
         control: Option<OwnedFd>,
@@ -73,6 +80,7 @@ impl Setup {
         Ok(Setup {
             by_name: names.zip((0..).map(PoolIndex)).collect(),
             listeners,
+            relays,
             access_logs,
             control,
             pools: pools?,
@@ -88,4 +96,9 @@ impl Setup {
             config: setting.config,
         })
     }
+}
+
+/// Returns the numbers of a relay's ends.
+fn ends(relay: &Relay) -> (RawFd, RawFd) {
+    (relay.entrance().as_raw_fd(), relay.exit().as_raw_fd())
 }

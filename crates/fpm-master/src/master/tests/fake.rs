@@ -13,7 +13,7 @@ use fpm_control::{Answer, DaemonMeasured, PoolStatus, Scope, State, Status, Work
 use fpm_os::error::OsError;
 use fpm_os::signal::Signal;
 use fpm_os::wait::{Exit, ExitStatus};
-use fpm_scoreboard::SlotSnapshot;
+use fpm_scoreboard::{Farewell, SlotSnapshot};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
@@ -23,6 +23,7 @@ use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::master::{Master, Outcome};
 use crate::pool::PoolId;
+use crate::resting::RestingId;
 use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
@@ -32,6 +33,10 @@ use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, World};
 mod log;
 
 use log::Log;
+
+fn count(config: &Config) -> u32 {
+    u32::try_from(config.pools.len()).unwrap()
+}
 
 /// Process of worker n is n, of zygote n 1000 + n.
 fn zygote_pid(zygote: u64) -> Pid {
@@ -72,6 +77,10 @@ pub(super) struct FakeWorld {
     pub(super) sizes: BTreeMap<WorkerId, u64>,
     /// How often that was asked for.
     pub(super) measured: Cell<u32>,
+    /// The generation that serves, and how many pools it has.
+    serving: (Generation, u32),
+    /// Whether the connections that workers have left were closed.
+    pub(super) all_turned_away: bool,
     /// What a reload finds; `None` is a configuration that cannot be used.
     pub(super) next: Option<Config>,
     /// The pools that it leaves as they are.
@@ -127,6 +136,7 @@ impl World for FakeWorld {
     }
 
     fn succeed(&mut self, next: Generation) {
+        self.serving = (next, self.next.as_ref().map_or(0, count));
         self.calls.push(format!("generation {} serves", next.0));
     }
 
@@ -173,8 +183,26 @@ impl World for FakeWorld {
         self.calls.push(format!("{signal} to child {pid}"));
     }
 
-    fn drain(&mut self, worker: WorkerId) {
-        self.calls.push(format!("drain worker {}", worker.0));
+    fn drain(&mut self, worker: WorkerId, farewell: Farewell) {
+        let manner = match farewell {
+            Farewell::HandOver => "",
+            Farewell::Close => ", closing",
+        };
+        self.calls
+            .push(format!("drain worker {}{manner}", worker.0));
+    }
+
+    fn served_at_socket_of(&self, pool: PoolId) -> Option<PoolId> {
+        let (generation, pools) = self.serving;
+        (pool.index.0 < pools).then_some(PoolId { generation, ..pool })
+    }
+
+    fn turn_away(&mut self, connection: RestingId) {
+        self.calls.push(format!("turn away {}", connection.0));
+    }
+
+    fn turn_all_away(&mut self) {
+        self.all_turned_away = true;
     }
 
     fn release(&mut self, worker: WorkerId) {
@@ -398,6 +426,8 @@ impl Stage {
             },
             sizes: BTreeMap::new(),
             measured: Cell::new(0),
+            serving: (Generation(1), count(config)),
+            all_turned_away: false,
             next: Some(config.clone()),
             carried: BTreeSet::new(),
             examination: Ok(Examination::Unneeded),

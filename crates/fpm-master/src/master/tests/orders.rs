@@ -120,8 +120,8 @@ fn a_drained_pool_has_no_workers_until_it_is_resumed() {
     let mut stage = serving(&www(2));
     ask(&mut stage, 1, drain());
     expect![[r#"
-        drain worker 1
-        drain worker 2"#]]
+        drain worker 1, closing
+        drain worker 2, closing"#]]
     .assert_eq(&stage.calls());
     stage.worker_ends(1, ExitStatus::Code(0));
     expect!["release worker 1"].assert_eq(&stage.calls());

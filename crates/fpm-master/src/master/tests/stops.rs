@@ -62,8 +62,8 @@ fn quit_waits_for_running_requests_and_signals_nobody() {
     assert_eq!(stage.outcome().as_deref(), Some("stopped"));
     expect![[r#"
         quit zygote 1
-        drain worker 2
-        drain worker 1
+        drain worker 2, closing
+        drain worker 1, closing
         release worker 1
         release worker 2"#]]
     .assert_eq(&stage.calls());
@@ -78,7 +78,7 @@ fn process_control_timeout_ends_the_patience_of_quit() {
     stage.pass(Duration::from_millis(4999));
     expect![[r#"
         quit zygote 1
-        drain worker 1"#]]
+        drain worker 1, closing"#]]
     .assert_eq(&stage.calls());
     stage.pass(Duration::from_millis(1));
     assert_eq!(stage.calls(), "SIGTERM to worker 1 through zygote 1");

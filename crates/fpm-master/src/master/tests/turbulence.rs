@@ -1,8 +1,10 @@
 //! Random lives of the master among simulated processes: whatever dies in whatever order and whenever it reloads, no slot is
 //! ever given twice, no pool is ever too large, nor all of them together, or left by the last worker that serves, calm fills the pools again, and a stop
-//! ends everything. A command that asks for a reload is told once what became of it.
+//! ends everything. A command that asks for a reload is told once what became of it, though another program
+//! takes the place of the master meanwhile.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use fpm_channel::Generation;
@@ -11,8 +13,9 @@ use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
 use proptest::prelude::*;
 
-use crate::event::{Event, Timer};
+use crate::event::{CallerId, Event, Timer};
 use crate::master::{Master, Outcome};
+use crate::upgrade::state::Decided;
 
 mod checks;
 mod kernel;
@@ -76,11 +79,38 @@ impl Life {
             while let Some((timer, at)) = self.due(end) {
                 self.kernel().timers.remove(&timer);
                 self.now = self.now.max(at);
-                self.master.on_event(self.now, Event::Due(timer));
+                self.play_timer(timer);
                 self.deliver();
             }
             self.now = end;
         }
+    }
+
+    /// Lets a timer become due. Another program may take the place of this one then.
+    fn play_timer(&mut self, timer: Timer) {
+        let Life { master, now } = self;
+        let event = Event::Due(timer);
+        let played = catch_unwind(AssertUnwindSafe(|| master.on_event(*now, event)));
+        if let Err(end) = played {
+            match self.kernel().left.take() {
+                Some((decided, waiting)) => self.take_over(&decided, &waiting),
+                None => resume_unwind(end),
+            }
+        }
+    }
+
+    /// Goes on as another program among the same processes. It has none of the timers, and what made the generations is forgotten.
+    fn take_over(&mut self, decided: &Decided, waiting: &[CallerId]) {
+        let mut kernel = std::mem::take(&mut self.master.world);
+        kernel.timers.clear();
+        kernel.scopes.clear();
+        let numbers = decided.generations.iter().map(|known| known.number);
+        let configs: Vec<_> = numbers
+            .map(|number| kernel.configs[&number].clone())
+            .collect();
+        let configs: Vec<_> = configs.iter().collect();
+        self.master = Master::adopted(decided, &configs, kernel);
+        self.master.resume(self.now, decided, waiting);
     }
 
     fn due(&mut self, end: Duration) -> Option<(Timer, Duration)> {
@@ -158,11 +188,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any().prop_map(Step::ZygoteKilled),
         1 => any().prop_map(Step::ZygoteKilledForking),
         2 => Just(Step::Reload),
+        1 => Just(Step::Install),
         2 => prop::option::weighted(0.7, any()).prop_map(Step::Order),
         1 => prop::option::weighted(0.8, 1_u32..9).prop_map(Step::Edit),
         4 => (0_u64..3000).prop_map(Step::Pass),
     ];
     prop::collection::vec(step, 0..300)
+}
+
+#[test]
+fn a_command_is_answered_by_the_program_that_takes_over() {
+    let mut life = Life::new(&[2], 0);
+    life.calm();
+    for step in [Step::Install, Step::Order(None), Step::Pass(1)] {
+        life.play(step);
+    }
+    assert!(!life.kernel().installed, "it has taken over");
+    assert_eq!(life.kernel().answered(), []);
+    life.calm();
+    assert_eq!(life.kernel().answered(), [CallerId(0)]);
+    assert_eq!(life.kernel().serving, Some(Generation(2)));
 }
 
 proptest! {

@@ -29,6 +29,7 @@ pub(crate) fn state() -> State {
         number: FIRST,
         config,
         listeners: vec![0],
+        relays: vec![(15, 16)],
         access_logs: vec![Some(AccessLog {
             path: "/var/log/\u{fc}\0".into(),
             descriptor: 12,
@@ -128,6 +129,10 @@ pub(crate) fn state() -> State {
                 stderr: 14,
             }],
             workers: vec![ends(1, &[Kind::Look, Kind::AccessLog]), ends(2, &[])],
+            resting: vec![RestingEnds {
+                descriptor: 31,
+                relay: 15,
+            }],
             callers: vec![(CallerId(5), 30)],
         },
     }

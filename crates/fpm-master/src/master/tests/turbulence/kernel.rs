@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 
 use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::pool::PoolId;
+use crate::resting::RestingId;
+use crate::upgrade::state::Decided;
 use crate::world::Birth;
 
 use super::config;
@@ -42,6 +44,8 @@ pub(super) enum Step {
     ZygoteKilledForking(usize),
     /// Somebody asks for a reload.
     Reload,
+    /// There is another program on disk from now on, for the next reload to find.
+    Install,
     /// A command asks for one, perhaps of one pool only, and waits for the outcome.
     Order(Option<usize>),
     /// The configuration changes: pools may have so many workers. None means that it has a mistake.
@@ -87,6 +91,10 @@ pub(super) struct Kernel {
     pub(super) happened: VecDeque<Event>,
     /// What the reloads were about that made the generations.
     pub(super) scopes: BTreeMap<Generation, Scope>,
+    /// Whether another program is on disk.
+    pub(super) installed: bool,
+    /// What the program before has left, and who was waiting for its reload.
+    pub(super) left: Option<(Decided, Vec<CallerId>)>,
     /// Commands that have asked.
     pub(super) asked: Vec<CallerId>,
     /// What they were answered.
@@ -244,6 +252,9 @@ impl Kernel {
                 if let Some(id) = choose_worker(n)
                     && self.workers[&id].drains
                 {
+                    // Its client keeps the connection.
+                    let connection = RestingId(id.0);
+                    self.happened.push_back(Event::Rests(id, connection));
                     self.worker_ends(id, ExitStatus::Code(0));
                 }
             }
@@ -297,6 +308,7 @@ impl Kernel {
                 self.edited =
                     edit.map(|max_children| config(&vec![max_children; pools], process_max));
             }
+            Step::Install => self.installed = true,
             Step::Pass(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use bstr::BString;
@@ -11,15 +12,16 @@ use fpm_conf::{Changes, Config, PoolIndex};
 use fpm_control::{Answer, PoolStatus, Scope, Status, WorkerStatus};
 use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
-use fpm_scoreboard::SlotSnapshot;
+use fpm_scoreboard::{Farewell, SlotSnapshot};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::access_logs::Reopened;
 use crate::error::MasterError;
-use crate::event::{CallerId, Timer, ZygoteId};
+use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::group::GroupId;
 use crate::pool::PoolId;
+use crate::resting::RestingId;
 use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
@@ -43,11 +45,20 @@ impl World for Kernel {
     }
 
     fn examine(&mut self) -> Result<Examination, Refusal> {
-        Ok(Examination::Unneeded)
+        if !self.installed {
+            return Ok(Examination::Unneeded);
+        }
+        self.happened.push_back(Event::Examined(Ok(())));
+        Ok(Examination::Begun)
     }
 
-    fn hand_over(&mut self, _decided: Decided, _waiting: &[CallerId]) -> MasterError {
-        panic!("no other program was examined");
+    fn hand_over(&mut self, decided: Decided, waiting: &[CallerId]) -> MasterError {
+        assert!(std::mem::take(&mut self.installed), "it was examined");
+        let bytes = serde_json::to_vec(&decided).unwrap();
+        assert_eq!(serde_json::from_slice::<Decided>(&bytes).unwrap(), decided);
+        self.left = Some((decided, waiting.to_vec()));
+        // Nothing of this program comes after an exec.
+        resume_unwind(Box::new("replaced"))
     }
 
     fn succeed(&mut self, next: Generation) {
@@ -162,7 +173,26 @@ impl World for Kernel {
         }
     }
 
-    fn drain(&mut self, worker: WorkerId) {
+    fn served_at_socket_of(&self, pool: PoolId) -> Option<PoolId> {
+        let generation = self.serving?;
+        let name = &self.configs.get(&pool.generation)?.pool(pool.index)?.name;
+        let pools = (0..).map(PoolIndex).zip(&self.configs[&generation].pools);
+        let mut namesakes = pools.filter(|(_, known)| known.name == *name);
+        let (index, _) = namesakes.next()?;
+        Some(PoolId { generation, index })
+    }
+
+    fn turn_away(&mut self, connection: RestingId) {
+        assert!(self.stopping, "{connection:?} would be served");
+    }
+
+    fn turn_all_away(&mut self) {
+        assert!(self.stopping, "all would be served");
+    }
+
+    fn drain(&mut self, worker: WorkerId, farewell: Farewell) {
+        let closes = farewell == Farewell::Close;
+        assert_eq!(closes, self.stopping, "who is left is served by others");
         self.told.insert(worker);
         let Some(worker) = self.workers.get_mut(&worker) else {
             return;
