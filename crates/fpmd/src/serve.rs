@@ -96,8 +96,7 @@ pub(crate) fn take_over(
 ) -> u8 {
     let capacity = heritage.stores.then(|| OsString::from("1"));
     let mut options = options.clone();
-    if heritage.stderr.is_none() {
-        // It was started in the background.
+    if heritage.in_background {
         options.stderr = Stderr::Never;
     }
     let Some(around) = around(&options, arguments, capacity, heritage.stderr.clone()) else {

@@ -38,6 +38,8 @@ pub struct Heritage {
     pub stores: bool,
     /// What standard error was when the daemon was started.
     pub stderr: Option<Arc<File>>,
+    /// Whether it is known that there was none: the daemon was started in the background.
+    pub in_background: bool,
 }
 
 /// How much was taken over.
@@ -106,6 +108,7 @@ impl Heritage {
         let stores = estate.as_ref().is_some_and(|estate| estate.stores);
         let open_files = estate.as_ref().and_then(|estate| estate.open_files);
         let number = estate.as_ref().and_then(|estate| estate.stderr);
+        let in_background = estate.is_some() && number.is_none();
         let stderr = number.and_then(|number| handover::take(number).ok());
         let stderr = stderr.map(|stderr| Arc::new(File::from(stderr)));
         let descriptors = Descriptors {
@@ -132,6 +135,7 @@ impl Heritage {
             extent,
             stores,
             stderr,
+            in_background,
         }
     }
 
