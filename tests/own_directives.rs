@@ -42,6 +42,7 @@ fn example_configuration_is_valid_and_shows_none_of_them() -> Result {
         "shutdown_on_term",
         "log_format",
         "control.listen",
+        "operator.",
         "request_queue_timeout",
         "request_stack",
         "pm.memory_reserve",
@@ -76,6 +77,14 @@ fn each_of_them_is_accepted_by_fpmd_alone() -> Result {
             ";control.listen = run/fpmd.control",
             "control.listen = {prefix}/run/fpmd.control",
         ),
+        (
+            ";operator.listen = 127.0.0.1:9253",
+            "operator.listen = 127.0.0.1:9253",
+        ),
+        (";operator.user = nobody", "operator.user = nobody"),
+        (";operator.group = nogroup", "operator.group = nogroup"),
+        (";operator.ready_queue = 50%", "operator.ready_queue = 50%"),
+        (";operator.ready_busy = 100%", "operator.ready_busy = 100%"),
         (
             ";request_queue_timeout = 30s",
             "request_queue_timeout = 30s",

@@ -6,8 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use fpmd_tests::{
-    Daemon, Fpm, Gate, Load, Nginx, Process, Result, Subject, Under, control, copy_program, under,
-    write_program,
+    Daemon, Fpm, Gate, Load, Nginx, Process, Result, Subject, Under, control, copy_program,
+    operator, under, write_program,
 };
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -318,6 +318,36 @@ fn command_that_asks_for_a_reload_is_answered_by_the_other_program() -> Result {
     assert_eq!(code, 1);
     let cause = "the program on disk is not put to work: it cannot take over";
     assert!(complaint.contains(cause), "{complaint}");
+    Ok(())
+}
+
+#[test]
+fn an_operator_of_the_other_program_takes_the_place_of_the_one_before() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let programs = Programs::new()?;
+    let fpm = programs.start(Daemon::echo().global("operator.listen = {dir}/operator"))?;
+    let before = operator::process(&fpm)?;
+    programs.put("two")?;
+    upgrade(&fpm)?;
+    before.wait_for_end()?;
+    assert_eq!(operator::get(&fpm, "/readyz")?.code, 200);
+    let after = operator::process(&fpm)?;
+    assert!(program_of(after.pid())?.ends_with("two"));
+    // Where hardly anything is handed over, the address is bound anew.
+    let edit = "state = state.replace(b'\"release\":\"', b'\"release\":\"0.0.0-', 1)";
+    let program = programs.folder.path().join("one").display().to_string();
+    let script = STRANGER
+        .replace("{program}", &program)
+        .replace("{edit}", edit);
+    programs.put_script(&script)?;
+    fpm.signal(Signal::SIGUSR2)?;
+    fpm.log()
+        .wait_for("starting anew with the sockets of the program before")?;
+    after.wait_for_end()?;
+    operator::get_when(&fpm, "/readyz", |told| told.code == 200)?;
+    assert_eq!(fpm.log().lines_with("ERROR"), [""; 0]);
     Ok(())
 }
 

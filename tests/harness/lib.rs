@@ -9,6 +9,7 @@
 
 mod answer;
 mod browser;
+mod chromium;
 mod client;
 pub mod control;
 mod daemon;
@@ -22,11 +23,13 @@ mod mariadb;
 mod multipart;
 mod nginx;
 mod noise;
+pub mod operator;
 mod own;
 mod packages;
 mod page;
 mod patience;
 mod process;
+mod prometheus;
 mod python;
 mod record;
 mod request;
@@ -43,6 +46,7 @@ use std::time::Duration;
 
 pub use answer::Answer;
 pub use browser::Browser;
+pub use chromium::{Chromium, View};
 pub use client::{Address, Connection};
 pub use daemon::{Daemon, Refusal};
 pub use executable::{copy_program, write_program};
@@ -59,6 +63,7 @@ pub use packages::Packages;
 pub use page::Page;
 pub use patience::{wait_for, wait_until};
 pub use process::Process;
+pub use prometheus::Prometheus;
 pub use python::Python;
 pub use record::{Record, pair, pairs};
 pub use request::Request;

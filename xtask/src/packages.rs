@@ -62,12 +62,14 @@ pub(crate) const TESTS: Group = Group {
     what_for: "the tests",
     packages: &[
         "acl",
+        "chromium",
         "git",
         "libfaketime",
         "logrotate",
         "mariadb-client-core",
         "mariadb-server-core",
         "nginx",
+        "prometheus",
         "python3-venv",
         "systemd", // systemd-analyze
     ],

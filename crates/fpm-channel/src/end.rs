@@ -337,7 +337,9 @@ fn received_spawn(
 }
 
 /// Takes descriptors of which there must be exactly `N`.
-fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; N], ChannelError> {
+pub(crate) fn exactly<const N: usize>(
+    descriptors: Vec<OwnedFd>,
+) -> Result<[OwnedFd; N], ChannelError> {
     <[OwnedFd; N]>::try_from(descriptors).map_err(|all| ChannelError::Descriptors {
         expected: N,
         found: all.len(),
@@ -345,7 +347,7 @@ fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; N], Ch
 }
 
 /// Refuses descriptors with a message that has none.
-fn no_descriptors(descriptors: &[OwnedFd]) -> Result<(), ChannelError> {
+pub(crate) fn no_descriptors(descriptors: &[OwnedFd]) -> Result<(), ChannelError> {
     match descriptors.len() {
         0 => Ok(()),
         found => Err(ChannelError::Descriptors { expected: 0, found }),

@@ -1,4 +1,4 @@
-//! Messages between the master and its zygotes, and between the master and each worker: typed, over SOCK_SEQPACKET pairs, with
+//! Messages between the master and its zygotes, each worker, and the operator process: typed, over SOCK_SEQPACKET pairs, with
 //! descriptors.
 //!
 //! The crate knows what is said, not what it means: no process is forked and no configuration looked into here.
@@ -12,6 +12,7 @@ mod end;
 mod error;
 mod link;
 mod message;
+pub mod operator;
 pub mod underway;
 mod wire;
 pub mod worker;

@@ -11,7 +11,7 @@ use crate::error::ChannelError;
 use crate::message::{SlotIndex, WorkerId};
 
 /// Version of all messages; the first byte of every packet.
-pub const VERSION: u8 = 9;
+pub const VERSION: u8 = 10;
 
 /// Largest packet, in bytes. Well below the kernel's send buffer, so that a packet never waits for room alone.
 pub(crate) const MAX_PACKET: usize = 65_536;

@@ -12,7 +12,8 @@ use crate::options::Feature;
 use crate::own;
 use crate::value::{self, Reason};
 use crate::{
-    AutoChildren, CpuAffinity, CrashBudget, LogFormat, LogLevel, Pm, Reserve, Surge, TermMeans,
+    AutoChildren, CpuAffinity, CrashBudget, LogFormat, LogLevel, Percent, Pm, Reserve, Surge,
+    TermMeans,
 };
 
 /// A row of the table, for a section of type `S`.
@@ -48,6 +49,7 @@ pub(crate) enum Field<S> {
     Reserve(fn(&mut S) -> &mut Option<Reserve>),
     TermMeans(fn(&mut S) -> &mut Option<TermMeans>),
     LogFormat(fn(&mut S) -> &mut Option<LogFormat>),
+    Percent(fn(&mut S) -> &mut Option<Percent>),
 }
 
 impl<S> Directive<S> {
@@ -102,6 +104,7 @@ impl<S> Directive<S> {
             Field::Reserve(field) => *field(section) = Some(Reserve::parse(text)?),
             Field::TermMeans(field) => *field(section) = Some(TermMeans::parse(text)?),
             Field::LogFormat(field) => *field(section) = Some(LogFormat::parse(text)?),
+            Field::Percent(field) => *field(section) = Some(Percent::parse(text)?),
         }
         Ok(())
     }
@@ -160,6 +163,17 @@ pub(crate) const GLOBAL: &[Directive<DraftGlobal>] = &[
     Directive::new(
         "process.cpu_affinity",
         Field::CpuAffinity(|s| &mut s.process_cpu_affinity),
+    ),
+    Directive::new("operator.listen", Field::Text(|s| &mut s.operator_listen)),
+    Directive::new("operator.user", Field::Text(|s| &mut s.operator_user)),
+    Directive::new("operator.group", Field::Text(|s| &mut s.operator_group)),
+    Directive::new(
+        "operator.ready_queue",
+        Field::Percent(|s| &mut s.operator_ready_queue),
+    ),
+    Directive::new(
+        "operator.ready_busy",
+        Field::Percent(|s| &mut s.operator_ready_busy),
     ),
 ];
 

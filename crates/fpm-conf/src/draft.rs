@@ -8,8 +8,8 @@
 use bstr::{BStr, BString, ByteSlice};
 
 use crate::{
-    AutoChildren, CpuAffinity, CrashBudget, LogFormat, LogLevel, Pm, Reserve, Rlimit, Surge,
-    TermMeans,
+    AutoChildren, CpuAffinity, CrashBudget, LogFormat, LogLevel, OperatorAddress, Percent, Pm,
+    Reserve, Rlimit, Surge, TermMeans,
 };
 
 /// Stands for a `process.priority` that was not set.
@@ -75,6 +75,13 @@ pub(crate) struct DraftGlobal {
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) control_listen: Option<BString>,
     pub(crate) process_cpu_affinity: Option<CpuAffinity>,
+    pub(crate) operator_listen: Option<BString>,
+    pub(crate) operator_user: Option<BString>,
+    pub(crate) operator_group: Option<BString>,
+    pub(crate) operator_ready_queue: Option<Percent>,
+    pub(crate) operator_ready_busy: Option<Percent>,
+    /// What the check has made of `operator_listen`.
+    pub(crate) operator_address: Option<OperatorAddress>,
 }
 
 impl Default for DraftGlobal {
@@ -104,6 +111,12 @@ impl Default for DraftGlobal {
             log_format: None,
             control_listen: None,
             process_cpu_affinity: None,
+            operator_listen: None,
+            operator_user: None,
+            operator_group: None,
+            operator_ready_queue: None,
+            operator_ready_busy: None,
+            operator_address: None,
         }
     }
 }

@@ -233,4 +233,23 @@ fn own_global(section: &DraftGlobal, lines: &mut Lines<'_>) {
     if let Some(affinity) = &section.process_cpu_affinity {
         lines.show("process.cpu_affinity", affinity.shown());
     }
+    if let Some(address) = &section.operator_address {
+        lines.show("operator.listen", address.to_string());
+    }
+    for (name, value) in [
+        ("operator.user", &section.operator_user),
+        ("operator.group", &section.operator_group),
+    ] {
+        if value.is_some() {
+            lines.text(name, value);
+        }
+    }
+    for (name, share) in [
+        ("operator.ready_queue", section.operator_ready_queue),
+        ("operator.ready_busy", section.operator_ready_busy),
+    ] {
+        if let Some(share) = share {
+            lines.show(name, share.to_string());
+        }
+    }
 }

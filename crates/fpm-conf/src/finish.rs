@@ -6,7 +6,8 @@ use bstr::{BStr, BString, ByteSlice};
 
 use crate::draft::{Draft, DraftGlobal, DraftPool, NO_PRIORITY, non_empty};
 use crate::global::{ErrorLog, EventMechanism, Facility, Global};
-use crate::{Config, CpuAffinity, ListenAddress, Pm, Pool, PoolIndex};
+use crate::operator::{OPERATOR_USER, READY_BUSY, READY_QUEUE};
+use crate::{Config, CpuAffinity, ListenAddress, Operator, Pm, Pool, PoolIndex};
 
 /// Types everything.
 pub(crate) fn finish(
@@ -57,6 +58,13 @@ pub(crate) fn global(draft: DraftGlobal, events: EventMechanism) -> Global {
         log_format: draft.log_format.unwrap_or_default(),
         control_listen: filled(draft.control_listen),
         process_cpu_affinity: draft.process_cpu_affinity,
+        operator: draft.operator_address.map(|listen| Operator {
+            listen,
+            user: filled(draft.operator_user).unwrap_or_else(|| OPERATOR_USER.into()),
+            group: filled(draft.operator_group),
+            ready_queue: draft.operator_ready_queue.unwrap_or(READY_QUEUE),
+            ready_busy: draft.operator_ready_busy.unwrap_or(READY_BUSY),
+        }),
     }
 }
 

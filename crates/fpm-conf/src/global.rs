@@ -7,7 +7,7 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::{CpuAffinity, LogFormat, LogLevel, Surge, TermMeans};
+use crate::{CpuAffinity, LogFormat, LogLevel, Operator, Surge, TermMeans};
 
 /// Holds the `[global]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +66,8 @@ pub struct Global {
     pub control_listen: Option<BString>,
     /// `process.cpu_affinity`: on which CPUs workers run, unless their pool says something else. Default: on all that there are.
     pub process_cpu_affinity: Option<CpuAffinity>,
+    /// `operator.…`: the process that shows over HTTP how the daemon is. Default none.
+    pub operator: Option<Operator>,
 }
 
 impl Default for Global {
@@ -95,6 +97,7 @@ impl Default for Global {
             log_format: LogFormat::Fpm,
             control_listen: None,
             process_cpu_affinity: None,
+            operator: None,
         }
     }
 }

@@ -33,6 +33,7 @@ mod listen;
 mod load;
 #[cfg(any(test, feature = "fuzzing"))]
 mod memory;
+mod operator;
 mod options;
 mod own;
 mod pattern;
@@ -59,8 +60,9 @@ pub use global::{ErrorLog, EventMechanism, Facility, Global};
 pub use level::LogLevel;
 pub use listen::ListenAddress;
 pub use load::{Loaded, control_listen, load};
+pub use operator::{Operator, OperatorAddress};
 pub use options::{Background, BuildFolders, Feature, LoadOptions, Purpose, Starter, Surroundings};
-pub use own::{CrashBudget, LogFormat, Surge, TermMeans};
+pub use own::{CrashBudget, LogFormat, Percent, Surge, TermMeans};
 pub use php_version::PhpVersion;
 pub use pool::{Pm, Pool, PoolIndex};
 pub use report::{Message, OpenLog, Report};

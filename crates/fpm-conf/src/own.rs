@@ -3,6 +3,7 @@
 //! A changer must know: a file that uses none of these directives means what it means to php-fpm, and its `-tt` dump shows
 //! none of them.
 
+use std::fmt;
 use std::str::FromStr;
 
 use bstr::{BStr, ByteSlice};
@@ -164,6 +165,28 @@ impl LogFormat {
             Self::Fpm => "fpm",
             Self::Json => "json",
         }
+    }
+}
+
+/// A part of something, in hundredths of it: `50%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Percent(pub u32);
+
+impl Percent {
+    /// Reads `50%`, up to `100%`.
+    pub(crate) fn parse(value: &BStr) -> Result<Self, Reason> {
+        value
+            .strip_suffix(b"%")
+            .and_then(digits)
+            .filter(|percent| *percent <= 100)
+            .map(Self)
+            .ok_or("must be a percentage from 0% to 100%")
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
     }
 }
 

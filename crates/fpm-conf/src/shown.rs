@@ -84,6 +84,21 @@ const GLOBAL: &[Row<Global>] = &[
     ("process.cpu_affinity", |s| {
         s.process_cpu_affinity.as_ref().map(CpuAffinity::shown)
     }),
+    ("operator.listen", |s| {
+        s.operator.as_ref().map(|own| own.listen.to_string())
+    }),
+    ("operator.user", |s| {
+        s.operator.as_ref().map(|own| own.user.to_string())
+    }),
+    ("operator.group", |s| {
+        s.operator.as_ref().and_then(|own| text(&own.group))
+    }),
+    ("operator.ready_queue", |s| {
+        s.operator.as_ref().map(|own| own.ready_queue.to_string())
+    }),
+    ("operator.ready_busy", |s| {
+        s.operator.as_ref().map(|own| own.ready_busy.to_string())
+    }),
 ];
 
 const POOL: &[Row<Pool>] = &[
@@ -241,7 +256,15 @@ mod tests {
     fn no_directive_is_forgotten() {
         let mut global = fields(&format!("{:#?}", Global::default()));
         assert!(global.remove("systemd_watchdog"), "comes from systemd");
-        assert_eq!(known(GLOBAL), global);
+        // All of those of the operator are one field.
+        let table = known(GLOBAL).into_iter();
+        let table: BTreeSet<_> = table
+            .map(|name| match name.starts_with("operator_") {
+                true => "operator".to_owned(),
+                false => name,
+            })
+            .collect();
+        assert_eq!(table, global);
 
         let mut pool = fields(&format!("{:#?}", Pool::new("www", "9000")));
         // The last one is shown as `pm.max_children`.

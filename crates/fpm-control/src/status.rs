@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::measured::{DaemonMeasured, Measured};
 
+mod scoreboard;
+
 /// The daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {

@@ -68,6 +68,21 @@ pub enum MasterError {
         /// The pool.
         pool: BString,
     },
+    /// `operator.user` is in no database.
+    #[error("operator.user: there is no user '{user}'")]
+    OperatorUser {
+        /// `operator.user`.
+        user: BString,
+    },
+    /// `operator.group` is in no database.
+    #[error("operator.group: there is no group '{group}'")]
+    OperatorGroup {
+        /// `operator.group`.
+        group: BString,
+    },
+    /// The operator process would be root.
+    #[error("operator.user and operator.group must be others than root's")]
+    RootOperator,
     /// An access log could not be opened.
     #[error("failed to open access log ({path}): {}", cause(source))]
     AccessLog {

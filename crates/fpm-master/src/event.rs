@@ -30,6 +30,8 @@ pub(crate) enum Event {
     Asked(CallerId, Request),
     /// A command that was waiting for its answer has hung up.
     CallerGone(CallerId),
+    /// The operator process wants to know how the daemon is.
+    OperatorAsked,
     /// A child of the master ended: a zygote, a worker whose zygote is gone, or a process that some worker left behind.
     /// All that a zygote said before its end has been delivered.
     Reaped(Exit),

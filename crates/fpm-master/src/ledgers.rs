@@ -66,6 +66,14 @@ impl Ledgers {
         Ok((region, self.file.pool(region)?))
     }
 
+    /// Opens the file once more, for a process that may only read it.
+    ///
+    /// # Errors
+    /// When that cannot be.
+    pub(crate) fn for_reading(&self) -> Result<OwnedFd, MasterError> {
+        Ok(self.file.for_reading()?)
+    }
+
     /// Returns the daemon's own part.
     pub(crate) fn daemon(&self) -> &DaemonLedger {
         &self.daemon

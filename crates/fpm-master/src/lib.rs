@@ -30,6 +30,7 @@ mod listeners;
 mod live;
 mod master;
 mod obituary;
+mod operator;
 mod orders;
 mod overrun;
 mod owner;

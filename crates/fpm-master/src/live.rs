@@ -31,6 +31,7 @@ mod handover;
 mod inputs;
 mod ledger;
 mod measured;
+mod operator;
 mod outlet;
 mod pipes;
 mod remains;
@@ -44,6 +45,7 @@ mod zygote;
 
 use callers::Callers;
 use examination::Identity;
+use operator::Seat;
 use outlet::Outputs;
 pub(crate) use pipes::Pipes;
 pub(crate) use remains::Remains;
@@ -51,6 +53,9 @@ use resting::Resting;
 use restraint::Restraint;
 pub(crate) use setup::Setup;
 pub(crate) use zygote::LiveZygote;
+
+/// Process titles have the room of the command line and the environment, which may be nearly empty.
+const PADDING: &str = "                                                                ";
 
 /// Everything of the master that is not a decision.
 #[derive(Debug)]
@@ -68,6 +73,7 @@ pub(crate) struct Live<P> {
     workers: HashMap<WorkerId, Pipes>,
     outputs: Outputs,
     callers: Callers,
+    operator: Seat,
     /// When the master was started, since 1970.
     started: Duration,
     /// Set while the log takes less than there is.
@@ -109,6 +115,10 @@ pub(crate) enum Token {
     Caller(CallerId),
     /// A command has had its time.
     SlowCaller(CallerId),
+    /// The channel of the operator process. As a timer: start another one.
+    Operator,
+    /// The standard error of the operator process. As a timer: there is more to read.
+    OperatorStderr,
     /// The program that is being examined, as a timer: it should be further by now.
     Examination,
     /// What it writes. As a timer: there is more to read.
@@ -175,6 +185,7 @@ impl<P: Program> Live<P> {
             workers: HashMap::new(),
             outputs: Outputs::Waiting,
             callers: Callers::default(),
+            operator: Seat::default(),
             started: clock::realtime(),
             log_timer: None,
             restraint: Restraint::default(),

@@ -147,6 +147,10 @@ impl<W: World> Master<W> {
                 self.orders.forget(caller);
                 self.inquiries.forget(caller);
             }
+            Event::OperatorAsked => {
+                let outline = self.outline();
+                self.world.answer_operator(outline);
+            }
             Event::Reaped(exit) => self.on_reaped(now, exit),
             Event::Due(timer) => self.on_due(now, timer),
             Event::Examined(verdict) => self.on_examined(now, verdict),

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use bstr::{BStr, BString};
 use fpm_channel::{Login, RunAs};
-use fpm_conf::Pool;
+use fpm_conf::{Operator, Pool};
 use fpm_os::account::{self, User};
 use nix::unistd::{Gid, Uid};
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,42 @@ impl PoolOwner {
         owner.run_as = (pool.user.is_some() || pool.group.is_some()).then_some(to);
         Ok(owner)
     }
+}
+
+/// Finds whom the operator process becomes; `None` when it stays who the master is, who is not root.
+///
+/// # Errors
+/// When a name is in no database, or the process would be root.
+pub(crate) fn operator(
+    settings: &Operator,
+    starter: Starter,
+) -> Result<Option<RunAs>, MasterError> {
+    if let Starter::Unprivileged(_) = starter {
+        return Ok(None);
+    }
+    let name = &settings.user;
+    let known = match number(name.as_ref()) {
+        Some(number) => account::user_with_id(Uid::from_raw(number)).ok().flatten(),
+        None => user(name.as_ref()),
+    };
+    let known = known.ok_or_else(|| MasterError::OperatorUser { user: name.clone() })?;
+    let gid = match &settings.group {
+        Some(name) => {
+            let unknown = || MasterError::OperatorGroup {
+                group: name.clone(),
+            };
+            group(name.as_ref()).ok_or_else(unknown)?
+        }
+        None => known.gid,
+    };
+    if known.uid.is_root() || gid.as_raw() == 0 {
+        return Err(MasterError::RootOperator);
+    }
+    Ok(Some(RunAs {
+        uid: known.uid.as_raw(),
+        gid: gid.as_raw(),
+        user: known.name.into(),
+    }))
 }
 
 /// Says which directives of a pool need root.

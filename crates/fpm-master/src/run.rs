@@ -117,6 +117,7 @@ impl Prepared {
         let config = setup.config.clone();
         let mut live = Live::new(program, options, setup, open_files, events);
         live.keep_remains(remains);
+        live.seat_operator();
         let mut master = Master::new(&config, live);
         master.start(clock::monotonic());
         let outcome = work(&mut master);
@@ -156,7 +157,8 @@ impl Adopted {
             .map(|setup| setup.config.clone())
             .collect();
         let configs: Vec<_> = configs.iter().collect();
-        let live = Live::adopted(program, options, whole, events);
+        let mut live = Live::adopted(program, options, whole, events);
+        live.seat_operator();
         let mut master = Master::adopted(&decided, &configs, live);
         master.resume(clock::monotonic(), &decided, &waiting);
         let outcome = work(&mut master);

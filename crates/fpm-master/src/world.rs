@@ -185,6 +185,9 @@ pub(crate) trait World {
     /// Tells how a pool is; nothing of what its workers do.
     fn pool_status(&self, pool: PoolId) -> PoolStatus;
 
+    /// Tells the operator process, which has asked, what the scoreboard does not show.
+    fn answer_operator(&mut self, status: Status);
+
     /// Tells what a worker does, if it has got so far as to say so itself.
     fn worker_status(&self, worker: WorkerId, now: Duration) -> Option<WorkerStatus>;
 

@@ -6,13 +6,14 @@
 use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::AtomicU64;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::stat::{Mode, fchmod};
 use serde::{Deserialize, Serialize};
 
 use crate::memfd;
@@ -42,11 +43,23 @@ impl SharedFile {
     /// What memfd_create(2) and fcntl(2) answer.
     pub fn create(name: &str) -> io::Result<SharedFile> {
         let fd = memfd::create(name)?;
+        // Whoever has it for reading must not get at it for writing through /proc.
+        fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR)?;
         // A file that shrinks under a mapping kills its readers with SIGBUS.
         fcntl(&fd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK))?;
         Ok(SharedFile {
             file: File::from(fd),
         })
+    }
+
+    /// Opens the file once more, for a process that may only read it.
+    ///
+    /// # Errors
+    /// What open(2) answers; ENOENT when /proc is not mounted.
+    pub fn for_reading(&self) -> io::Result<OwnedFd> {
+        // Another description of the same file: what can be done with a copy of ours can be done with ours.
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        Ok(File::open(path)?.into())
     }
 
     /// Takes over one that another process has created.
@@ -109,6 +122,18 @@ impl SharedFile {
     /// # Errors
     /// EINVAL when the region is misaligned or not inside the file; what mmap(2) answers.
     pub fn map(&self, region: Region) -> io::Result<Mapping> {
+        self.map_as(region, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)
+    }
+
+    /// Maps a region into this process, readable: the kernel ends the process if it writes there.
+    ///
+    /// # Errors
+    /// As [`SharedFile::map`].
+    pub fn map_for_reading(&self, region: Region) -> io::Result<Mapping> {
+        self.map_as(region, ProtFlags::PROT_READ)
+    }
+
+    fn map_as(&self, region: Region, protection: ProtFlags) -> io::Result<Mapping> {
         let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
         let end = region.offset.checked_add(region.len).ok_or_else(invalid)?;
         let aligned =
@@ -119,7 +144,6 @@ impl SharedFile {
         let len = usize::try_from(region.len).map_err(|_| invalid())?;
         let len = NonZeroUsize::new(len).ok_or_else(invalid)?;
         let offset = i64::try_from(region.offset).map_err(|_| invalid())?;
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: without MAP_FIXED the kernel chooses an address that nothing else uses.
         let start = unsafe {
             mmap(
@@ -181,6 +205,7 @@ unsafe impl Sync for Mapping {}
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::atomic::Ordering::Relaxed;
 
     use super::*;
@@ -267,6 +292,21 @@ mod tests {
             let refused = file.map(region).unwrap_err();
             assert_eq!(refused.raw_os_error(), Some(libc::EINVAL), "{region:?}");
         }
+    }
+
+    #[test]
+    fn who_may_only_read_sees_what_is_written_and_cannot_write() {
+        let file = SharedFile::create("test").unwrap();
+        let region = grown(&file, 4096);
+        let mapping = file.map(region).unwrap();
+        let reader = SharedFile::adopt(file.for_reading().unwrap()).unwrap();
+        mapping.words()[7].store(42, Relaxed);
+        let seen = reader.map_for_reading(region).unwrap();
+        assert_eq!(seen.words()[7].load(Relaxed), 42);
+        let refused = reader.map(region).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EACCES));
+        let mode = reader.file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "nobody else opens it through /proc");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::counters::Counters;
 use crate::error::ScoreboardError;
 use crate::layout;
 use crate::pool::PoolBoard;
+use crate::view::PoolView;
 
 /// One memory file with an area for each pool. It never shrinks: the area of a pool that is gone is for the next one.
 #[derive(Debug)]
@@ -45,6 +46,14 @@ impl Board {
         Board::adopt(self.file.as_fd().try_clone_to_owned()?)
     }
 
+    /// Opens the same memory once more, for a process that may only read it.
+    ///
+    /// # Errors
+    /// [`ScoreboardError::Memory`] when that cannot be.
+    pub fn for_reading(&self) -> Result<OwnedFd, ScoreboardError> {
+        Ok(self.file.for_reading()?)
+    }
+
     /// Adds a pool with so many slots, which has counted so much already.
     ///
     /// # Errors
@@ -78,6 +87,14 @@ impl Board {
     /// [`ScoreboardError::Size`] when it is no area of a pool.
     pub fn map(&self, region: Region) -> Result<PoolBoard, ScoreboardError> {
         PoolBoard::open(self.file.map(region)?)
+    }
+
+    /// Maps the area of a pool into this process, which may only read it.
+    ///
+    /// # Errors
+    /// As [`Board::map`].
+    pub fn view(&self, region: Region) -> Result<PoolView, ScoreboardError> {
+        PoolBoard::open(self.file.map_for_reading(region)?).map(PoolView::new)
     }
 }
 

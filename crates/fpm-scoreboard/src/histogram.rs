@@ -145,6 +145,18 @@ impl Histogram {
         }
     }
 
+    /// Adds what has been counted elsewhere.
+    ///
+    /// # Panics
+    /// When it is on another scale.
+    pub fn add(&mut self, other: &Histogram) {
+        assert_eq!(self.scale, other.scale);
+        self.sum = self.sum.saturating_add(other.sum);
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+    }
+
     /// Returns the value that so many per cent of all values do not exceed, as far as the buckets tell; `None` without any.
     #[must_use]
     pub fn percentile(&self, percent: u8) -> Option<u64> {

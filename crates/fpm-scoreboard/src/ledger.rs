@@ -148,6 +148,14 @@ impl Ledger {
         }
     }
 
+    /// Opens the file once more, for a process that may only read it ([`LedgerView`](crate::LedgerView)).
+    ///
+    /// # Errors
+    /// [`ScoreboardError::Memory`] when that cannot be.
+    pub fn for_reading(&self) -> Result<OwnedFd, ScoreboardError> {
+        Ok(self.file.for_reading()?)
+    }
+
     /// Adds a pool.
     ///
     /// # Errors
@@ -184,6 +192,13 @@ impl AsFd for Ledger {
 }
 
 impl PoolLedger {
+    /// Maps the area of a pool for reading: to be asked for its figures only.
+    pub(crate) fn view(file: &SharedFile, region: Region) -> Result<PoolLedger, ScoreboardError> {
+        Ok(PoolLedger {
+            area: Area::new(file.map_for_reading(region)?)?,
+        })
+    }
+
     /// Counts a request that is over. For the worker.
     pub fn record(&self, served: &Served) {
         let class = usize::from(served.status / 100);
@@ -232,6 +247,20 @@ impl PoolLedger {
 }
 
 impl DaemonLedger {
+    /// Maps the daemon's own area for reading: to be asked for its figures only.
+    pub(crate) fn view(file: &SharedFile) -> Result<DaemonLedger, ScoreboardError> {
+        let len = AREA.get() as u64;
+        let area = Area::new(file.map_for_reading(Region { offset: 0, len })?)?;
+        let found = area.word(daemon::VERSION).load(Acquire);
+        match found == VERSION {
+            true => Ok(DaemonLedger { area }),
+            false => Err(ScoreboardError::Layout {
+                found,
+                expected: VERSION,
+            }),
+        }
+    }
+
     /// Notes which generation serves.
     pub fn serves(&self, generation: u64) {
         self.area
@@ -281,8 +310,11 @@ struct Area {
 
 impl Area {
     fn map(file: &SharedFile, region: Region) -> Result<Area, ScoreboardError> {
-        let mapping = file.map(region)?;
-        let len = region.len;
+        Area::new(file.map(region)?)
+    }
+
+    fn new(mapping: Mapping) -> Result<Area, ScoreboardError> {
+        let len = mapping.words().len() as u64 * 8;
         match mapping.words().len() * 8 == AREA.get() {
             true => Ok(Area {
                 mapping: Arc::new(mapping),

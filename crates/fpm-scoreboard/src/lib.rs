@@ -27,6 +27,7 @@ mod recycling;
 mod slot;
 mod stage;
 mod text;
+mod view;
 mod writer;
 
 pub use board::Board;
@@ -41,4 +42,5 @@ pub use ledger::{DaemonLedger, Ledger, PoolLedger, Served};
 pub use pool::{ListenQueue, PoolBoard, Totals};
 pub use slot::{SlotSnapshot, SlotState};
 pub use stage::Stage;
+pub use view::{DaemonLedgerView, LedgerView, PoolLedgerView, PoolView};
 pub use writer::{Birth, Description, Finished, SlotWriter};

@@ -193,6 +193,13 @@ impl PoolBoard {
             .collect()
     }
 
+    /// Returns how many workers were told to end and have not ended.
+    #[must_use]
+    pub fn draining(&self) -> u64 {
+        let marks = (0..self.slots).map(|slot| self.slot(slot).control(control::DRAIN));
+        marks.filter(|mark| mark.load(Relaxed) != 0).count() as u64
+    }
+
     /// Adds everything up. What is counted never goes back.
     #[must_use]
     pub fn totals(&self) -> Totals {

@@ -1,7 +1,7 @@
 //! fpmd: a FastCGI process manager for PHP.
 //!
 //! The first argument is the role: `request` (a FastCGI client), a command for a running master (`status`, `reload`, …), or one of
-//! those that only a master starts (`zygote`, and two of an upgrade); anything else is php-fpm's command line and means the master.
+//! those that only a master starts (`zygote`, `operator`, and two of an upgrade); anything else is php-fpm's command line and means the master.
 
 #![forbid(unsafe_code)]
 

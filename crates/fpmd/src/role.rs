@@ -19,6 +19,7 @@ use crate::{control, exit, php, request, serve, upgrade};
 pub(crate) fn run(arguments: &[OsString]) -> u8 {
     match arguments.get(1).map(|first| first.as_bytes()) {
         Some(b"zygote") => as_zygote(),
+        Some(b"operator") => as_operator(),
         Some(b"request") => request::run(&arguments[2..]),
         Some(name) if control::is_command(name) => control::run(arguments),
         Some(first) if first == EXAMINED.as_bytes() => upgrade::examined(arguments),
@@ -44,6 +45,24 @@ fn as_zygote() -> u8 {
         Err(ZygoteError::Php(_)) => exit::SOFTWARE,
         Err(error) => {
             eprintln!("fpmd zygote: {error}");
+            exit::SOFTWARE
+        }
+    }
+}
+
+/// Shows over HTTP how the daemon of the master is that has started this process.
+fn as_operator() -> u8 {
+    let outcome = seqpacket::inherited().map_err(|error| {
+        format!(
+            "descriptor 3 is no channel to a master ({error}); only fpmd itself starts this role"
+        )
+    });
+    let outcome =
+        outcome.and_then(|channel| fpm_operator::run(channel).map_err(|error| error.to_string()));
+    match outcome {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            eprintln!("fpmd operator: {error}");
             exit::SOFTWARE
         }
     }

@@ -46,7 +46,7 @@ pub(super) const MEMBERS: &[Member] = &[
         "fpm-control",
         "crates/fpm-control/",
         Forbidden,
-        &["fpm-conf"],
+        &["fpm-conf", "fpm-scoreboard"],
     ),
     member("fpm-os", "crates/fpm-os/", Allowed, &[]),
     member("fpm-events", "crates/fpm-events/", Forbidden, &["fpm-os"]),
@@ -60,7 +60,7 @@ pub(super) const MEMBERS: &[Member] = &[
         "fpm-channel",
         "crates/fpm-channel/",
         Forbidden,
-        &["fpm-os", "fpm-conf"],
+        &["fpm-os", "fpm-conf", "fpm-control"],
     ),
     member(
         "fpm-worker",
@@ -90,6 +90,18 @@ pub(super) const MEMBERS: &[Member] = &[
         ],
     ),
     member(
+        "fpm-operator",
+        "crates/fpm-operator/",
+        Forbidden,
+        &[
+            "fpm-channel",
+            "fpm-conf",
+            "fpm-control",
+            "fpm-scoreboard",
+            "fpm-os",
+        ],
+    ),
+    member(
         "fpm-master",
         "crates/fpm-master/",
         Forbidden,
@@ -113,6 +125,7 @@ pub(super) const MEMBERS: &[Member] = &[
             "fpm-control",
             "fpm-events",
             "fpm-master",
+            "fpm-operator",
             "fpm-os",
             "fpm-scoreboard",
             "fpm-worker",
@@ -140,9 +153,11 @@ pub(super) const RESTRICTED: &[(&str, &[&str])] = &[
     ("clap", &["fpmd"]),
     ("clap_complete", &["fpmd"]),
     ("clap_mangen", &["fpmd"]),
+    ("hyper", &["fpm-operator"]),
     ("libc", &["fpm-os", "php-sys", "sapi"]),
     ("mio", &["fpm-events"]),
     ("serde_ini", &["fpm-conf"]),
+    ("tokio", &["fpm-operator"]),
     ("tracing-subscriber", &["fpmd"]),
 ];
 

@@ -9,6 +9,7 @@ use super::{Check, Checked};
 use crate::draft::{DraftGlobal, NO_PRIORITY, UNSET};
 use crate::global::{EventMechanism, Facility};
 use crate::ini::integer;
+use crate::operator::{LONGEST_SOCKET_PATH, OperatorAddress};
 use crate::options::{Background, Feature};
 use crate::prefix::Prefixes;
 use crate::report::{OpenLog, text};
@@ -19,9 +20,6 @@ const SHORTEST_LOG_LINE: i32 = 512;
 
 /// `systemd_interval` when it is not set, in milliseconds.
 const SYSTEMD_INTERVAL: i32 = 10_000;
-
-/// The kernel's field for the path of a socket less the NUL (unix(7)).
-const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Makes `control.listen` absolute and returns it. An empty one is none.
 pub(crate) fn control_listen<'d>(
@@ -54,6 +52,7 @@ impl Check<'_> {
             );
             return self.fail(LogLevel::Error, complaint);
         }
+        self.operator_listen(state)?;
         let global = &mut self.draft.global;
         if let Some(background) = self.options.background {
             global.daemonize = background == Background::Daemonize;
@@ -94,6 +93,26 @@ impl Check<'_> {
         }
         self.error_log(error_log)?;
         self.event_mechanism()
+    }
+
+    /// Finds out what `operator.listen` names. An empty one is none.
+    fn operator_listen(&mut self, folder: &BStr) -> Checked {
+        let global = &self.draft.global;
+        let Some(text) = global.operator_listen.as_ref().filter(|t| !t.is_empty()) else {
+            return Ok(());
+        };
+        let address =
+            OperatorAddress::parse(text.as_bstr(), |path| self.prefixes.global(path, folder));
+        match address {
+            Ok(address) => {
+                self.draft.global.operator_address = Some(address);
+                Ok(())
+            }
+            Err(reason) => {
+                let complaint = text!("operator.listen: ", reason.to_string());
+                self.fail(LogLevel::Error, complaint)
+            }
+        }
     }
 
     /// Settles how often systemd hears from us: half of the time that its watchdog wants, else the directive.

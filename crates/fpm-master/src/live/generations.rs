@@ -64,10 +64,12 @@ impl<P: Program> Live<P> {
         }
         self.keep_sockets();
         self.take_calls();
+        self.seat_operator();
         let Some(setup) = self.generations.get_mut(&before) else {
             return;
         };
         setup.control = None;
+        setup.operator = None;
         for socket in setup.listeners.iter() {
             // Only those of some pools were watched.
             let _ = self.events.remove(socket);
@@ -92,6 +94,7 @@ impl<P: Program> Live<P> {
             .collect();
         if let Some(setup) = self.generations.get_mut(&generation) {
             setup.control = None;
+            setup.operator = None;
             let listeners = std::mem::take(&mut setup.listeners);
             // Before: whoever binds the address anew may make a file of that name.
             listeners.remove_files(&kept);

@@ -33,6 +33,7 @@ impl<P: Program> Live<P> {
             Ok(never) => match never {},
             Err(reason) => reason,
         };
+        self.seat_operator();
         MasterError::HandOver {
             program: self.options.executable.clone(),
             reason,
@@ -44,7 +45,7 @@ impl<P: Program> Live<P> {
         decided: Decided,
         waiting: &[CallerId],
     ) -> Result<Infallible, String> {
-        let program = &self.options.executable;
+        let program = &self.options.executable.clone();
         if self.examined.is_none() || self.examined != Identity::of(program) {
             return Err(Refusal::Changed(program.clone()).to_string());
         }
@@ -66,11 +67,14 @@ impl<P: Program> Live<P> {
         let bytes = encode(&State { estate, details }).map_err(|error| error.to_string())?;
         let read = decode_estate(&bytes).and_then(|(estate, rest)| decode_details(&estate, rest));
         read.map_err(|error| format!("what is known would not be understood: {error}"))?;
+        // It would hold on to an address that the other program may have to bind anew.
+        self.end_operator();
         let file = memfd::freeze("fpmd-state", &bytes).map_err(|error| error.to_string())?;
 
         let serving = self.generations.get(&self.serving);
         let ledger = serving.map(|setup| setup.ledgers.as_fd());
         let control = serving.and_then(|setup| setup.control.as_ref());
+        let operator = serving.and_then(|setup| setup.operator.as_ref());
         let setups = self.generations.values().flat_map(Setup::descriptors);
         let zygotes = self.zygotes.values();
         let zygotes = zygotes.flat_map(|zygote| [zygote.channel(), zygote.stderr()]);
@@ -82,6 +86,7 @@ impl<P: Program> Live<P> {
             .chain(sockets.descriptors())
             .chain(control.map(|control| control.as_fd()))
             .chain(ledger)
+            .chain(operator.map(|post| post.as_fd()))
             .chain(self.options.stderr.as_ref().map(|file| file.as_fd()))
             .chain(setups)
             .chain(zygotes)

@@ -71,6 +71,8 @@ impl<P: Program> Live<P> {
                 fpm_events::Event::Readable(Token::Remains(number))
                 | fpm_events::Event::Writable(Token::Remains(number))
                 | fpm_events::Event::Timer(Token::Remains(number)) => self.on_remain(number),
+                fpm_events::Event::Readable(Token::Operator) => self.on_operator(happened),
+                fpm_events::Event::Timer(Token::Operator) => self.start_operator(),
                 fpm_events::Event::Timer(Token::Log) => self.log_timer = None,
                 fpm_events::Event::Timer(Token::SlowCaller(caller)) => {
                     self.on_slow_caller(caller, happened);
@@ -97,6 +99,9 @@ impl<P: Program> Live<P> {
                 Ok(Some(exit)) => {
                     if let Some(verdict) = self.examination_ended(&exit) {
                         happened.push_back(Event::Examined(verdict));
+                        continue;
+                    }
+                    if self.operator_ended(&exit) {
                         continue;
                     }
                     if let Some(zygote) = self.zygote_of(&exit) {
@@ -146,6 +151,7 @@ impl<P: Program> Live<P> {
         match token {
             Token::Output(worker, stream) => self.read_output(worker, stream),
             Token::ZygoteStderr(zygote) => self.read_stderr(zygote),
+            Token::OperatorStderr => self.read_operator_stderr(),
             // Told in no other way than those above.
             Token::Channel(_)
             | Token::Control(_)
@@ -154,6 +160,7 @@ impl<P: Program> Live<P> {
             | Token::SlowCaller(_)
             | Token::Log
             | Token::Examination
+            | Token::Operator
             | Token::ExaminedOutput
             | Token::Listener(_)
             | Token::Resting(_)

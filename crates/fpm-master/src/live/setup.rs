@@ -20,6 +20,7 @@ use crate::control::ControlSocket;
 use crate::error::MasterError;
 use crate::ledgers::Ledgers;
 use crate::listeners::Listeners;
+use crate::operator::Post;
 use crate::owner::PoolOwner;
 use crate::pool::slots;
 use crate::program::Options;
@@ -46,6 +47,8 @@ pub(crate) struct Setup {
     pub(crate) access_logs: AccessLogs,
     /// Shared with the generation before when it has the same.
     pub(crate) control: Option<Rc<ControlSocket>>,
+    /// As the control socket.
+    pub(crate) operator: Option<Rc<Post>>,
     /// Its own, for the numbers of slots of two generations have nothing to do with each other; but the memory of the generation
     /// before when pools of that are carried.
     pub(crate) board: Board,
@@ -90,9 +93,15 @@ impl Setup {
             let setup = &before.setup;
             (setup.listeners.clone(), setup.relays.clone())
         });
+        let operator = before
+            .as_ref()
+            .and_then(|before| before.setup.operator.clone());
         let mut setup = Setup::without_sockets(config, options, before, scope)?;
         if let Some(path) = &setup.config.global.control_listen {
             setup.control = Some(ControlSocket::open(path, control.as_ref())?);
+        }
+        if let Some(settings) = &setup.config.global.operator {
+            setup.operator = Some(Post::open(settings, options.starter, operator.as_ref())?);
         }
         setup.listeners = Listeners::open(&setup.config, known)?;
         match relays::open(&setup.listeners, sockets.as_ref()) {
@@ -186,6 +195,7 @@ impl Setup {
             config,
             access_logs,
             control: None,
+            operator: None,
             board,
             regions,
             pools,

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use bstr::ByteSlice;
 use fpm_channel::WorkerId;
-use fpm_control::{PoolStatus, State, Status, WorkerStage, WorkerStatus};
+use fpm_control::{PoolStatus, State, Status, WorkerStatus};
 use fpm_os::listener;
-use fpm_scoreboard::Stage;
 use nix::unistd::Pid;
 
 use super::{Live, board, measured};
@@ -50,75 +49,27 @@ impl<P: Program> Live<P> {
             .listeners
             .socket(id.index)
             .and_then(|socket| listener::queue::of(socket).ok());
-        let waiting = queue.map_or(0, |queue| u64::from(queue.waiting));
-        PoolStatus {
-            name: pool.name.to_string(),
+        let mut status = PoolStatus {
+            name: pool.name.to_str_lossy().into_owned(),
             listen: pool.listen_raw.to_string(),
             pm: pool.pm.name().to_owned(),
             max_children: pool.pm_max_children,
             generation: id.generation.0,
-            started_at: counters.started.as_secs(),
-            listen_queue: waiting,
+            listen_queue: queue.map_or(0, |queue| u64::from(queue.waiting)),
             listen_queue_len: queue.map_or(0, |queue| u64::from(queue.capacity)),
-            max_listen_queue: counters.max_listen_queue.max(waiting),
-            max_active: counters.max_active,
-            max_children_reached: counters.max_children_reached,
-            requests: counters.accepted,
-            slow_requests: counters.slow_requests,
-            soft_timed_out: counters.soft_timed_out,
-            rests: counters.rests,
-            abandoned: counters.abandoned,
-            overdue: counters.overdue,
-            timed_out: counters.timed_out,
-            outgrown: counters.outgrown,
-            memory_peak: counters.memory_peak,
             measured: self
                 .ledger(id)
                 .map(|ledger| measured::of_pool(&ledger.figures()))
                 .unwrap_or_default(),
             ..PoolStatus::default()
-        }
+        };
+        status.count(&counters);
+        status
     }
 
     pub(super) fn status_of_worker(&self, id: WorkerId, now: Duration) -> Option<WorkerStatus> {
         let pipes = self.workers.get(&id)?;
         let snapshot = board(&self.generations, pipes.pool)?.snapshot(pipes.slot.0)?;
-        let state = snapshot.state;
-        let text = |bytes: &[u8]| bytes.to_str_lossy().into_owned();
-        let mut uri = text(&snapshot.uri);
-        if !snapshot.query.is_empty() {
-            uri = format!("{uri}?{}", text(&snapshot.query));
-        }
-        Some(WorkerStatus {
-            pid: state.pid.as_raw(),
-            generation: state.generation,
-            stage: stage(state.stage),
-            leaving: snapshot.draining,
-            started_at: state.started.as_secs(),
-            requests: state.requests,
-            since_ms: whole(now.saturating_sub(state.since).as_millis()),
-            method: text(&snapshot.method),
-            uri,
-            script: text(&snapshot.script),
-            user: text(&snapshot.user),
-            duration_us: whole(state.duration.as_micros()),
-            cpu_us: whole(state.cpu.as_micros()),
-            memory: state.memory,
-        })
+        Some(WorkerStatus::of(&snapshot, now))
     }
-}
-
-fn stage(stage: Stage) -> WorkerStage {
-    match stage {
-        Stage::Creating => WorkerStage::Starting,
-        Stage::Accepting => WorkerStage::Idle,
-        Stage::Resting => WorkerStage::Resting,
-        Stage::ReadingHeaders | Stage::Info => WorkerStage::Reading,
-        Stage::Running => WorkerStage::Running,
-        Stage::Finished => WorkerStage::Finishing,
-    }
-}
-
-fn whole(number: u128) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }

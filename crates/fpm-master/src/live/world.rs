@@ -340,6 +340,10 @@ impl<P: Program> World for Live<P> {
         self.daemon_status()
     }
 
+    fn answer_operator(&mut self, status: Status) {
+        self.inform_operator(status);
+    }
+
     fn pool_status(&self, pool: PoolId) -> PoolStatus {
         self.status_of_pool(pool)
     }

@@ -13,17 +13,14 @@ use fpm_os::exec::spawn;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::Setup;
 use super::pipes::{Chunk, read};
+use super::{PADDING, Setup};
 use crate::error::MasterError;
 use crate::ini_mistake::ini_mistake;
 use crate::program::Options;
 
 /// The name of the role, as fpmd's command line knows it.
 const ROLE: &str = "zygote";
-
-/// Process titles have the room of the command line and the environment, which may be nearly empty.
-const PADDING: &str = "                                                                ";
 
 /// A zygote.
 #[derive(Debug)]

@@ -14,8 +14,15 @@ use crate::world::{Activity, World};
 impl<W: World> Master<W> {
     /// Tells how everything is.
     pub(super) fn status(&self, now: Duration, detail: Detail) -> Status {
-        let serving = self.generations.serving();
-        let pools = serving.pool_ids();
+        self.status_with(|pool| self.pool_status(now, pool, detail))
+    }
+
+    /// Tells how everything is as far as it cannot be read off the scoreboard: of workers those only that are still to be forked.
+    pub(super) fn outline(&self) -> Status {
+        self.status_with(|pool| self.pool_outline(pool))
+    }
+
+    fn status_with(&self, of_pool: impl FnMut(PoolId) -> PoolStatus) -> Status {
         let generations = self.generations.numbers().into_iter();
         Status {
             state: self.doing(),
@@ -23,9 +30,7 @@ impl<W: World> Master<W> {
             generations: generations
                 .map(|number| generation_status(self.generations.get(number)))
                 .collect(),
-            pools: pools
-                .map(|pool| self.pool_status(now, pool, detail))
-                .collect(),
+            pools: self.generations.serving().pool_ids().map(of_pool).collect(),
             ..self.world.status()
         }
     }
@@ -43,17 +48,24 @@ impl<W: World> Master<W> {
         }
     }
 
-    fn pool_status(&self, now: Duration, pool: PoolId, detail: Detail) -> PoolStatus {
-        let mut status = self.world.pool_status(pool);
+    fn pool_outline(&self, pool: PoolId) -> PoolStatus {
         let own = self.generations.pool(pool);
-        status.max_children = own.max_children();
-        status.sizing = match own.sizer {
-            Some(_) => Sizing::Auto,
-            None => Sizing::Fixed,
-        };
-        status.drained = own.service == Service::Drained;
-        status.resting = own.service == Service::Resting;
-        status.starting = u64::from(own.queued + own.births.missing);
+        PoolStatus {
+            max_children: own.max_children(),
+            sizing: match own.sizer {
+                Some(_) => Sizing::Auto,
+                None => Sizing::Fixed,
+            },
+            drained: own.service == Service::Drained,
+            resting: own.service == Service::Resting,
+            starting: u64::from(own.queued + own.births.missing),
+            ..self.world.pool_status(pool)
+        }
+    }
+
+    fn pool_status(&self, now: Duration, pool: PoolId, detail: Detail) -> PoolStatus {
+        let mut status = self.pool_outline(pool);
+        let own = self.generations.pool(pool);
         let namesakes = self.generations.predecessors(pool);
         for id in std::iter::once(own)
             .chain(namesakes)

@@ -264,7 +264,10 @@ impl Descriptors {
         }
         let resting = details.resting.iter().map(|ends| ends.descriptor);
         let generations = details.generations.iter();
-        let generations = generations.flat_map(|g| g.control.into_iter().chain([g.board]));
+        let generations = generations.flat_map(|g| {
+            let operator = g.operator.as_ref().map(|post| post.socket);
+            g.control.into_iter().chain(operator).chain([g.board])
+        });
         let ledger = std::iter::once(details.ledger.descriptor);
         let zygotes = details.zygotes.iter();
         let zygotes = zygotes.flat_map(|ends| [ends.channel, ends.stderr]);
@@ -309,6 +312,8 @@ fn setup(
     let board = descriptors.own.remove(&setting.board).ok_or_else(gone)?;
     let control = setting.control;
     let control = control.and_then(|number| descriptors.own.remove(&number));
+    let operator = setting.operator.as_ref().map(|post| post.socket);
+    let operator = operator.and_then(|number| descriptors.own.remove(&number));
     let logs = setting.access_logs.iter().map(|log| {
         let log = log.as_ref()?;
         let file = descriptors.files.get(&log.descriptor)?;
@@ -320,5 +325,12 @@ fn setup(
     let relays = relays.map(|(entrance, _)| descriptors.relays.get(entrance).cloned());
     let relays: Option<Vec<_>> = relays.collect();
     let sockets = (listeners, relays.ok_or_else(gone)?);
-    Setup::adopted(setting, sockets, logs, board, control, ledgers.clone())
+    Setup::adopted(
+        setting,
+        sockets,
+        logs,
+        board,
+        (control, operator),
+        ledgers.clone(),
+    )
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bstr::BString;
 use fpm_channel::worker::Kind;
-use fpm_channel::{Generation, RELEASE, SlotIndex, WorkerId};
+use fpm_channel::{Generation, RELEASE, RunAs, SlotIndex, WorkerId};
 use fpm_conf::{Config, PoolIndex};
 use fpm_os::listener::inherited::BoundTo;
 use fpm_os::shared::Region;
@@ -119,6 +119,8 @@ pub(crate) struct Setting {
     pub(crate) access_logs: Vec<Option<AccessLog>>,
     /// The control socket, with the generation that serves.
     pub(crate) control: Option<RawFd>,
+    /// The post of the operator process, with the same.
+    pub(crate) operator: Option<OperatorPost>,
     /// The scoreboard's memory.
     pub(crate) board: RawFd,
     /// For each pool, as `handed_on` and `owners`.
@@ -127,6 +129,14 @@ pub(crate) struct Setting {
     /// The pools that went over to the next generation as they were.
     pub(crate) gone: BTreeSet<PoolIndex>,
     pub(crate) owners: Vec<PoolOwner>,
+}
+
+/// Where the operator process listens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OperatorPost {
+    pub(crate) socket: RawFd,
+    /// Whom the process becomes.
+    pub(crate) run_as: Option<RunAs>,
 }
 
 /// An access log that is open.

@@ -5,12 +5,13 @@ use expect_test::expect;
 
 use super::*;
 use crate::{
-    AutoChildren, CpuAffinity, CrashBudget, LogFormat, Reserve, Resource, Surge, TermMeans,
+    AutoChildren, CpuAffinity, CrashBudget, LogFormat, Percent, Reserve, Resource, Surge, TermMeans,
 };
 
 /// A file that sets all of them.
 const ALL: &str = "[global]\nreload.surge = 50%\nworker_shutdown_timeout = 2m\nshutdown_on_term = graceful\n\
-    log_format = json\nprocess.cpu_affinity = auto\ncontrol.listen = run/fpmd.control\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = auto 3-30\n\
+    log_format = json\nprocess.cpu_affinity = auto\ncontrol.listen = run/fpmd.control\noperator.listen = 9253\noperator.user = watch\noperator.group = adm\n\
+    operator.ready_queue = 20%\noperator.ready_busy = 90%\n[www]\nuser = www\nlisten = 9000\npm = static\npm.max_children = auto 3-30\n\
     pm.memory_reserve = 2G\nrequest_queue_timeout = 30s\nrequest_stack = yes\npm.max_requests_jitter = 50\n\
     pm.max_memory = 256M\npm.max_recycling = 25%\nrequest_soft_timeout = 20s\npm.crash_budget = 5/1m\nprocess.cpu_affinity = 0-1 2\n\
     rlimit[as] = 1G:2G\nrlimit[nproc] = 50\naccess.log = /tmp/a\naccess.format = json\n";
@@ -32,6 +33,16 @@ fn they_are_typed() {
     assert_eq!(config.global.log_format, LogFormat::Json);
     let socket = config.global.control_listen;
     assert_eq!(socket, Some("/php/var/run/fpmd.control".into()));
+    let operator = config.global.operator.unwrap();
+    assert_eq!(operator.listen.to_string(), "127.0.0.1:9253");
+    assert_eq!(
+        (operator.user, operator.group),
+        ("watch".into(), Some("adm".into()))
+    );
+    assert_eq!(
+        (operator.ready_queue, operator.ready_busy),
+        (Percent(20), Percent(90))
+    );
     assert_eq!(config.pools[0].request_queue_timeout, 30);
     assert!(config.pools[0].request_stack);
     let bounds = AutoChildren {
@@ -73,6 +84,7 @@ fn who_does_not_set_them_gets_what_php_fpm_does() {
     assert_eq!(config.global.shutdown_on_term, TermMeans::Fast);
     assert_eq!(config.global.log_format, LogFormat::Fpm);
     assert_eq!(config.global.control_listen, None);
+    assert_eq!(config.global.operator, None);
     assert_eq!(config.pools[0].request_queue_timeout, 0);
     assert!(!config.pools[0].request_stack);
     assert_eq!(config.pools[0].pm_auto_children, None);
@@ -94,6 +106,7 @@ fn a_dump_shows_those_that_the_file_sets() {
             "shutdown_on_term",
             "log_format",
             "control.listen",
+            "operator.",
             "request_queue_timeout",
             "request_stack",
             "max_children = auto",
@@ -119,6 +132,11 @@ fn a_dump_shows_those_that_the_file_sets() {
         NOTICE: 	log_format = json
         NOTICE: 	control.listen = /php/var/run/fpmd.control
         NOTICE: 	process.cpu_affinity = auto
+        NOTICE: 	operator.listen = 127.0.0.1:9253
+        NOTICE: 	operator.user = watch
+        NOTICE: 	operator.group = adm
+        NOTICE: 	operator.ready_queue = 20%
+        NOTICE: 	operator.ready_busy = 90%
         NOTICE: 	pm.max_children = auto 3-30
         NOTICE: 	request_queue_timeout = 30s
         NOTICE: 	request_stack = yes
@@ -198,12 +216,23 @@ fn values_that_make_no_sense_are_refused() {
             "log_format",
             "invalid log format (fpm or json)",
         ),
+        (
+            "operator.ready_busy = 101%",
+            "operator.ready_busy",
+            "must be a percentage from 0% to 100%",
+        ),
     ] {
         assert_eq!(said(&format!("{line}\n{POOL}")), refused(name, reason));
     }
     assert_eq!(
         said(&format!("worker_shutdown_timeout = -5s\n{POOL}")),
         format!("ERROR: worker_shutdown_timeout can't be negative\n{NOT_USABLE}")
+    );
+    assert_eq!(
+        said(&format!("operator.listen = 10.0.0.1:80\n{POOL}")),
+        format!(
+            "ERROR: operator.listen: '10.0.0.1:80' is no loopback address: put a proxy in front of one to let others see it\n{NOT_USABLE}"
+        )
     );
     check_pool(
         &[

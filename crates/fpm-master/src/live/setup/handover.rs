@@ -16,8 +16,9 @@ use crate::error::MasterError;
 use crate::ledgers::Ledgers;
 use crate::listeners::Listeners;
 use crate::listeners::handover::Sockets;
+use crate::operator::Post;
 use crate::relays::Relays;
-use crate::upgrade::state::Setting;
+use crate::upgrade::state::{OperatorPost, Setting};
 
 impl Setup {
     /// Describes it; its sockets are taken into `sockets`.
@@ -28,6 +29,7 @@ impl Setup {
     ) -> Setting {
         // Whoever drops it removes its file: there is to be one owner.
         let control = self.control.as_ref().filter(|_| number == serving);
+        let operator = self.operator.as_ref().filter(|_| number == serving);
         Setting {
             number,
             config: self.config.clone(),
@@ -35,6 +37,10 @@ impl Setup {
             relays: self.relays.iter().map(|relay| ends(relay)).collect(),
             access_logs: self.access_logs.describe(),
             control: control.map(|control| control.as_fd().as_raw_fd()),
+            operator: operator.map(|post| OperatorPost {
+                socket: post.as_fd().as_raw_fd(),
+                run_as: post.run_as.clone(),
+            }),
             board: self.board.as_fd().as_raw_fd(),
             regions: self.regions.clone(),
             handed_on: self.handed_on.clone(),
@@ -61,13 +67,17 @@ impl Setup {
         (listeners, relays): (Listeners, Relays),
         access_logs: AccessLogs,
         board: OwnedFd,
-        control: Option<OwnedFd>,
+        (control, operator): (Option<OwnedFd>, Option<OwnedFd>),
         mut ledgers: Ledgers,
     ) -> Result<Setup, MasterError> {
         let path = setting.config.global.control_listen.as_ref();
         let control = path
             .zip(control)
             .map(|(path, socket)| ControlSocket::adopted(path, socket));
+        let settings = setting.config.global.operator.clone();
+        let operator = settings.zip(setting.operator).zip(operator);
+        let operator =
+            operator.map(|((settings, post), socket)| Post::adopted(settings, post.run_as, socket));
         let board = Board::adopt(board)?;
         let pools: Result<_, _> = setting
             .regions
@@ -83,6 +93,7 @@ impl Setup {
             relays,
             access_logs,
             control,
+            operator,
             pools: pools?,
             ledgers,
             measured: measured?,

@@ -347,6 +347,8 @@ impl World for FakeWorld {
         }
     }
 
+    fn answer_operator(&mut self, _status: Status) {}
+
     fn pool_status(&self, pool: PoolId) -> PoolStatus {
         PoolStatus {
             generation: pool.generation.0,

@@ -35,6 +35,7 @@ pub(crate) fn state() -> State {
             descriptor: 12,
         })],
         control: Some(9),
+        operator: None,
         board: 11,
         regions: vec![Region {
             offset: 65_536,

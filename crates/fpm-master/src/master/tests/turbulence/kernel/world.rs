@@ -316,6 +316,8 @@ impl World for Kernel {
         unreachable!("nobody asks")
     }
 
+    fn answer_operator(&mut self, _status: Status) {}
+
     fn pool_status(&self, _pool: PoolId) -> PoolStatus {
         PoolStatus::default()
     }
