@@ -6,6 +6,7 @@ use anyhow::Context;
 use fpmd_tests::{
     Daemon, Fpm, Gate, Process, Result, Subject, Under, find_tool, under, wait_until, write_program,
 };
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 
@@ -226,7 +227,11 @@ fn first_process_of_a_container_obeys_and_reaps() -> Result {
         gate.open()?;
         let status = format!("/proc/{}/root/proc/{orphan}/status", init.pid());
         // A process that nobody reaps keeps its entry.
-        wait_until("it is reaped", || Ok(!fs::exists(&status)?))?;
+        wait_until("it is reaped", || match fs::exists(&status) {
+            // It went while it was looked at.
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(true),
+            there => Ok(!there?),
+        })?;
         init.signal(signal)?;
         assert_eq!(fpm.wait()?.code(), Some(0), "{signal}");
         fpm.log().wait_for(said)?;
