@@ -101,7 +101,14 @@ impl Fpm {
             let children = procfs::children(fpm.daemon.pid().as_raw()).ok()?;
             match fpm.family {
                 Family::Master => Some(children.len()),
-                Family::Zygote => Some(procfs::children(*children.first()?).ok()?.len()),
+                // One of them is the zygote; others have no children.
+                Family::Zygote => Some(
+                    children
+                        .iter()
+                        .filter_map(|child| procfs::children(*child).ok())
+                        .map(|workers| workers.len())
+                        .sum(),
+                ),
             }
         };
         let (_, time) = self.wait_for(|fpm| (forked(fpm)? == count).then_some(()))?;

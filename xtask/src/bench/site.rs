@@ -31,8 +31,10 @@ pub(super) struct Pools {
 /// Everything that fpmd has beyond the original and that can be switched on: of the daemon, and of a pool.
 const FEATURES: (&str, &str) = (
     "control.listen = {root}/control
+operator.listen = {root}/operator
 ",
     "pm.max_memory = 512M
+pm.crash_budget = 5/1m
 pm.max_requests = 100000000
 pm.max_requests_jitter = 1000
 request_stack = yes
