@@ -12,7 +12,7 @@ use crate::options::Feature;
 use crate::own;
 use crate::value::{self, Reason};
 use crate::{
-    AutoChildren, CpuAffinity, CrashBudget, LogFormat, LogLevel, Percent, Pm, Reserve, Surge,
+    AutoChildren, CpuAffinity, CrashBudget, LogFormat, LogLevel, Percent, Pm, Portion, Reserve,
     TermMeans,
 };
 
@@ -41,7 +41,7 @@ pub(crate) enum Field<S> {
     Bytes(fn(&mut S) -> &mut Option<u64>),
     /// [`value::boolean`], of a directive that php-fpm does not have.
     OwnBoolean(fn(&mut S) -> &mut Option<bool>),
-    Surge(fn(&mut S) -> &mut Option<Surge>),
+    Portion(fn(&mut S) -> &mut Option<Portion>),
     CpuAffinity(fn(&mut S) -> &mut Option<CpuAffinity>),
     CrashBudget(fn(&mut S) -> &mut Option<CrashBudget>),
     /// A number, or [`AutoChildren`].
@@ -91,7 +91,7 @@ impl<S> Directive<S> {
             Field::Bytes(field) => *field(section) = Some(own::bytes(text)?),
             Field::CpuAffinity(field) => *field(section) = Some(CpuAffinity::parse(text)?),
             Field::CrashBudget(field) => *field(section) = Some(CrashBudget::parse(text)?),
-            Field::Surge(field) => *field(section) = Some(Surge::parse(text)?),
+            Field::Portion(field) => *field(section) = Some(Portion::parse(text)?),
             Field::Children(field) => {
                 let auto = AutoChildren::parse(text)?;
                 let most = match auto {
@@ -149,7 +149,7 @@ pub(crate) const GLOBAL: &[Directive<DraftGlobal>] = &[
         Feature::Systemd,
     ),
     // php-fpm has none of these.
-    Directive::new("reload.surge", Field::Surge(|s| &mut s.reload_surge)),
+    Directive::new("reload.surge", Field::Portion(|s| &mut s.reload_surge)),
     Directive::new(
         "worker_shutdown_timeout",
         Field::OwnTime(|s| &mut s.worker_shutdown_timeout),
@@ -303,7 +303,7 @@ pub(crate) const POOL: &[Directive<DraftPool>] = &[
     // php-fpm does not have this.
     Directive::new(
         "pm.max_recycling",
-        Field::Surge(|s| &mut s.pm_max_recycling),
+        Field::Portion(|s| &mut s.pm_max_recycling),
     ),
     // php-fpm does not have this.
     Directive::new(

@@ -9,7 +9,7 @@ use bstr::{BStr, BString, ByteSlice};
 
 use crate::{
     AutoChildren, CpuAffinity, CrashBudget, LogFormat, LogLevel, OperatorAddress, Percent, Pm,
-    Reserve, Rlimit, Surge, TermMeans,
+    Portion, Reserve, Rlimit, TermMeans,
 };
 
 /// Stands for a `process.priority` that was not set.
@@ -69,7 +69,7 @@ pub(crate) struct DraftGlobal {
     /// In seconds while reading, in milliseconds once checked.
     pub(crate) systemd_interval: i32,
     pub(crate) systemd_watchdog: bool,
-    pub(crate) reload_surge: Option<Surge>,
+    pub(crate) reload_surge: Option<Portion>,
     pub(crate) worker_shutdown_timeout: Option<i32>,
     pub(crate) shutdown_on_term: Option<TermMeans>,
     pub(crate) log_format: Option<LogFormat>,
@@ -178,7 +178,7 @@ pub(crate) struct DraftPool {
     pub(crate) pm_memory_reserve: Option<Reserve>,
     pub(crate) pm_max_requests_jitter: Option<u32>,
     pub(crate) pm_max_memory: Option<u64>,
-    pub(crate) pm_max_recycling: Option<Surge>,
+    pub(crate) pm_max_recycling: Option<Portion>,
     pub(crate) request_soft_timeout: Option<i32>,
     pub(crate) pm_crash_budget: Option<CrashBudget>,
     pub(crate) process_cpu_affinity: Option<CpuAffinity>,

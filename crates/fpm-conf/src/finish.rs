@@ -7,7 +7,7 @@ use bstr::{BStr, BString, ByteSlice};
 use crate::draft::{Draft, DraftGlobal, DraftPool, NO_PRIORITY, non_empty};
 use crate::global::{ErrorLog, EventMechanism, Facility, Global};
 use crate::operator::{OPERATOR_USER, READY_BUSY, READY_QUEUE};
-use crate::{Config, CpuAffinity, ListenAddress, Operator, Pm, Pool, PoolIndex};
+use crate::{Config, CpuAffinity, ListenAddress, Operator, Pm, Pool, PoolIndex, Portion};
 
 /// Types everything.
 pub(crate) fn finish(
@@ -52,7 +52,7 @@ pub(crate) fn global(draft: DraftGlobal, events: EventMechanism) -> Global {
         events_mechanism: events,
         systemd_interval: count(draft.systemd_interval),
         systemd_watchdog: draft.systemd_watchdog,
-        reload_surge: draft.reload_surge.unwrap_or_default(),
+        reload_surge: draft.reload_surge.unwrap_or(Portion::SURGE),
         worker_shutdown_timeout: draft.worker_shutdown_timeout.map(count),
         shutdown_on_term: draft.shutdown_on_term.unwrap_or_default(),
         log_format: draft.log_format.unwrap_or_default(),

@@ -7,7 +7,7 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::{CpuAffinity, LogFormat, LogLevel, Operator, Surge, TermMeans};
+use crate::{CpuAffinity, LogFormat, LogLevel, Operator, Portion, TermMeans};
 
 /// Holds the `[global]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub struct Global {
     pub systemd_watchdog: bool,
     /// `reload.surge`: how many workers a pool may have beyond `pm.max_children` while a reload replaces them. A number,
     /// or 0% to 100% of `pm.max_children`. Default 25%.
-    pub reload_surge: Surge,
+    pub reload_surge: Portion,
     /// `worker_shutdown_timeout`: seconds that a worker may take to finish its request when it is to go; 0: for ever.
     /// Default unset: `process_control_timeout` counts.
     pub worker_shutdown_timeout: Option<u32>,
@@ -91,7 +91,7 @@ impl Default for Global {
             events_mechanism: EventMechanism::Epoll,
             systemd_interval: 10_000,
             systemd_watchdog: false,
-            reload_surge: Surge::default(),
+            reload_surge: Portion::SURGE,
             worker_shutdown_timeout: None,
             shutdown_on_term: TermMeans::Fast,
             log_format: LogFormat::Fpm,

@@ -62,7 +62,7 @@ pub use listen::ListenAddress;
 pub use load::{Loaded, control_listen, load};
 pub use operator::{Operator, OperatorAddress};
 pub use options::{Background, BuildFolders, Feature, LoadOptions, Purpose, Starter, Surroundings};
-pub use own::{CrashBudget, LogFormat, Percent, Surge, TermMeans};
+pub use own::{CrashBudget, LogFormat, Percent, Portion, TermMeans};
 pub use php_version::PhpVersion;
 pub use pool::{Pm, Pool, PoolIndex};
 pub use report::{Message, OpenLog, Report};

@@ -14,14 +14,17 @@ use crate::value::{self, Reason};
 /// A part of a pool's workers. `reload.surge`: how many there may be beyond `pm.max_children` while a reload replaces them;
 /// `pm.max_recycling`: how many may end at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Surge {
+pub enum Portion {
     /// This many per cent of `pm.max_children`, 0 to 100.
     Percent(u32),
     /// This many workers.
     Workers(u32),
 }
 
-impl Surge {
+impl Portion {
+    /// What `reload.surge` is unless it is set.
+    pub const SURGE: Portion = Portion::Percent(25);
+
     /// Returns the number of workers for a pool with this `pm.max_children`. Parts of a worker count as one.
     #[must_use]
     pub fn workers(self, max_children: u32) -> u32 {
@@ -36,13 +39,13 @@ impl Surge {
 
     /// Reads `25%` or `4`.
     pub(crate) fn parse(value: &BStr) -> Result<Self, Reason> {
-        let surge = match value.strip_suffix(b"%") {
+        let portion = match value.strip_suffix(b"%") {
             Some(percent) => digits(percent)
                 .filter(|percent| *percent <= 100)
                 .map(Self::Percent),
             None => digits(value).map(Self::Workers),
         };
-        surge.ok_or("must be a number of workers, or a percentage from 0% to 100%")
+        portion.ok_or("must be a number of workers, or a percentage from 0% to 100%")
     }
 
     /// Returns the value as the `-tt` dump shows it.
@@ -51,12 +54,6 @@ impl Surge {
             Self::Percent(percent) => format!("{percent}%"),
             Self::Workers(workers) => workers.to_string(),
         }
-    }
-}
-
-impl Default for Surge {
-    fn default() -> Self {
-        Self::Percent(25)
     }
 }
 
@@ -202,14 +199,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_surge_is_a_number_or_a_percentage() {
+    fn a_portion_is_a_number_or_a_percentage() {
         let invalid = Err("must be a number of workers, or a percentage from 0% to 100%");
         for (text, expected) in [
-            ("25%", Ok(Surge::Percent(25))),
-            ("0%", Ok(Surge::Percent(0))),
-            ("100%", Ok(Surge::Percent(100))),
-            ("0", Ok(Surge::Workers(0))),
-            ("300", Ok(Surge::Workers(300))),
+            ("25%", Ok(Portion::Percent(25))),
+            ("0%", Ok(Portion::Percent(0))),
+            ("100%", Ok(Portion::Percent(100))),
+            ("0", Ok(Portion::Workers(0))),
+            ("300", Ok(Portion::Workers(300))),
             ("101%", invalid),
             ("", invalid),
             ("%", invalid),
@@ -220,7 +217,7 @@ mod tests {
             ("25%%", invalid),
             ("4294967296", invalid),
         ] {
-            assert_eq!(Surge::parse(text.into()), expected, "{text}");
+            assert_eq!(Portion::parse(text.into()), expected, "{text}");
         }
     }
 
@@ -268,16 +265,16 @@ mod tests {
 
     #[test]
     fn a_part_of_a_worker_counts_as_one() {
-        for (surge, max_children, expected) in [
-            (Surge::Percent(25), 4, 1),
-            (Surge::Percent(25), 1, 1),
-            (Surge::Percent(25), 10, 3),
-            (Surge::Percent(0), 10, 0),
-            (Surge::Percent(100), u32::MAX, u32::MAX),
-            (Surge::Workers(0), 10, 0),
-            (Surge::Workers(50), 10, 50),
+        for (portion, max_children, expected) in [
+            (Portion::Percent(25), 4, 1),
+            (Portion::Percent(25), 1, 1),
+            (Portion::Percent(25), 10, 3),
+            (Portion::Percent(0), 10, 0),
+            (Portion::Percent(100), u32::MAX, u32::MAX),
+            (Portion::Workers(0), 10, 0),
+            (Portion::Workers(50), 10, 50),
         ] {
-            assert_eq!(surge.workers(max_children), expected, "{surge:?}");
+            assert_eq!(portion.workers(max_children), expected, "{portion:?}");
         }
     }
 

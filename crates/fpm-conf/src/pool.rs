@@ -8,7 +8,7 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::{AutoChildren, CpuAffinity, CrashBudget, ListenAddress, Reserve, Rlimit, Surge};
+use crate::{AutoChildren, CpuAffinity, CrashBudget, ListenAddress, Portion, Reserve, Rlimit};
 
 /// Holds one pool. Paths have their prefix already; an option that the file leaves empty is `None` unless noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ pub struct Pool {
     /// `pm.max_memory`, in bytes of its own: workers are replaced after the request that made them need more. Default 0: off.
     pub pm_max_memory: u64,
     /// `pm.max_recycling`: so many workers at once may end because they have served their share. Default: all.
-    pub pm_max_recycling: Option<Surge>,
+    pub pm_max_recycling: Option<Portion>,
     /// `request_soft_timeout`, in seconds: scripts running longer get PHP's own time-out error. Default 0: off.
     pub request_soft_timeout: u32,
     /// `pm.crash_budget`: so many workers may crash in such a time; beyond that the next ones are a while in coming. Default: any.

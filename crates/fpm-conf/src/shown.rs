@@ -5,7 +5,7 @@
 use bstr::{BString, ByteSlice};
 
 use crate::global::ErrorLog;
-use crate::{CpuAffinity, CrashBudget, Global, Pool, Rlimit, Surge};
+use crate::{CpuAffinity, CrashBudget, Global, Pool, Portion, Rlimit};
 
 /// One directive of a section, or one entry of a directive that is a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +172,9 @@ const POOL: &[Row<Pool>] = &[
         number(s.pm_max_requests_jitter)
     }),
     ("pm.max_memory", |s| Some(s.pm_max_memory.to_string())),
-    ("pm.max_recycling", |s| s.pm_max_recycling.map(Surge::shown)),
+    ("pm.max_recycling", |s| {
+        s.pm_max_recycling.map(Portion::shown)
+    }),
     ("request_soft_timeout", |s| seconds(s.request_soft_timeout)),
     ("pm.crash_budget", |s| {
         s.pm_crash_budget.map(CrashBudget::shown)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fpm_conf::{Global, Surge, TermMeans};
+use fpm_conf::{Global, Portion, TermMeans};
 
 use crate::emergency::Threshold;
 use crate::state::State;
@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     /// `emergency_restart_threshold` and `emergency_restart_interval`.
     pub(crate) emergency: Option<Threshold>,
     /// `reload.surge`.
-    pub(crate) surge: Surge,
+    pub(crate) surge: Portion,
     /// `shutdown_on_term`.
     pub(crate) term_means: TermMeans,
 }

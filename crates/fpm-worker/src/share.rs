@@ -114,7 +114,7 @@ fn requests(max: u32, jitter: u32, seed: u32) -> u32 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use fpm_conf::Surge;
+    use fpm_conf::Portion;
     use fpm_scoreboard::{Board, Counters};
     use proptest::prelude::*;
 
@@ -171,7 +171,7 @@ mod tests {
         let mut pool = Pool::new("www", "9000");
         pool.pm_max_requests = 3;
         pool.pm_max_children = 4;
-        pool.pm_max_recycling = Some(Surge::Percent(25));
+        pool.pm_max_recycling = Some(Portion::Percent(25));
         let board = board();
         let [mut one, mut two] = [0, 1].map(|slot| share(&pool, &board, slot));
         assert!(!one.is_over(2, LONG));

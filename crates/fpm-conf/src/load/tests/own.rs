@@ -5,7 +5,8 @@ use expect_test::expect;
 
 use super::*;
 use crate::{
-    AutoChildren, CpuAffinity, CrashBudget, LogFormat, Percent, Reserve, Resource, Surge, TermMeans,
+    AutoChildren, CpuAffinity, CrashBudget, LogFormat, Percent, Portion, Reserve, Resource,
+    TermMeans,
 };
 
 /// A file that sets all of them.
@@ -27,7 +28,7 @@ fn dump(text: &str) -> String {
 #[test]
 fn they_are_typed() {
     let config = load_with(&files(ALL), &options()).unwrap().config;
-    assert_eq!(config.global.reload_surge, Surge::Percent(50));
+    assert_eq!(config.global.reload_surge, Portion::Percent(50));
     assert_eq!(config.global.worker_shutdown_timeout, Some(120));
     assert_eq!(config.global.shutdown_on_term, TermMeans::Graceful);
     assert_eq!(config.global.log_format, LogFormat::Json);
@@ -54,7 +55,7 @@ fn they_are_typed() {
     assert_eq!(config.pools[0].pm_memory_reserve, Reserve::Bytes(2 << 30));
     assert_eq!(config.pools[0].pm_max_requests_jitter, 50);
     assert_eq!(config.pools[0].pm_max_memory, 256 << 20);
-    assert_eq!(config.pools[0].pm_max_recycling, Some(Surge::Percent(25)));
+    assert_eq!(config.pools[0].pm_max_recycling, Some(Portion::Percent(25)));
     assert_eq!(config.pools[0].request_soft_timeout, 20);
     let budget = CrashBudget {
         crashes: 5,
@@ -79,7 +80,7 @@ fn they_are_typed() {
 #[test]
 fn who_does_not_set_them_gets_what_php_fpm_does() {
     let config = load_with(&files(POOL), &options()).unwrap().config;
-    assert_eq!(config.global.reload_surge, Surge::Percent(25));
+    assert_eq!(config.global.reload_surge, Portion::Percent(25));
     assert_eq!(config.global.worker_shutdown_timeout, None);
     assert_eq!(config.global.shutdown_on_term, TermMeans::Fast);
     assert_eq!(config.global.log_format, LogFormat::Fpm);
