@@ -2,61 +2,15 @@
 //! workers, or refuses it and says why.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 
+use anyhow::ensure;
 use fpmd_tests::{
-    Daemon, Fpm, Gate, Load, Nginx, Process, Result, Subject, Under, control, copy_program,
-    operator, under, write_program,
+    Daemon, Fpm, Gate, Load, Nginx, Process, Programs, Result, Under, control, operator, under,
 };
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
 /// How often a program is replaced under load.
 const UPGRADES: usize = 20;
-
-/// A place for programs, and the link by which one of them is called.
-struct Programs {
-    folder: TempDir,
-}
-
-impl Programs {
-    /// Two builds, as far as a daemon can tell.
-    fn new() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let program = Subject::from_environment()?.program();
-        for (name, behind) in [("one", ""), ("two", "2")] {
-            copy_program(program, &folder.path().join(name), behind)?;
-        }
-        let programs = Self { folder };
-        programs.put("one")?;
-        Ok(programs)
-    }
-
-    fn called(&self) -> PathBuf {
-        self.folder.path().join("fpmd")
-    }
-
-    /// Has the link lead to another program.
-    fn put(&self, name: &str) -> Result {
-        let next = self.folder.path().join("next");
-        symlink(name, &next)?;
-        fs::rename(next, self.called())?;
-        Ok(())
-    }
-
-    /// Puts a script of the shell there.
-    fn put_script(&self, text: &str) -> Result {
-        let script = self.folder.path().join("script");
-        write_program(&script, text)?;
-        self.put("script")
-    }
-
-    fn start(&self, daemon: Daemon) -> Result<Fpm> {
-        let subject = Subject::from_environment()?.called(&self.called());
-        daemon.subject(&subject).start()
-    }
-}
 
 /// Reloads and waits until the other program serves with workers of its own.
 fn upgrade(fpm: &Fpm) -> Result {
@@ -67,11 +21,6 @@ fn upgrade(fpm: &Fpm) -> Result {
     fpm.log()
         .wait_for_nth("ready to handle connections", before + 1)?;
     Ok(())
-}
-
-/// The file that a process runs.
-fn program_of(pid: i32) -> Result<PathBuf> {
-    Ok(fs::read_link(format!("/proc/{pid}/exe"))?)
 }
 
 #[test]
@@ -89,7 +38,7 @@ fn twenty_upgrades_lose_no_request() -> Result {
             for (round, name) in (1..=UPGRADES).zip(["two", "one"].iter().cycle()) {
                 programs.put(name)?;
                 upgrade(&fpm)?;
-                assert!(program_of(master)?.ends_with(name), "round {round}");
+                assert!(fpm.process().program()?.ends_with(name), "round {round}");
                 running.wait_for_answers(20)?;
             }
             Ok(())
@@ -262,7 +211,7 @@ fn program_that_is_no_good_is_refused_and_everything_goes_on() -> Result {
     fpm.log().wait_for("this is why")?;
     let workers = fpm.processes("php-fpm: pool www")?;
     assert!(workers.iter().any(|process| process.pid() == worker));
-    assert!(program_of(fpm.process().pid())?.ends_with("one"));
+    assert!(fpm.process().program()?.ends_with("one"));
     // A good one follows.
     programs.put("two")?;
     upgrade(&fpm)?;
@@ -288,7 +237,7 @@ fn configuration_that_fails_the_test_keeps_the_program() -> Result {
     assert_eq!(fpm.get("/t.php")?.text(), "served -");
     fs::write(&file, good)?;
     upgrade(&fpm)?;
-    assert!(program_of(fpm.process().pid())?.ends_with("two"));
+    assert!(fpm.process().program()?.ends_with("two"));
     Ok(())
 }
 
@@ -307,7 +256,7 @@ fn command_that_asks_for_a_reload_is_answered_by_the_other_program() -> Result {
         (0, "generation 2 serves\n"),
         "{complaint}"
     );
-    assert!(program_of(fpm.process().pid())?.ends_with("two"));
+    assert!(fpm.process().program()?.ends_with("two"));
     let status = control::status_when(&fpm, |status| {
         // What was measured is the other program's now.
         status["pools"][0]["measured"]["answers"]["2xx"] == 1
@@ -369,6 +318,57 @@ args[0] = program
 os.execv(program, args)
 ";
 
+/// The edit of a program of another release.
+const OTHER_RELEASE: &str = "state = state.replace(b'\"release\":\"', b'\"release\":\"0.0.0-', 1)";
+
+/// Puts a program there that does so.
+fn put_stranger(programs: &Programs, edit: &str) -> Result {
+    let program = programs.folder().join("two");
+    let script = STRANGER.replace("{program}", &program.display().to_string());
+    programs.put_script(&script.replace("{edit}", edit))
+}
+
+#[test]
+fn upgrade_that_is_ordered_tells_who_serves_and_that_there_is_nothing_to_upgrade() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let programs = Programs::new()?;
+    let fpm = programs.start(Daemon::echo().global("control.listen = {dir}/control"))?;
+    let (code, _, complaint) = control::run(&fpm, "upgrade")?;
+    assert_eq!(code, 5, "{complaint}");
+    let same = "the program on disk is the one that runs; ";
+    assert!(complaint.contains(same), "{complaint}");
+    let (version, pid) = (&control::status(&fpm)?["version"], fpm.process().pid());
+    let version = version.as_str().unwrap_or_default();
+    let serves = format!("fpmd {version} serves, process {pid}\n");
+    let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(2);
+    let ((), report) = load.during(|running| {
+        programs.put_script("#!/bin/sh\nexit 1\n")?;
+        let (code, _, complaint) = control::run(&fpm, "upgrade")?;
+        let cause = "the program on disk is not put to work: it cannot take over";
+        ensure!(code == 1 && complaint.contains(cause), "{complaint}");
+        programs.put("two")?;
+        let other_release = || put_stranger(&programs, OTHER_RELEASE);
+        for put in [None, Some(other_release)] {
+            put.map_or(Ok(()), |put| put())?;
+            let (code, text, complaint) = control::run(&fpm, "upgrade")?;
+            ensure!((code, &text) == (0, &serves), "{text}{complaint}");
+            running.wait_for_answers(20)?;
+        }
+        Ok(())
+    })?;
+    report.all_good()?;
+    fs::remove_file(programs.folder().join("two"))?;
+    let (code, _, complaint) = control::run(&fpm, "upgrade")?;
+    assert!(
+        code == 1 && complaint.contains("there is no program at "),
+        "{complaint}"
+    );
+    assert_eq!(fpm.get("/t.php")?.text(), "served -");
+    Ok(())
+}
+
 #[test]
 fn program_that_does_not_understand_the_processes_takes_the_sockets_and_lets_them_finish() -> Result
 {
@@ -376,10 +376,7 @@ fn program_that_does_not_understand_the_processes_takes_the_sockets_and_lets_the
         return Ok(());
     }
     for (edit, cause) in [
-        (
-            "state = state.replace(b'\"release\":\"', b'\"release\":\"0.0.0-', 1)",
-            "it comes from another release, 0.0.0-",
-        ),
+        (OTHER_RELEASE, "it comes from another release, 0.0.0-"),
         ("state = b'rubbish\\n'", "it is no state of a master"),
         ("state = state[:len(state) // 2]", "EOF while parsing"),
     ] {
@@ -397,11 +394,7 @@ fn program_that_does_not_understand_the_processes_takes_the_sockets_and_lets_the
         long.output_until("begun")?;
         let old = fpm.processes("php-fpm: ")?;
         let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(4);
-        let program = programs.folder.path().join("two");
-        let script = STRANGER
-            .replace("{program}", &program.display().to_string())
-            .replace("{edit}", edit);
-        programs.put_script(&script)?;
+        put_stranger(&programs, edit)?;
         let ((), report) = load.during(|running| {
             fpm.signal(Signal::SIGUSR2)?;
             let warning = "WARNING: starting anew with the sockets of the program before";

@@ -1,6 +1,7 @@
 //! Other processes, seen through /proc, and waiting for their end.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -68,6 +69,14 @@ impl Process {
     /// Fails when the process is gone.
     pub fn title(&self) -> Result<String> {
         read_title(self.pid())
+    }
+
+    /// The file that it runs.
+    ///
+    /// # Errors
+    /// Fails when the process is gone.
+    pub fn program(&self) -> Result<PathBuf> {
+        Ok(fs::read_link(format!("/proc/{}/exe", self.pid))?)
     }
 
     /// The process's parent.

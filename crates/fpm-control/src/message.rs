@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 
 use fpm_conf::Changes;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub enum Request {
     Status(Detail),
     /// Read the configuration again and put it to work. The answer comes when that has happened, or has failed.
     Reload(Scope),
+    /// Put the program on disk in the place of the one that runs. The answer is that of [`Request::Reload`], which follows, and
+    /// comes from the other program when that is of the same release; another release hangs up.
+    Upgrade,
     /// Read the configuration again and tell what a reload would change.
     Preview(Scope),
     /// Open the logs again under their names.
@@ -87,7 +91,7 @@ pub enum Detail {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Box<Status>),
-    /// To [`Request::Reload`]: this generation serves now.
+    /// To [`Request::Reload`] and [`Request::Upgrade`]: this generation serves now.
     Reloaded {
         /// Its number.
         generation: u64,
@@ -117,6 +121,14 @@ pub enum Failure {
     /// The daemon is on its way out.
     #[error("the daemon is stopping")]
     Stopping,
+    /// There is nothing to upgrade to.
+    #[error(
+        "the program on disk is the one that runs; `fpmd reload` puts the configuration and libphp as they are now to work"
+    )]
+    SameProgram,
+    /// There is nothing at the place that the program was started from.
+    #[error("there is no program at {0}")]
+    NoProgram(PathBuf),
     /// All workers were let go meanwhile.
     #[error("all workers were let go (SIGWINCH)")]
     Resting,
@@ -165,6 +177,7 @@ impl Request {
         match self {
             Request::Status(_) | Request::Preview(_) | Request::Stack { .. } => false,
             Request::Reload(_)
+            | Request::Upgrade
             | Request::Reopen
             | Request::Stop
             | Request::Quit
@@ -193,6 +206,7 @@ impl fmt::Display for Request {
         match self {
             Request::Status(_) => f.write_str("status"),
             Request::Reload(scope) => write!(f, "reload{scope}"),
+            Request::Upgrade => f.write_str("upgrade"),
             Request::Preview(scope) => write!(f, "reload --dry-run{scope}"),
             Request::Reopen => f.write_str("reopen"),
             Request::Stop => f.write_str("stop"),

@@ -3,6 +3,7 @@
 //! Rule: no decisions behind this trait. [`crate::live`] does the real thing, the tests record what they are asked.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bstr::BString;
@@ -41,6 +42,9 @@ pub(crate) trait World {
 
     /// A pool with all its workers is known by another name from now on.
     fn carry(&mut self, from: PoolId, to: PoolId);
+
+    /// Tells what lies on disk where the program that runs was started from.
+    fn on_disk(&self) -> OnDisk;
 
     /// Begins to examine the program on disk if it is another one than that which runs.
     ///
@@ -225,6 +229,17 @@ pub(crate) enum Count {
     ReloadFailed,
     /// A zygote has ended before its time.
     ZygoteLost,
+}
+
+/// What lies where the program was started from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OnDisk {
+    /// The program that runs, as far as anybody can tell.
+    Same,
+    /// Another one.
+    Other,
+    /// Nothing.
+    Nothing(PathBuf),
 }
 
 /// Whether the program on disk is being examined.

@@ -19,6 +19,7 @@ mod stack;
 mod status;
 mod table;
 mod top;
+mod upgrade;
 mod watch;
 
 use self::arguments::{Arguments, Command, Form, OnePool, Reload, StatusOptions};
@@ -70,6 +71,7 @@ fn perform(arguments: &Arguments) -> Result<(), Failure> {
         Command::Status(options) => status(call, options),
         Command::Top(options) => top::run(options),
         Command::Reload(options) => reload(&mut call()?, options),
+        Command::Upgrade(_) => upgrade::run(call),
         Command::Reopen(_) => order(&mut call()?, &Request::Reopen),
         Command::Stop(_) => end(call()?, &Request::Stop),
         Command::Quit(_) => end(call()?, &Request::Quit),

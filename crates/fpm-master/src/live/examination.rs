@@ -27,7 +27,7 @@ use super::{Live, Token, errno};
 use crate::program::Program;
 use crate::upgrade::EXAMINED;
 use crate::upgrade::examination::{ALL, Examined, Refusal, WORD, judge};
-use crate::world;
+use crate::world::{self, OnDisk};
 
 /// The longest word that is listened to.
 const LONGEST_WORD: usize = 64;
@@ -73,18 +73,27 @@ impl Identity {
 }
 
 impl<P: Program> Live<P> {
+    /// Compares the program on disk with that which runs.
+    pub(super) fn look_at_program(&self) -> (OnDisk, Option<Identity>) {
+        let program = &self.options.executable;
+        let file = Identity::of(program);
+        let seen = match (self.running, file) {
+            (_, None) => OnDisk::Nothing(program.clone()),
+            (Some(running), Some(file)) if running != file => OnDisk::Other,
+            _ => OnDisk::Same,
+        };
+        (seen, file)
+    }
+
     /// Starts the program on disk if it is another one than that which runs.
     pub(super) fn begin_examination(&mut self) -> Result<world::Examination, Refusal> {
         if self.examination.is_some() {
             return Ok(world::Examination::Begun);
         }
         // What cannot be found cannot be started either, and the reload says so.
-        let Some(file) = Identity::of(&self.options.executable) else {
+        let (OnDisk::Other, Some(file)) = self.look_at_program() else {
             return Ok(world::Examination::Unneeded);
         };
-        if self.running.is_none_or(|running| running == file) {
-            return Ok(world::Examination::Unneeded);
-        }
         self.examination = Some(self.examine_file(file)?);
         Ok(world::Examination::Begun)
     }

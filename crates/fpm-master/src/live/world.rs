@@ -36,7 +36,7 @@ use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
-use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, World};
+use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, OnDisk, World};
 
 impl<P: Program> World for Live<P> {
     fn prepare(&mut self, next: Generation, scope: &Scope) -> Result<Config, MasterError> {
@@ -50,6 +50,10 @@ impl<P: Program> World for Live<P> {
 
     fn carry(&mut self, from: PoolId, to: PoolId) {
         self.rename(from, to);
+    }
+
+    fn on_disk(&self) -> OnDisk {
+        self.look_at_program().0
     }
 
     fn examine(&mut self) -> Result<Examination, Refusal> {

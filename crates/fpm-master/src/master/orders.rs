@@ -22,7 +22,7 @@ impl<W: World> Master<W> {
                 let status = self.status(now, *detail);
                 self.world.answer(caller, &Answer::Status(Box::new(status)));
             }
-            Request::Reload(_) if self.state != State::Normal => {
+            Request::Reload(_) | Request::Upgrade if self.state != State::Normal => {
                 self.world
                     .answer(caller, &Answer::Failed(Failure::Stopping));
             }
@@ -31,6 +31,7 @@ impl<W: World> Master<W> {
                 self.orders.await_reload(caller);
                 self.request_reload_of(now, scope.clone());
             }
+            Request::Upgrade => self.upgrade(now, caller),
             Request::Reopen => {
                 let answer = match self.reopen_logs() {
                     Ok(()) => Answer::Done,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use fpm_conf::Config;
-use fpm_control::Failure;
+use fpm_control::{Answer, Failure};
 use nix::unistd::Pid;
 
 use super::{Master, Progress};
@@ -19,9 +19,23 @@ use crate::roster::{Leaving, Reason, Roster, Worker};
 use crate::state::{Measure, State};
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::{Decided, KnownGeneration, KnownWorker, KnownZygote};
-use crate::world::{Examination, World};
+use crate::world::{Examination, OnDisk, World};
 
 impl<W: World> Master<W> {
+    /// Puts the program on disk in the place of this one, as a reload does, if it is another one.
+    pub(super) fn upgrade(&mut self, now: Duration, caller: CallerId) {
+        let failure = match self.world.on_disk() {
+            OnDisk::Same => Failure::SameProgram,
+            OnDisk::Nothing(path) => Failure::NoProgram(path),
+            OnDisk::Other => {
+                self.orders.await_reload(caller);
+                self.request_reload(now);
+                return;
+            }
+        };
+        self.world.answer(caller, &Answer::Failed(failure));
+    }
+
     /// Has the program on disk examined if it is another one; tells whether the reload has to wait for that.
     pub(super) fn examine(&mut self, now: Duration) -> bool {
         match self.world.examine() {

@@ -16,6 +16,7 @@ Exit code: 0 when it was done.
   2   no daemon takes orders there
   3   the daemon hung up, or does not speak this language
   4   the time was over; the daemon may still do it
+  5   there is nothing to upgrade: the program on disk runs already
   64  the command line is wrong
   74  the output cannot be written";
 
@@ -45,6 +46,13 @@ pub(super) enum Command {
     /// the reason is told.
     #[command(after_help = EXIT_CODES)]
     Reload(Reload),
+    /// Put the program on disk in the place of the one that runs, and wait until it serves
+    ///
+    /// A reload does the same; this tells whether there was anything to upgrade. The process id and the sockets stay, no request is
+    /// lost. A program that does not pass a test with the present command line and configuration is refused, and everything goes on
+    /// as it was.
+    #[command(after_help = EXIT_CODES)]
+    Upgrade(Place),
     /// Open the logs again under their names, after somebody has moved them away
     #[command(after_help = EXIT_CODES)]
     Reopen(Place),
@@ -203,6 +211,7 @@ impl Command {
             Command::Status(_) => "status",
             Command::Top(_) => "top",
             Command::Reload(_) => "reload",
+            Command::Upgrade(_) => "upgrade",
             Command::Reopen(_) => "reopen",
             Command::Stop(_) => "stop",
             Command::Quit(_) => "quit",
@@ -222,7 +231,10 @@ impl Command {
             Command::Status(options) => &options.place,
             Command::Top(options) => &options.place,
             Command::Reload(options) => &options.place,
-            Command::Reopen(place) | Command::Stop(place) | Command::Quit(place) => place,
+            Command::Upgrade(place)
+            | Command::Reopen(place)
+            | Command::Stop(place)
+            | Command::Quit(place) => place,
             Command::Drain(options) | Command::Resume(options) => &options.place,
             Command::Stack(options) => &options.place,
             Command::Set(options) => &options.place,

@@ -43,6 +43,11 @@ impl Conversation {
         })
     }
 
+    /// Returns how long an answer may take.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
     /// Asks for something and waits for the answer.
     ///
     /// # Errors

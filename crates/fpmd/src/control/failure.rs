@@ -15,6 +15,8 @@ const NOT_REACHED: u8 = 2;
 const NOT_UNDERSTOOD: u8 = 3;
 /// The time was over.
 const TOO_LATE: u8 = 4;
+/// The program on disk is the one that runs.
+const NOTHING_TO_DO: u8 = 5;
 /// The output cannot be written.
 const LOCAL_FAILURE: u8 = 74;
 
@@ -48,6 +50,11 @@ pub(super) enum Failure {
     /// What came makes no sense.
     #[error("{0}; is it the same fpmd?")]
     Language(#[from] ControlError),
+    /// The daemon is of another release, whose commands are other ones.
+    #[error(
+        "{0}: it is of another release and does not know this command; SIGUSR2 to its master has it upgraded"
+    )]
+    OtherRelease(ControlError),
     /// The daemon answered something else.
     #[error("the daemon gave an answer to another question")]
     Unexpected,
@@ -77,11 +84,15 @@ impl Failure {
     /// Returns the exit code that the help text promises.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
+            Failure::Refused(fpm_control::Failure::SameProgram) => NOTHING_TO_DO,
             Failure::Refused(_) => REFUSED,
             Failure::Configuration { .. } | Failure::NoSocket { .. } | Failure::Connect { .. } => {
                 NOT_REACHED
             }
-            Failure::HungUp(_) | Failure::Language(_) | Failure::Unexpected => NOT_UNDERSTOOD,
+            Failure::HungUp(_)
+            | Failure::Language(_)
+            | Failure::OtherRelease(_)
+            | Failure::Unexpected => NOT_UNDERSTOOD,
             Failure::NoSuchCommand(_) => exit::USAGE,
             Failure::TooLate => TOO_LATE,
             Failure::Output(_) => LOCAL_FAILURE,

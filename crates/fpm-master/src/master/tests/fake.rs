@@ -28,7 +28,7 @@ use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
-use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, World};
+use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, OnDisk, World};
 
 mod log;
 
@@ -120,6 +120,13 @@ impl World for FakeWorld {
         self.next
             .clone()
             .ok_or(MasterError::Configuration { reasons })
+    }
+
+    fn on_disk(&self) -> OnDisk {
+        match self.examination {
+            Ok(Examination::Unneeded) => OnDisk::Same,
+            _ => OnDisk::Other,
+        }
     }
 
     fn examine(&mut self) -> Result<Examination, Refusal> {

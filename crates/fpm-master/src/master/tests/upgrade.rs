@@ -55,6 +55,25 @@ fn a_program_that_cannot_be_executed_changes_nothing() {
 }
 
 #[test]
+fn who_asks_for_an_upgrade_is_told_when_there_is_none() {
+    let mut stage = serving(&www(2));
+    let ask = |stage: &mut Stage, caller| {
+        stage.play(Event::Asked(CallerId(caller), Request::Upgrade));
+        stage.calls()
+    };
+    expect!["answer caller 1: Failed(SameProgram)"].assert_eq(&ask(&mut stage, 1));
+    stage.world().examination = Ok(Examination::Begun);
+    assert_eq!(ask(&mut stage, 2), "");
+    stage.play(Event::Examined(Err(Refusal::TooSlow)));
+    let refused = "answer caller 2: Failed(Reload(\"the program on disk is not put to work: ";
+    let calls = stage.calls();
+    assert!(calls.starts_with(refused), "{calls}");
+    stage.signal(Signal::QUIT);
+    stage.calls();
+    expect!["answer caller 3: Failed(Stopping)"].assert_eq(&ask(&mut stage, 3));
+}
+
+#[test]
 fn a_daemon_that_stops_is_not_replaced() {
     let mut stage = outdated();
     stage.signal(Signal::USR2);

@@ -26,7 +26,7 @@ use crate::sizing::Memory;
 use crate::systemd::Load;
 use crate::upgrade::examination::Refusal;
 use crate::upgrade::state::Decided;
-use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, World};
+use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, OnDisk, World};
 
 use super::{Kernel, Zygote, worker_pid, zygote_pid};
 
@@ -42,6 +42,10 @@ impl World for Kernel {
         self.scopes.insert(next, scope.clone());
         self.configs.insert(next, config.clone());
         Ok(config)
+    }
+
+    fn on_disk(&self) -> OnDisk {
+        OnDisk::Same
     }
 
     fn examine(&mut self) -> Result<Examination, Refusal> {
