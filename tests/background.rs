@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
+use fpmd_tests::control::at;
 use fpmd_tests::{
     Address, Connection, Daemon, Gate, Process, Request, Result, Site, Subject, Under, under,
     wait_until,
@@ -182,6 +183,35 @@ fn parent_that_waits_is_told_of_a_failure() -> Result {
         let parent = home.daemon().pool("user = no-such-user").start_in_vain()?;
         assert_eq!(parent.code, Some(70), "{}", parent.output);
     }
+    Ok(())
+}
+
+#[test]
+fn master_beside_one_in_the_background_is_there_too() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let home = Home::new()?;
+    let control = format!("control.listen = {}", home.path("control"));
+    // It has the configuration file.
+    let mut parent = home.daemon().global(&control).start_unheard()?;
+    assert_eq!(parent.wait()?.code(), Some(0), "{}", parent.log().text());
+    let old = home.running()?;
+    // The parent is told before the first workers are there.
+    wait_until("it serves", || {
+        Ok(home.log()?.contains("ready to handle connections"))
+    })?;
+    let (code, _, complaint) = at(&home.site.path("control"), "upgrade --beside")?;
+    assert_eq!(code, 0, "{complaint}");
+    let new = home.running()?;
+    assert_ne!(old.0.pid(), new.0.pid());
+    assert!(old.0.title()?.starts_with("php-fpm: master process ("));
+    old.0.signal(Signal::SIGQUIT)?;
+    old.0.wait_for_end()?;
+    assert_eq!(home.served()?, "served");
+    let log = home.log()?;
+    let ready = log.matches("ready to handle connections").count();
+    assert_eq!(ready, 2, "{log}");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use fpmd_tests::{Daemon, Fpm, Process, Result, Subject, Under, under};
 use nix::sys::signal::Signal;
 
 /// What each side of a conversation says first, in the version of this build.
-const GREETING: &[u8] = b"fpmd\x07\0\0\0";
+const GREETING: &[u8] = b"fpmd\x08\0\0\0";
 
 /// A request for the status, with workers, and a length before it.
 const STATUS: &[u8] = b"\x02\0\0\0\0\x01";

@@ -4,7 +4,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use anyhow::Context;
-use fpmd_tests::{Daemon, Fpm, PATIENCE, Process, Result, Site, Under, under};
+use fpmd_tests::{Daemon, Fpm, PATIENCE, Process, Result, Site, Under, control, under};
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 
@@ -234,5 +234,58 @@ fn manager_that_is_not_there_is_a_warning() -> Result {
         .start()?;
     fpm.log()
         .wait_for("WARNING: failed to notify start to systemd")?;
+    Ok(())
+}
+
+#[test]
+fn service_goes_to_the_other_master_when_the_first_one_leaves() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let manager = Manager::at_a_path()?;
+    let daemon = manager.daemon().global("control.listen = {dir}/control");
+    let fpm = daemon.global("pid = {dir}/pid").start()?;
+    assert_eq!(manager.next()?, ready(&fpm));
+    let (code, _, complaint) = control::run(&fpm, "upgrade --beside")?;
+    assert_eq!(code, 0, "{complaint}");
+    let new: i32 = std::fs::read_to_string(fpm.site().path("pid"))?.parse()?;
+    let (code, _, complaint) = control::at(&fpm.site().path("control.oldbin"), "quit")?;
+    assert_eq!(code, 0, "{complaint}");
+    // systemd listens to the main process only: the new one is silent until it is that.
+    let reports = |text: &String| text.contains("STATUS=Processes");
+    let heard = || loop {
+        let text = manager.next()?;
+        if !reports(&text) {
+            return anyhow::Ok(text);
+        }
+    };
+    assert_eq!(heard()?, format!("MAINPID={new}"));
+    let ready = "READY=1\nSTATUS=Ready to handle connections\nMAINPID=";
+    assert_eq!(heard()?, format!("{ready}{new}"));
+    Ok(())
+}
+
+#[test]
+fn stop_of_the_service_ends_both_masters() -> Result {
+    if under()? == Under::Original {
+        return Ok(());
+    }
+    let manager = Manager::at_a_path()?;
+    let daemon = manager.daemon().global("control.listen = {dir}/control");
+    let mut fpm = daemon.global("pid = {dir}/pid").start()?;
+    let (code, _, complaint) = control::run(&fpm, "upgrade --beside")?;
+    assert_eq!(code, 0, "{complaint}");
+    let new: i32 = std::fs::read_to_string(fpm.site().path("pid"))?.parse()?;
+    let new = Process::of(new)?;
+    // The test has started it, as systemd would have.
+    fpm.signal(Signal::SIGQUIT)?;
+    assert_eq!(fpm.wait()?.code(), Some(0));
+    assert!(
+        new.ends_within(std::time::Duration::ZERO)?,
+        "the main process ends last"
+    );
+    for name in ["pid", "pid.oldbin", "control", "control.oldbin", "www.sock"] {
+        assert!(!fpm.site().path(name).exists(), "{name}");
+    }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A daemon that takes orders at a control socket, and the commands that give them. Only fpmd has these.
 
+use std::path::Path;
 use std::process::Output;
 use std::time::Instant;
 
@@ -29,7 +30,14 @@ pub fn start(daemon: Daemon) -> Result<Option<Fpm>> {
 /// # Errors
 /// Fails when it cannot be run.
 pub fn run(fpm: &Fpm, command: &str) -> Result<(i32, String, String)> {
-    let socket = fpm.site().path("control");
+    at(&fpm.site().path("control"), command)
+}
+
+/// Runs a command against the daemon that takes orders at this socket.
+///
+/// # Errors
+/// As [`run`].
+pub fn at(socket: &Path, command: &str) -> Result<(i32, String, String)> {
     let line = format!("{command} --control {}", socket.display());
     done(&Subject::from_environment()?.run(&line.split(' ').collect::<Vec<_>>())?)
 }

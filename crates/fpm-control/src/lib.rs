@@ -16,9 +16,10 @@ mod wire;
 
 pub use error::ControlError;
 pub use measured::{DaemonMeasured, Measured, Percentiles};
-pub use message::{Answer, Detail, Failure, Request, Scope};
+pub use message::{Answer, Detail, Failure, Request, Scope, Way};
 pub use stack::{Doing, RequestStack, StackCall, WorkerStack};
 pub use status::{
-    GenerationStatus, PoolStatus, Sizing, Standing, State, Status, WorkerStage, WorkerStatus,
+    Beside, GenerationStatus, PoolStatus, Sizing, Standing, State, Status, WorkerStage,
+    WorkerStatus,
 };
 pub use wire::{Inbox, LONGEST_ANSWER, LONGEST_REQUEST, VERSION, encode, greeting};

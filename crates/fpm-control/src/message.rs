@@ -19,9 +19,8 @@ pub enum Request {
     Status(Detail),
     /// Read the configuration again and put it to work. The answer comes when that has happened, or has failed.
     Reload(Scope),
-    /// Put the program on disk in the place of the one that runs. The answer is that of [`Request::Reload`], which follows, and
-    /// comes from the other program when that is of the same release; another release hangs up.
-    Upgrade,
+    /// Put the program on disk to work.
+    Upgrade(Way),
     /// Read the configuration again and tell what a reload would change.
     Preview(Scope),
     /// Open the logs again under their names.
@@ -52,6 +51,16 @@ pub enum Request {
         /// `pm.max_children`.
         max_children: u32,
     },
+}
+
+/// How a program is put to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// In the place of the one that runs. The answer is that of [`Request::Reload`], which follows, and comes from the other program
+    /// when that is of the same release; another release hangs up.
+    InPlace,
+    /// As a second master beside the one that runs, until somebody ends one of the two.
+    Beside,
 }
 
 /// What a reload is about.
@@ -91,10 +100,19 @@ pub enum Detail {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Box<Status>),
-    /// To [`Request::Reload`] and [`Request::Upgrade`]: this generation serves now.
+    /// To [`Request::Reload`], and [`Request::Upgrade`] in place: this generation serves now.
     Reloaded {
         /// Its number.
         generation: u64,
+    },
+    /// To [`Request::Upgrade`] with another master beside this one: it serves.
+    Beside {
+        /// Its process.
+        pid: i32,
+        /// The one that has started it.
+        before: i32,
+        /// Its release.
+        version: String,
     },
     /// To [`Request::Preview`].
     Changes(Changes),
@@ -129,6 +147,21 @@ pub enum Failure {
     /// There is nothing at the place that the program was started from.
     #[error("there is no program at {0}")]
     NoProgram(PathBuf),
+    /// Another master is there: which configuration and which program are to be used is not decided.
+    #[error("process {0} is a master beside this one: end one of the two before (`fpmd quit`)")]
+    TwoMasters(i32),
+    /// The daemon is the first process of its container.
+    #[error(
+        "the master is process 1, with whose end everything here ends: it cannot make way for another one (`fpmd upgrade` replaces \
+         it in place)"
+    )]
+    Init,
+    /// It has something else to do first.
+    #[error("the daemon is starting or reloading: try again when that is over")]
+    Busy,
+    /// The other master did not get as far as serving.
+    #[error("the other master did not start, this one goes on{}", lines(.0))]
+    NotBeside(Vec<String>),
     /// All workers were let go meanwhile.
     #[error("all workers were let go (SIGWINCH)")]
     Resting,
@@ -177,7 +210,7 @@ impl Request {
         match self {
             Request::Status(_) | Request::Preview(_) | Request::Stack { .. } => false,
             Request::Reload(_)
-            | Request::Upgrade
+            | Request::Upgrade(_)
             | Request::Reopen
             | Request::Stop
             | Request::Quit
@@ -206,7 +239,8 @@ impl fmt::Display for Request {
         match self {
             Request::Status(_) => f.write_str("status"),
             Request::Reload(scope) => write!(f, "reload{scope}"),
-            Request::Upgrade => f.write_str("upgrade"),
+            Request::Upgrade(Way::InPlace) => f.write_str("upgrade"),
+            Request::Upgrade(Way::Beside) => f.write_str("upgrade --beside"),
             Request::Preview(scope) => write!(f, "reload --dry-run{scope}"),
             Request::Reopen => f.write_str("reopen"),
             Request::Stop => f.write_str("stop"),

@@ -22,6 +22,8 @@ pub struct Status {
     pub started_at: u64,
     /// What it is doing.
     pub state: State,
+    /// The other master, if there are two (`fpmd upgrade --beside`).
+    pub beside: Option<Beside>,
     /// Why the last reload failed, unless one has succeeded since.
     pub reload_failure: Option<String>,
     /// What it has measured of itself.
@@ -48,6 +50,16 @@ pub enum State {
     Finishing,
     /// It ends as soon as it can.
     Terminating,
+}
+
+/// Another master beside this one, by its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Beside {
+    /// It was there before and has started this one.
+    Old(i32),
+    /// This one has started it.
+    New(i32),
 }
 
 /// A generation.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::error::ControlError;
 
 /// Version of all messages.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Longest request, in bytes.
 pub const LONGEST_REQUEST: usize = 64 << 10;

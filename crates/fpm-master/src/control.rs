@@ -3,6 +3,7 @@
 //! Rule: only root and the user that the master runs as get an answer. The file's mode says so to those who try, the kernel
 //! says who they are to us.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,6 +16,7 @@ use fpm_os::listener::unix;
 use fpm_os::peer::Peer;
 use nix::unistd::Uid;
 
+use crate::company::old_name;
 use crate::error::MasterError;
 
 /// Connections that may wait to be accepted.
@@ -27,6 +29,8 @@ const MODE: u32 = 0o600;
 #[derive(Debug)]
 pub(crate) struct ControlSocket {
     path: PathBuf,
+    /// Where its file is: there, or under the name of an old master's.
+    file: RefCell<PathBuf>,
     socket: OwnedFd,
 }
 
@@ -44,13 +48,48 @@ impl ControlSocket {
             return Ok(Rc::clone(before));
         }
         let socket = unix::listen(&path, MODE, BACKLOG)?;
-        Ok(Rc::new(ControlSocket { path, socket }))
+        Ok(ControlSocket::at(path, socket))
     }
 
     /// Takes over one that another program has opened at `path`.
     pub(crate) fn adopted(path: &BString, socket: OwnedFd) -> Rc<ControlSocket> {
         let path = PathBuf::from(OsStr::from_bytes(path));
-        Rc::new(ControlSocket { path, socket })
+        ControlSocket::at(path, socket)
+    }
+
+    fn at(path: PathBuf, socket: OwnedFd) -> Rc<ControlSocket> {
+        let file = RefCell::new(path.clone());
+        Rc::new(ControlSocket { path, file, socket })
+    }
+
+    /// Leaves the name to a new master.
+    ///
+    /// # Errors
+    /// When the file cannot be renamed.
+    pub(crate) fn leave_name(&self) -> Result<(), MasterError> {
+        let old = old_name(&self.path);
+        fs::rename(&self.path, &old).map_err(|source| MasterError::Name {
+            path: self.path.clone(),
+            source,
+        })?;
+        self.file.replace(old);
+        Ok(())
+    }
+
+    /// Has its name again: the new master is gone.
+    pub(crate) fn take_name_back(&self) {
+        let file = self.file.replace(self.path.clone());
+        if file != self.path
+            && let Err(error) = fs::rename(&file, &self.path)
+        {
+            let (file, path) = (file.display(), self.path.display());
+            tracing::error!("cannot rename {file} to {path}: {error}");
+        }
+    }
+
+    /// Removes the file that an old master has left, if it has.
+    pub(crate) fn remove_old(&self) {
+        let _ = fs::remove_file(old_name(&self.path));
     }
 }
 
@@ -62,7 +101,7 @@ impl AsFd for ControlSocket {
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(&*self.file.borrow());
     }
 }
 

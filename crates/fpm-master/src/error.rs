@@ -144,6 +144,14 @@ pub enum MasterError {
         /// Why.
         source: OsError,
     },
+    /// A name could not be left to another master.
+    #[error("cannot rename {} for another master: {}", path.display(), cause(source))]
+    Name {
+        /// The pid file or the control socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Another program could not take the place of this one.
     #[error("cannot hand over to {}: {reason}", program.display())]
     HandOver {

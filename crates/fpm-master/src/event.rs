@@ -7,7 +7,7 @@ use fpm_channel::worker::FromWorker;
 use fpm_channel::{FromZygote, Generation, WorkerId};
 use fpm_control::Request;
 use fpm_os::signal::Signal;
-use fpm_os::wait::Exit;
+use fpm_os::wait::{Exit, ExitStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::group::GroupId;
@@ -20,6 +20,8 @@ use crate::upgrade::examination::Refusal;
 pub(crate) enum Event {
     /// A signal arrived for the master, any but SIGCHLD.
     Signal(Signal),
+    /// The same, one that ends the daemon, from the service manager.
+    ServiceStops(Signal),
     /// A zygote said something.
     Said(ZygoteId, FromZygote),
     /// A zygote hung up; all that it said before has been delivered.
@@ -41,8 +43,23 @@ pub(crate) enum Event {
     Examined(Result<(), Refusal>),
     /// A worker that leaves has left a kept connection, on which no request is under way.
     Rests(WorkerId, RestingId),
+    /// Another master beside this one said something, or is gone.
+    FromOther(FromOther),
     /// A connection arrived at the socket of a pool that wants to know ([`crate::world::World::connections_wanted`]).
     Connection(PoolId),
+}
+
+/// What another master beside this one tells, or tells by its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FromOther {
+    /// The new one: it serves; its release.
+    Serving(String),
+    /// The new one has ended, and why as far as that is known.
+    Ended(ExitStatus, Vec<String>),
+    /// The old one is on its way out.
+    Leaving,
+    /// The old one has ended, in order or not.
+    Gone,
 }
 
 /// A zygote, unique for the life of the master.
@@ -86,6 +103,8 @@ pub(crate) enum Timer {
     Patience(Generation),
     /// Another program takes the place of this one.
     HandOver,
+    /// The other master should serve by now.
+    Beside,
     /// Workers of which it is not known whether they were born before their zygote died.
     Unclaimed,
 }

@@ -12,6 +12,7 @@ mod access_logs;
 mod acl;
 mod backoff;
 mod capture;
+pub mod company;
 mod control;
 mod crash_budget;
 mod departure;

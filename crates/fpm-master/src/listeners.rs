@@ -180,6 +180,21 @@ impl Listeners {
         }
     }
 
+    /// Returns the files of the sockets that nobody keeps.
+    pub(crate) fn unkept_files(&self) -> impl Iterator<Item = PathBuf> {
+        let unkept = |listener: &&Rc<Listener>| *listener.keeper.borrow() == Keeper::Nobody;
+        let unkept = self.listeners.iter().filter(unkept);
+        unkept.filter_map(|listener| listener.file.clone())
+    }
+
+    /// Tells of each socket, in the order of the pools, whether it is among others.
+    pub(crate) fn are_among(&self, others: &Listeners) -> Vec<bool> {
+        let others: HashSet<_> = others.listeners.iter().map(Rc::as_ptr).collect();
+        let own = self.listeners.iter();
+        own.map(|listener| others.contains(&Rc::as_ptr(listener)))
+            .collect()
+    }
+
     /// Refuses connections at the sockets that are not among `kept` ones and not lent, in all processes that have them.
     pub(crate) fn shut_down(&self, kept: &[Listeners]) {
         for listener in self.without(kept) {

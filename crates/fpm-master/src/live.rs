@@ -24,6 +24,7 @@ use crate::upgrade::heritage::Whole;
 
 mod callers;
 mod carrying;
+mod company;
 mod control;
 mod examination;
 mod generations;
@@ -44,6 +45,7 @@ mod world;
 mod zygote;
 
 use callers::Callers;
+use company::{Other, Speaker};
 use examination::Identity;
 use operator::Seat;
 use outlet::Outputs;
@@ -90,6 +92,9 @@ pub(crate) struct Live<P> {
     /// What a program before has left.
     remains: Remains,
     resting: Resting,
+    /// Another master beside this one.
+    other: Option<Other>,
+    speaker: Speaker,
 }
 
 /// Who has something to tell.
@@ -125,6 +130,10 @@ pub(crate) enum Token {
     ExaminedOutput,
     /// One of those that a program before has left. As a timer: there is more to read.
     Remains(usize),
+    /// Another master beside this one.
+    Other,
+    /// What it writes before it has a log.
+    OtherOutput,
     /// A timer of the master.
     Timer(Timer),
 }
@@ -194,18 +203,24 @@ impl<P: Program> Live<P> {
             examined: None,
             remains: Remains::default(),
             resting: Resting::default(),
+            other: None,
+            speaker: Speaker::Main,
         }
     }
 
     /// Ends in order: removes the files of the sockets that nobody keeps.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&mut self) {
         self.end_examination();
-        self.leave_sockets();
+        match self.other.take() {
+            Some(other) => self.leave_beside(other),
+            None => self.leave_sockets(),
+        }
     }
 
     /// Has the service manager keep the sockets of the generation that serves, if it does such a thing.
     fn keep_sockets(&self) {
-        if let Some(store) = &self.options.store
+        let store = self.options.store.as_ref();
+        if let Some(store) = store.filter(|_| self.speaker == Speaker::Main)
             && let Some(setup) = self.generations.get(&self.serving)
         {
             setup.listeners.keep(store);

@@ -12,6 +12,7 @@ use fpm_channel::FromZygote;
 use fpm_conf::{Config, PoolIndex};
 use fpm_os::signal::Signal;
 
+use crate::company::Company;
 use crate::emergency::Crashes;
 use crate::error::MasterError;
 use crate::event::{Event, Timer, ZygoteId};
@@ -28,6 +29,7 @@ use crate::systemd::Reports;
 use crate::world::World;
 
 mod carrying;
+mod company;
 mod crash_budgets;
 mod demand;
 mod ends;
@@ -72,6 +74,8 @@ pub(crate) struct Master<W> {
     time_limits: time_limits::Looks,
     inquiries: Inquiries,
     outcome: Option<Outcome>,
+    /// Whether there is another master.
+    company: Company,
     last_zygote: u64,
     /// Whether `process.max` stood in the way of a worker and that was reported.
     full_reported: bool,
@@ -120,6 +124,7 @@ impl<W: World> Master<W> {
             time_limits: time_limits::Looks::default(),
             inquiries: Inquiries::default(),
             outcome: None,
+            company: Company::Alone,
             last_zygote: 0,
             full_reported: false,
             crashes: Crashes::default(),
@@ -139,6 +144,7 @@ impl<W: World> Master<W> {
     pub(crate) fn on_event(&mut self, now: Duration, event: Event) {
         match event {
             Event::Signal(signal) => self.on_signal(now, signal),
+            Event::ServiceStops(signal) => self.on_service_stop(now, signal),
             Event::Said(zygote, said) => self.on_said(now, zygote, said),
             Event::HungUp(zygote) => self.on_hung_up(now, zygote),
             Event::WorkerSaid(worker, said) => self.on_worker_said(now, worker, &said),
@@ -153,6 +159,7 @@ impl<W: World> Master<W> {
             }
             Event::Reaped(exit) => self.on_reaped(now, exit),
             Event::Due(timer) => self.on_due(now, timer),
+            Event::FromOther(said) => self.on_other(now, said),
             Event::Examined(verdict) => self.on_examined(now, verdict),
             Event::Rests(worker, connection) => self.on_resting(worker, connection),
             Event::Connection(pool) => self.on_connection(now, pool),
@@ -216,6 +223,7 @@ impl<W: World> Master<W> {
             Timer::Restart(group) => self.start_zygote(now, group),
             Timer::Overdue(zygote) => self.on_overdue(zygote),
             Timer::HandOver => self.hand_over(now),
+            Timer::Beside => self.on_beside_overdue(),
             Timer::Unclaimed => self.clear_up(now),
             Timer::Stacks => self.end_inquiries(now),
             Timer::TimeLimits => self.check_time_limits(now),

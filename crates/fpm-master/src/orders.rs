@@ -24,6 +24,8 @@ pub(crate) struct Orders {
     drains: Vec<(CallerId, BString)>,
     /// For the end of the daemon.
     ends: Vec<CallerId>,
+    /// For another master beside this one to serve.
+    beside: Option<CallerId>,
 }
 
 impl Default for Orders {
@@ -36,6 +38,7 @@ impl Default for Orders {
             failure: None,
             drains: Vec::new(),
             ends: Vec::new(),
+            beside: None,
         }
     }
 }
@@ -107,6 +110,22 @@ impl Orders {
         over.map(|(caller, _)| caller).collect()
     }
 
+    /// The reload that was asked for last is refused; returns who waits for it.
+    pub(crate) fn next_refused(&mut self) -> Vec<CallerId> {
+        self.next_scope = None;
+        std::mem::take(&mut self.next)
+    }
+
+    /// A command waits for another master to serve beside this one.
+    pub(crate) fn await_beside(&mut self, caller: CallerId) {
+        self.beside = Some(caller);
+    }
+
+    /// The other master serves, or never will; returns who waits for that.
+    pub(crate) fn beside_over(&mut self) -> Option<CallerId> {
+        self.beside.take()
+    }
+
     /// A command waits for the end of the daemon.
     pub(crate) fn await_end(&mut self, caller: CallerId) {
         self.ends.push(caller);
@@ -128,6 +147,7 @@ impl Orders {
             waiting.retain(|known| *known != caller);
         }
         self.drains.retain(|(known, _)| *known != caller);
+        self.beside.take_if(|known| *known == caller);
     }
 }
 

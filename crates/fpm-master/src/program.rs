@@ -53,6 +53,18 @@ pub trait Program {
     /// When the pid file cannot be written; the error's text is logged by whoever ends the program.
     fn launched(&mut self) -> Result<(), MasterError>;
 
+    /// Leaves the name of the pid file to another master beside this one.
+    ///
+    /// # Errors
+    /// When the file cannot be renamed.
+    fn leave_pid_file(&mut self) -> Result<(), MasterError>;
+
+    /// Has the pid file under its name again: the other master is gone.
+    fn take_pid_file_back(&mut self);
+
+    /// Removes the pid file of the master `of` this process id that has left its name to this one and is gone.
+    fn remove_old_pid_file(&mut self, of: Pid);
+
     /// Reads the configuration again, as at the start, and says what is wrong with it. Until [`Program::adopt`] nothing else
     /// changes.
     ///

@@ -12,6 +12,7 @@ use fpm_os::process::become_subreaper;
 use fpm_os::signal::Signal;
 use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
 
+use crate::company::Beside;
 use crate::descriptors::make_room;
 use crate::error::MasterError;
 use crate::event::{Event, Timer};
@@ -42,6 +43,7 @@ pub struct Prepared {
     open_files: Option<u64>,
     events: EventLoop<Token>,
     remains: Remains,
+    beside: Option<Beside>,
 }
 
 /// A master that goes on with what another program had.
@@ -73,6 +75,7 @@ impl Prepared {
             open_files,
             events,
             remains: Remains::default(),
+            beside: None,
         })
     }
 
@@ -99,6 +102,32 @@ impl Prepared {
             open_files,
             events,
             remains: left.remains,
+            beside: None,
+        })
+    }
+
+    /// Sets up the process and the first generation, with the sockets of the master that has started this one.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`].
+    pub fn beside(
+        config: Config,
+        options: Options,
+        beside: Beside,
+    ) -> Result<Prepared, MasterError> {
+        tracing::info!("serving beside process {}, at its sockets", beside.elder);
+        let events = become_master()?;
+        let open_files = make_room(&config);
+        let known = [beside.sockets.clone()];
+        let setup = Setup::new(config, &options, &known, None, &Scope::All)?;
+        setup.listeners.announce_uncounted();
+        Ok(Prepared {
+            options,
+            setup,
+            open_files,
+            events,
+            remains: Remains::default(),
+            beside: Some(beside),
         })
     }
 
@@ -113,12 +142,20 @@ impl Prepared {
             open_files,
             events,
             remains,
+            beside,
         } = self;
         let config = setup.config.clone();
         let mut live = Live::new(program, options, setup, open_files, events);
         live.keep_remains(remains);
         live.seat_operator();
+        let elder = beside.as_ref().map(|beside| beside.elder);
+        if let Some(beside) = beside {
+            live.join(beside);
+        }
         let mut master = Master::new(&config, live);
+        if let Some(elder) = elder {
+            master.join(elder);
+        }
         master.start(clock::monotonic());
         let outcome = work(&mut master);
         master.world().close();

@@ -111,6 +111,11 @@ pub(crate) fn not_reloaded(status: &str) -> String {
     format!("READY=1\nSTATUS={status}")
 }
 
+/// Says which process is the service from now on.
+pub(crate) fn main_process(master: Pid) -> String {
+    format!("MAINPID={master}")
+}
+
 /// Says that the daemon is on its way out; `None` while it is not.
 pub(crate) fn stopping(state: State) -> Option<&'static str> {
     match state {

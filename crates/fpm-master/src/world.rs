@@ -37,6 +37,12 @@ pub(crate) trait World {
     /// When the configuration cannot be used; nothing has changed.
     fn prepare(&mut self, next: Generation, scope: &Scope) -> Result<Config, MasterError>;
 
+    /// As [`World::prepare`] with the configuration that serves, as it was read.
+    ///
+    /// # Errors
+    /// When what it needs cannot be had any more.
+    fn prepare_again(&mut self, next: Generation) -> Result<Config, MasterError>;
+
     /// Tells whether a pool of the generation that is being made is to go over as it is.
     fn is_carried(&self, pool: PoolId) -> bool;
 
@@ -55,6 +61,27 @@ pub(crate) trait World {
     /// Lets the program that was examined take the place of this one. Returns only when that fails; nothing has changed then.
     /// Commands that are `waiting` for a reload go on waiting.
     fn hand_over(&mut self, decided: Decided, waiting: &[CallerId]) -> MasterError;
+
+    /// Starts the program on disk as another master beside this one, which leaves it the names of pid file and control socket.
+    ///
+    /// # Errors
+    /// When it cannot be started; nothing has changed.
+    fn start_beside(&mut self) -> Result<Pid, MasterError>;
+
+    /// The master that was started is gone: the names are this one's again.
+    fn take_names_back(&mut self);
+
+    /// Leaves the service to the master that was started: it is told, and this one does not speak to the service manager any more.
+    fn pass_on(&mut self);
+
+    /// Tells the master that has started this one that this one serves, if one has.
+    fn report_to_elder(&mut self);
+
+    /// Is the service from now on, and speaks to the service manager.
+    fn be_main(&mut self);
+
+    /// The master that has started this one is gone: removes what it has left, and the sockets that only it wanted.
+    fn clear_up_after_elder(&mut self);
 
     /// Puts the surroundings of a generation in force: log and pid file. Connections are reported for its pools only, from now
     /// on.

@@ -1,14 +1,16 @@
 //! A new program in a new process, with one socket of ours as descriptor 3.
 //!
-//! Rule: the program starts as if a shell had started it: nothing blocked or ignored, nothing open but 0 to 3.
+//! Rule: the program starts as if a shell had started it: nothing blocked or ignored, nothing open but 0 to 3 and what it is to
+//! have besides.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::unistd::{self, Pid};
 
 use crate::descriptor::duplicate_above;
@@ -38,6 +40,21 @@ pub fn spawn(
     output: BorrowedFd<'_>,
     open_files: Option<u64>,
 ) -> Result<Pid, OsError> {
+    spawn_with(program, arguments, socket, output, open_files, &[])
+}
+
+/// As [`spawn`]; the program has what is `kept`, too, under the same numbers. These are copies that [`keepable`] has made.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_with(
+    program: &Path,
+    arguments: &[&OsStr],
+    socket: BorrowedFd<'_>,
+    output: BorrowedFd<'_>,
+    open_files: Option<u64>,
+    kept: &[OwnedFd],
+) -> Result<Pid, OsError> {
     let cannot = |errno| OsError::Execute {
         program: program.to_owned(),
         errno,
@@ -54,7 +71,7 @@ pub fn spawn(
     let output = duplicate_above(output, INHERITED).map_err(OsError::call("fcntl()"))?;
     let (mut report, mut reporter) = report_pipe().map_err(OsError::call("pipe2()"))?;
     let pid = fork(OtherThreads::Refuse, || {
-        let error = match arrange(&socket, &output, open_files) {
+        let error = match arrange(&socket, &output, kept, open_files) {
             Ok(()) => execute(&path, &arguments),
             Err(error) => error,
         };
@@ -73,6 +90,15 @@ pub fn spawn(
     Err(cannot(Errno::from_raw(i32::from_ne_bytes(errno))))
 }
 
+/// Copies a descriptor, close-on-exec, to a number under which a program that is started can have it: none that is put to another
+/// use there.
+///
+/// # Errors
+/// What fcntl(2) answers.
+pub fn keepable(descriptor: impl AsFd) -> io::Result<OwnedFd> {
+    duplicate_above(descriptor, INHERITED)
+}
+
 /// Creates the pipe by which the child tells what failed. Its write end is not the descriptor that the socket is put
 /// over, and there is no second one: the parent takes the end of the pipe for success.
 fn report_pipe() -> io::Result<(PipeReader, PipeWriter)> {
@@ -89,7 +115,12 @@ fn execute(path: &CStr, arguments: &[CString]) -> io::Error {
 }
 
 /// Arranges descriptors, limits and signals as the program shall find them.
-fn arrange(socket: &OwnedFd, output: &OwnedFd, open_files: Option<u64>) -> io::Result<()> {
+fn arrange(
+    socket: &OwnedFd,
+    output: &OwnedFd,
+    kept: &[OwnedFd],
+    open_files: Option<u64>,
+) -> io::Result<()> {
     StandardStream::Input.replace(open_null()?)?;
     StandardStream::Output.replace(output)?;
     StandardStream::Error.replace(output)?;
@@ -102,6 +133,9 @@ fn arrange(socket: &OwnedFd, output: &OwnedFd, open_files: Option<u64>) -> io::R
     let close_on_exec = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
     // SAFETY: close_range takes no pointer, and with this flag it closes nothing in this process.
     unsafe { libc::close_range(first, libc::c_uint::MAX, close_on_exec) };
+    for descriptor in kept {
+        fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    }
     if let Some(soft) = open_files {
         set_soft_open_files(soft)?;
     }

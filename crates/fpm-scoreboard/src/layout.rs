@@ -7,7 +7,7 @@
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub const VERSION: u64 = 0x6670_6d64_0000_000a;
+pub const VERSION: u64 = 0x6670_6d64_0000_000b;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {
@@ -46,6 +46,8 @@ pub(crate) mod header {
     pub(crate) const TIMED_OUT: usize = 15;
     /// Workers that were replaced because of `pm.max_memory`. Written by workers.
     pub(crate) const OUTGROWN: usize = 16;
+    /// 1 while another daemon may serve at the pool's socket, too.
+    pub(crate) const SHARED: usize = 23;
     /// Requests whose scripts got a time-out error because of `request_soft_timeout`. Written by workers.
     pub(crate) const SOFT_TIMED_OUT: usize = 17;
     /// How often the pool got no new workers for a while because of `pm.crash_budget`.

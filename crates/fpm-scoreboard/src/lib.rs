@@ -24,6 +24,7 @@ mod ledger;
 mod pool;
 mod question;
 mod recycling;
+mod sharing;
 mod slot;
 mod stage;
 mod text;

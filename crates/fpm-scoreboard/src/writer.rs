@@ -168,6 +168,11 @@ impl SlotWriter {
         self.words[state::WORKED] = micros(time);
     }
 
+    /// Returns the pool's area.
+    pub(crate) fn pool(&self) -> &PoolBoard {
+        &self.pool
+    }
+
     /// Tells whether the master wants the worker to end after its request.
     #[must_use]
     pub fn is_draining(&self) -> bool {

@@ -294,8 +294,10 @@ impl Watch {
                 }
                 Ok(Next::Nothing) => break,
                 Ok(Next::Closed) => {
-                    // Nobody will serve these connections; a new daemon must be able to take the address.
-                    let _already = listener::shut_down(self.sources.listener());
+                    // Nobody else will serve these connections; a new daemon must be able to take the address.
+                    if !slot.is_socket_shared() {
+                        let _already = listener::shut_down(self.sources.listener());
+                    }
                     (self.course, self.heir) = (Course::Ending, Farewell::Close);
                     break;
                 }

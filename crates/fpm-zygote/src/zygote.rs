@@ -247,12 +247,17 @@ impl Zygote {
     }
 
     /// The master is gone. Its ends of the workers' control sockets are gone with it, so they end after their requests. That may
-    /// take long: the addresses are given free at once for a new daemon.
+    /// take long: the addresses are given free at once for a new daemon, but for those at which another one serves already.
     fn orphan(&mut self) {
         self.orphaned = true;
         self.quitting = true;
-        for socket in &self.stage.listeners {
-            let _already = listener::shut_down(socket);
+        for pool in &self.stage.parameters.pools {
+            let board = self.stage.board.map(pool.area);
+            let own = board.is_ok_and(|board| !board.is_socket_shared());
+            let socket = self.stage.listeners.get(pool.listener as usize);
+            if let Some(socket) = socket.filter(|_| own) {
+                let _already = listener::shut_down(socket);
+            }
         }
     }
 

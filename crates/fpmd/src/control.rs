@@ -71,7 +71,10 @@ fn perform(arguments: &Arguments) -> Result<(), Failure> {
         Command::Status(options) => status(call, options),
         Command::Top(options) => top::run(options),
         Command::Reload(options) => reload(&mut call()?, options),
-        Command::Upgrade(_) => upgrade::run(call),
+        Command::Upgrade(options) if options.beside => {
+            upgrade::beside(&mut call()?, &place::find(&options.place)?)
+        }
+        Command::Upgrade(_) => upgrade::in_place(call),
         Command::Reopen(_) => order(&mut call()?, &Request::Reopen),
         Command::Stop(_) => end(call()?, &Request::Stop),
         Command::Quit(_) => end(call()?, &Request::Quit),

@@ -106,6 +106,22 @@ impl Program for &mut Daemon {
         Ok(())
     }
 
+    fn leave_pid_file(&mut self) -> Result<(), MasterError> {
+        self.pid_file.as_mut().map_or(Ok(()), PidFile::leave)
+    }
+
+    fn take_pid_file_back(&mut self) {
+        if let Some(pid_file) = &mut self.pid_file {
+            pid_file.take_back();
+        }
+    }
+
+    fn remove_old_pid_file(&mut self, of: Pid) {
+        if let Some(pid_file) = &self.pid_file {
+            pid_file.remove_old(of);
+        }
+    }
+
     fn load(&mut self) -> Result<Config, Vec<String>> {
         let loaded = load(&self.options).map_err(|error| {
             show(&self.log, &error.report().messages);
@@ -162,7 +178,7 @@ impl Program for &mut Daemon {
 }
 
 /// Returns what there is to say about a configuration that cannot be used.
-fn reasons(error: &ConfError) -> Vec<String> {
+pub(crate) fn reasons(error: &ConfError) -> Vec<String> {
     let messages = error.report().messages.iter();
     messages
         .map(|message| message.text().to_str_lossy().trim_end().to_owned())

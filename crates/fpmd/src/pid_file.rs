@@ -10,6 +10,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use bstr::BString;
+use fpm_master::company::old_name;
+use fpm_master::error::MasterError;
 use nix::unistd::Pid;
 
 use crate::cause::cause;
@@ -18,6 +20,16 @@ use crate::cause::cause;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PidFile {
     path: PathBuf,
+    whose: Whose,
+}
+
+/// Who has the file under its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// This master.
+    Ours,
+    /// A new one beside it, to which it has left the name.
+    Left,
 }
 
 /// The pid file cannot be written.
@@ -44,6 +56,7 @@ impl PidFile {
     pub(crate) fn new(path: &BString) -> PidFile {
         PidFile {
             path: OsStr::from_bytes(path).into(),
+            whose: Whose::Ours,
         }
     }
 
@@ -68,12 +81,62 @@ impl PidFile {
             .map_err(|source| PidFileError::Write { source })
     }
 
+    /// Leaves the name to a new master.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be renamed.
+    pub(crate) fn leave(&mut self) -> Result<(), MasterError> {
+        match fs::rename(&self.path, old_name(&self.path)) {
+            Ok(()) => {}
+            // Somebody has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => {
+                return Err(MasterError::Name {
+                    path: self.path.clone(),
+                    source,
+                });
+            }
+        }
+        self.whose = Whose::Left;
+        Ok(())
+    }
+
+    /// Has the file under its name again: the new master is gone.
+    pub(crate) fn take_back(&mut self) {
+        if self.whose == Whose::Ours {
+            return;
+        }
+        let old = old_name(&self.path);
+        if let Err(error) = fs::rename(&old, &self.path) {
+            let (old, path) = (old.display(), self.path.display());
+            tracing::error!("cannot rename {old} to {path}: {}", cause(&error));
+        }
+        self.whose = Whose::Ours;
+    }
+
+    /// Removes the file of an old master that has left its name to this one, if its end did not.
+    pub(crate) fn remove_old(&self, master: Pid) {
+        let old = old_name(&self.path);
+        if fs::read_to_string(&old).is_ok_and(|text| text.trim() == master.to_string()) {
+            let _ = fs::remove_file(old);
+        }
+    }
+
+    /// Returns where the file is.
+    fn place(&self) -> PathBuf {
+        match self.whose {
+            Whose::Ours => self.path.clone(),
+            Whose::Left => old_name(&self.path),
+        }
+    }
+
     /// Removes the file.
     pub(crate) fn remove(&self) {
-        if let Err(error) = fs::remove_file(&self.path) {
+        let path = self.place();
+        if let Err(error) = fs::remove_file(&path) {
             tracing::error!(
                 "Unable to remove the PID file ({}).: {}",
-                self.path.display(),
+                path.display(),
                 cause(&error)
             );
         }
@@ -100,6 +163,34 @@ mod tests {
         );
         file(&path).remove();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn each_of_two_masters_has_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, old) = (folder.path().join("pid"), folder.path().join("pid.oldbin"));
+        let pid = std::process::id().to_string();
+        let mut before = file(&path);
+        before.write().unwrap();
+        before.leave().unwrap();
+        assert!(!path.exists());
+        assert_eq!(fs::read_to_string(&old).unwrap(), pid);
+        // Another one begins and ends.
+        fs::write(&path, "7").unwrap();
+        file(&path).remove_old(Pid::from_raw(7));
+        assert!(old.exists(), "it is another master's");
+        before.take_back();
+        assert_eq!(fs::read_to_string(&path).unwrap(), pid);
+        assert!(!old.exists());
+        // The next one stays.
+        before.leave().unwrap();
+        fs::write(&path, "8").unwrap();
+        file(&path).remove_old(Pid::this());
+        assert!(!old.exists());
+        fs::write(&old, &pid).unwrap();
+        before.remove();
+        assert!(!old.exists());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "8");
     }
 
     #[test]

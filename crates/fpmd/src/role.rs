@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use bstr::BStr;
+use fpm_master::company::STARTS_BESIDE;
 use fpm_master::upgrade::{EXAMINED, TAKES_OVER};
 use fpm_os::seqpacket;
 use fpm_zygote::ZygoteError;
@@ -23,6 +24,7 @@ pub(crate) fn run(arguments: &[OsString]) -> u8 {
         Some(b"request") => request::run(&arguments[2..]),
         Some(name) if control::is_command(name) => control::run(arguments),
         Some(first) if first == EXAMINED.as_bytes() => upgrade::examined(arguments),
+        Some(first) if first == STARTS_BESIDE.as_bytes() => upgrade::beside(arguments),
         Some(first) if first == TAKES_OVER.as_bytes() => upgrade::take_over(arguments),
         _ => as_php_fpm(arguments),
     }

@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use fpm_conf::{Config, LogFormat, Purpose, Report};
+use fpm_master::company::Beside;
 use fpm_master::error::MasterError;
 use fpm_master::inherited::Inherited;
 use fpm_master::program::{self, Starter};
@@ -30,7 +31,7 @@ use crate::background::{Readiness, into_background};
 use crate::cause::cause;
 use crate::cli::{Options, Root, Stderr, Tested};
 use crate::configuration::load;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, reasons};
 use crate::limits::{set_limits, set_priority};
 use crate::log::{Destination, Log};
 use crate::messages::show;
@@ -128,6 +129,48 @@ pub(crate) fn take_over(
         Extent::Sockets(left) => Prepared::succeeding(config, around, *left)
             .and_then(|prepared| prepared.run(&mut daemon)),
     };
+    ended(&mut daemon, outcome)
+}
+
+/// Serves beside the master that has started this one; returns the exit code.
+///
+/// That one hears why not, besides the log.
+pub(crate) fn beside(options: &Options, arguments: &[OsString], beside: Beside, log: &Log) -> u8 {
+    let voice = beside.voice();
+    let fail = |reasons| {
+        if let Ok(voice) = &voice {
+            voice.fail(reasons);
+        }
+    };
+    if let Err(error) = silence() {
+        tracing::error!("{}", cause(&error));
+    }
+    let config = match load(options) {
+        Ok(loaded) => {
+            report_to(log, &loaded.report, options);
+            loaded.config
+        }
+        Err(error) => {
+            report_to(log, error.report(), options);
+            fail(reasons(&error));
+            return given_up(exit::CONFIG);
+        }
+    };
+    let capacity = beside.stores.then(|| OsString::from("1"));
+    let around = around(options, arguments, capacity, beside.stderr.clone());
+    let (true, Some(around)) = (set_limits(&config), around) else {
+        return given_up(exit::CONFIG);
+    };
+    set_title(&config);
+    let mut daemon = Daemon::new(&config, options.clone(), log.clone(), None);
+    if !set_priority(&config) {
+        return given_up(exit::CONFIG);
+    }
+    let prepared = Prepared::beside(config, around, beside);
+    let outcome = prepared.and_then(|prepared| prepared.run(&mut daemon));
+    if let Err(error) = &outcome {
+        fail(vec![error.to_string()]);
+    }
     ended(&mut daemon, outcome)
 }
 

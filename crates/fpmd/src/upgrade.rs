@@ -1,4 +1,4 @@
-//! The program takes part in an upgrade: it shows that it could take the place of a running one, or does.
+//! The program takes part in an upgrade: it shows that it could take the place of a running one, or does, or serves beside it.
 //!
 //! Rule: whoever examines a program must not believe it by accident, so the word that is expected goes to descriptor 3, which no
 //! other program knows.
@@ -8,6 +8,7 @@ use std::io::IoSlice;
 use std::os::fd::RawFd;
 
 use fpm_conf::Purpose;
+use fpm_master::company::Beside;
 use fpm_master::upgrade::{Heritage, introduction};
 use fpm_os::seqpacket::{self, Patience};
 
@@ -44,8 +45,7 @@ pub(crate) fn examined(arguments: &[OsString]) -> u8 {
 
 /// Goes on in the place of another program.
 pub(crate) fn take_over(arguments: &[OsString]) -> u8 {
-    let number = arguments.get(2).and_then(|number| number.to_str());
-    let number: Option<RawFd> = number.and_then(|number| number.parse().ok());
+    let number = number(arguments);
     let arguments = without(arguments, 2);
     let (Some(number), Some(options)) = (number, options(&arguments)) else {
         return exit::USAGE;
@@ -56,6 +56,33 @@ pub(crate) fn take_over(arguments: &[OsString]) -> u8 {
     let code = serve::take_over(&options, &arguments, heritage, &log);
     log.finish();
     code
+}
+
+/// Serves beside the master that has started this one.
+pub(crate) fn beside(arguments: &[OsString]) -> u8 {
+    let (Some(number), arguments) = (number(arguments), without(arguments, 2)) else {
+        return exit::USAGE;
+    };
+    // Before anything is opened or started that could be taken for it, or inherit it.
+    let beside = match Beside::take(number) {
+        Ok(beside) => beside,
+        Err(error) => {
+            eprintln!("fpmd: {error}; only fpmd itself starts a master beside another one");
+            return exit::USAGE;
+        }
+    };
+    let Some(options) = options(&arguments) else {
+        return exit::USAGE;
+    };
+    let log = begin_log();
+    let code = serve::beside(&options, &arguments, beside, &log);
+    log.finish();
+    code
+}
+
+/// Returns the descriptor's number that follows the hidden argument.
+fn number(arguments: &[OsString]) -> Option<RawFd> {
+    arguments.get(2)?.to_str()?.parse().ok()
 }
 
 /// Returns the command line as an administrator has written it.

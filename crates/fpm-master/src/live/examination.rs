@@ -33,7 +33,10 @@ use crate::world::{self, OnDisk};
 const LONGEST_WORD: usize = 64;
 
 /// How much of what it writes is kept for the log.
-const KEPT: usize = 16 * 1024;
+pub(super) const KEPT: usize = 16 * 1024;
+
+/// The program that a process runs, to that process, whatever has become of the file (proc(5)).
+const RUNNING: &str = "/proc/self/exe";
 
 /// What tells one file from another that is put in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,14 @@ impl<P: Program> Live<P> {
             _ => OnDisk::Same,
         };
         (seen, file)
+    }
+
+    /// Returns the path of the program that runs: zygotes of another one would not understand this one.
+    pub(super) fn own_program(&self) -> &Path {
+        match self.look_at_program().0 {
+            OnDisk::Same => &self.options.executable,
+            OnDisk::Other | OnDisk::Nothing(_) => Path::new(RUNNING),
+        }
     }
 
     /// Starts the program on disk if it is another one than that which runs.

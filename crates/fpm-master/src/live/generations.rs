@@ -29,13 +29,33 @@ impl<P: Program> Live<P> {
                 .map_err(|reasons| MasterError::Configuration { reasons })?,
             Scope::Pools(names) => self.with_pools(names)?,
         };
+        self.set_up_with(next, config, scope)
+    }
+
+    /// Sets up a generation with the configuration that serves.
+    pub(super) fn set_up_again(&mut self, next: Generation) -> Result<Config, MasterError> {
+        let serving = self.generations.get(&self.serving);
+        let config = serving
+            .map(|setup| setup.config.clone())
+            .unwrap_or_default();
+        self.set_up_with(next, config, &Scope::All)
+    }
+
+    fn set_up_with(
+        &mut self,
+        next: Generation,
+        config: Config,
+        scope: &Scope,
+    ) -> Result<Config, MasterError> {
+        let elders = self.sockets_of_elder();
         let all = self.generations.values();
         let in_use: Vec<_> = all.flat_map(|setup| setup.regions.clone()).collect();
         let before = self.generations.get_mut(&self.serving);
-        let known: Vec<_> = before.iter().map(|setup| setup.listeners.clone()).collect();
+        let mut known: Vec<_> = before.iter().map(|setup| setup.listeners.clone()).collect();
         for (number, address) in known.iter().flat_map(|known| known.addresses()) {
             tracing::info!("using inherited socket fd={number}, \"{address}\"");
         }
+        known.extend(elders);
         let open_files = make_room(&config);
         if config.global.rlimit_files == 0 {
             // What was raised before is not what children were to have.
@@ -46,6 +66,9 @@ impl<P: Program> Live<P> {
         let before = before.map(|setup| Predecessor { setup, in_use });
         let setup = Setup::new(config.clone(), &self.options, &known, before, scope)?;
         self.generations.insert(next, setup);
+        if self.other.is_some() {
+            self.share_sockets();
+        }
         Ok(config)
     }
 
@@ -91,6 +114,7 @@ impl<P: Program> Live<P> {
         let kept: Vec<_> = serving
             .map(|setup| setup.listeners.clone())
             .into_iter()
+            .chain(self.sockets_of_elder())
             .collect();
         if let Some(setup) = self.generations.get_mut(&generation) {
             setup.control = None;

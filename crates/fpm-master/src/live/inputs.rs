@@ -8,8 +8,9 @@ use std::time::Duration;
 use fpm_channel::{FromZygote, Next};
 use fpm_events::EventError;
 use fpm_os::signal::Signal;
+use fpm_os::signal::fd::Caught;
 use fpm_os::wait::{Exit, reap};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 
 use super::{Live, Token};
 use crate::event::{Event, ZygoteId};
@@ -36,7 +37,10 @@ impl<P: Program> Live<P> {
                 fpm_events::Event::Signal(caught)
                     if caught.signal == Signal::WINCH && caught.sender == KERNEL => {}
                 fpm_events::Event::Signal(caught) => {
-                    happened.push_back(Event::Signal(caught.signal));
+                    happened.push_back(match self.is_service_stop(&caught) {
+                        true => Event::ServiceStops(caught.signal),
+                        false => Event::Signal(caught.signal),
+                    });
                 }
                 fpm_events::Event::Readable(Token::Channel(zygote)) => {
                     self.on_channel(zygote, happened);
@@ -68,6 +72,8 @@ impl<P: Program> Live<P> {
                 fpm_events::Event::Readable(Token::ExaminedOutput)
                 | fpm_events::Event::Timer(Token::ExaminedOutput) => self.hear_examined(),
                 fpm_events::Event::Timer(Token::Examination) => self.hurry_examined(),
+                fpm_events::Event::Readable(Token::Other) => self.hear_other(happened),
+                fpm_events::Event::Readable(Token::OtherOutput) => self.hear_output_of_other(),
                 fpm_events::Event::Readable(Token::Remains(number))
                 | fpm_events::Event::Writable(Token::Remains(number))
                 | fpm_events::Event::Timer(Token::Remains(number)) => self.on_remain(number),
@@ -92,6 +98,12 @@ impl<P: Program> Live<P> {
         Ok(now)
     }
 
+    /// Tells whether a signal is the service manager's order to end the service, not an administrator's to one master.
+    fn is_service_stop(&self, caught: &Caught) -> bool {
+        let ends = matches!(caught.signal, Signal::TERM | Signal::QUIT);
+        ends && self.options.notify_socket.is_some() && caught.sender == getppid()
+    }
+
     /// Reaps all children that have ended.
     fn on_children(&mut self, happened: &mut VecDeque<Event>) {
         loop {
@@ -102,6 +114,10 @@ impl<P: Program> Live<P> {
                         continue;
                     }
                     if self.operator_ended(&exit) {
+                        continue;
+                    }
+                    if let Some(event) = self.other_ended(&exit) {
+                        happened.push_back(event);
                         continue;
                     }
                     if let Some(zygote) = self.zygote_of(&exit) {
@@ -159,6 +175,8 @@ impl<P: Program> Live<P> {
             | Token::Caller(_)
             | Token::SlowCaller(_)
             | Token::Log
+            | Token::Other
+            | Token::OtherOutput
             | Token::Examination
             | Token::Operator
             | Token::ExaminedOutput

@@ -21,6 +21,7 @@ impl<P: Program> Live<P> {
             configuration: serving.map_or_else(String::new, |setup| setup.config.name.to_string()),
             started_at: self.started.as_secs(),
             state: State::Serving,
+            beside: None,
             reload_failure: None,
             measured: serving
                 .map(|setup| measured::of_daemon(&setup.ledgers.daemon().figures()))

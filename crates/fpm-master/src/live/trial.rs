@@ -29,7 +29,7 @@ pub fn try_php(
     write: impl FnMut(&[u8]),
 ) -> Result<String, MasterError> {
     let setup = Setup::without_sockets(config, options, None, &Scope::All)?;
-    let zygote = LiveZygote::start(Generation(1), &setup, options, None)?;
+    let zygote = LiveZygote::start(&options.executable, Generation(1), &setup, options, None)?;
     Trial {
         zygote,
         write,

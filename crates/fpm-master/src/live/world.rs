@@ -21,11 +21,13 @@ use fpm_scoreboard::{Farewell, SlotSnapshot, Stage};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use super::company::Speaker;
 use super::outlet::Outputs;
 use super::pipes::Caught;
 use super::{Live, LiveZygote, Pipes, Setup, Token, access_log, board, errno};
 use crate::access_logs::Reopened;
 use crate::capture::Requests;
+use crate::company::link::Said;
 use crate::error::MasterError;
 use crate::event::{CallerId, Timer, ZygoteId};
 use crate::group::GroupId;
@@ -41,6 +43,10 @@ use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, OnDisk, 
 impl<P: Program> World for Live<P> {
     fn prepare(&mut self, next: Generation, scope: &Scope) -> Result<Config, MasterError> {
         self.set_up(next, scope)
+    }
+
+    fn prepare_again(&mut self, next: Generation) -> Result<Config, MasterError> {
+        self.set_up_again(next)
     }
 
     fn is_carried(&self, pool: PoolId) -> bool {
@@ -64,6 +70,35 @@ impl<P: Program> World for Live<P> {
         self.become_other(decided, waiting)
     }
 
+    fn start_beside(&mut self) -> Result<Pid, MasterError> {
+        self.begin_beside()
+    }
+
+    fn take_names_back(&mut self) {
+        self.have_names_back();
+    }
+
+    fn pass_on(&mut self) {
+        self.tell_other(&Said::Leaving);
+        self.speaker = Speaker::Beside;
+    }
+
+    fn report_to_elder(&mut self) {
+        if self.sockets_of_elder().is_some() {
+            let version = env!("CARGO_PKG_VERSION").to_owned();
+            self.tell_other(&Said::Serving { version });
+        }
+    }
+
+    fn be_main(&mut self) {
+        self.speaker = Speaker::Main;
+        self.keep_sockets();
+    }
+
+    fn clear_up_after_elder(&mut self) {
+        self.clear_up();
+    }
+
     fn succeed(&mut self, next: Generation) {
         self.put_in_force(next);
     }
@@ -82,7 +117,8 @@ impl<P: Program> World for Live<P> {
             .generations
             .get(&number)
             .expect("zygotes are started for generations that are set up");
-        let zygote = LiveZygote::start(number, setup, &self.options, self.open_files)?;
+        let program = self.own_program();
+        let zygote = LiveZygote::start(program, number, setup, &self.options, self.open_files)?;
         self.events
             .add(zygote.channel(), Interest::Both, Token::Channel(id))?;
         self.events
@@ -309,7 +345,8 @@ impl<P: Program> World for Live<P> {
     }
 
     fn notify(&mut self, state: &str) -> io::Result<Audience> {
-        let Some(socket) = &self.options.notify_socket else {
+        let socket = self.options.notify_socket.as_ref();
+        let Some(socket) = socket.filter(|_| self.speaker == Speaker::Main) else {
             return Ok(Audience::Nobody);
         };
         notification::send(socket, state)?;

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use bstr::BString;
 use fpm_channel::{
@@ -33,8 +34,9 @@ pub(crate) struct LiveZygote {
 }
 
 impl LiveZygote {
-    /// Starts the process and sends it what it needs to start PHP.
+    /// Starts the process from `program` and sends it what it needs to start PHP.
     pub(super) fn start(
+        program: &Path,
         generation: Generation,
         setup: &Setup,
         options: &Options,
@@ -49,7 +51,7 @@ impl LiveZygote {
             OsStr::new(PADDING),
         ];
         let pid = spawn(
-            &options.executable,
+            program,
             &arguments,
             theirs.as_fd(),
             stderr_writer.as_fd(),

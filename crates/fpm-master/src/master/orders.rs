@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bstr::BStr;
 use fpm_channel::Generation;
-use fpm_control::{Answer, Failure, Request};
+use fpm_control::{Answer, Failure, Request, Way};
 
 use super::Master;
 use crate::event::CallerId;
@@ -22,7 +22,7 @@ impl<W: World> Master<W> {
                 let status = self.status(now, *detail);
                 self.world.answer(caller, &Answer::Status(Box::new(status)));
             }
-            Request::Reload(_) | Request::Upgrade if self.state != State::Normal => {
+            Request::Reload(_) | Request::Upgrade(_) if self.state != State::Normal => {
                 self.world
                     .answer(caller, &Answer::Failed(Failure::Stopping));
             }
@@ -31,7 +31,8 @@ impl<W: World> Master<W> {
                 self.orders.await_reload(caller);
                 self.request_reload_of(now, scope.clone());
             }
-            Request::Upgrade => self.upgrade(now, caller),
+            Request::Upgrade(Way::InPlace) => self.upgrade(now, caller),
+            Request::Upgrade(Way::Beside) => self.begin_beside(now, caller),
             Request::Reopen => {
                 let answer = match self.reopen_logs() {
                     Ok(()) => Answer::Done,

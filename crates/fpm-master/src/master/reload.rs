@@ -13,6 +13,7 @@ use fpm_control::{Failure, Scope};
 use nix::unistd::Pid;
 
 use super::{Master, Progress};
+use crate::company::Leave;
 use crate::generation::{Standing, Zygote};
 use crate::proof::Proof;
 use crate::reload::{Answer, Phase, RETIRING};
@@ -37,6 +38,10 @@ impl<W: World> Master<W> {
                 "not switching to 'reloading' state, because already in '{}' state",
                 self.state
             );
+            return;
+        }
+        if let Leave::Refused(pid) = self.company.may_reload(self.workers()) {
+            self.refuse_reload(pid);
             return;
         }
         self.orders.want(scope);
@@ -66,12 +71,17 @@ impl<W: World> Master<W> {
             return;
         }
         let scope = self.scope_of_reload();
-        if self.examine(now) {
+        let alone = self.company.other().is_none();
+        if alone && self.examine(now) {
             return;
         }
         let next = self.generations.number();
         tracing::info!("reloading: generation {}", next.0);
-        match self.world.prepare(next, &scope) {
+        let prepared = match self.company.is_old() {
+            false => self.world.prepare(next, &scope),
+            true => self.world.prepare_again(next),
+        };
+        match prepared {
             Ok(config) => {
                 self.generations.add(next, &config);
                 self.inherit_sizes(next);

@@ -26,6 +26,7 @@ impl<W: World> Master<W> {
         let generations = self.generations.numbers().into_iter();
         Status {
             state: self.doing(),
+            beside: self.beside(),
             reload_failure: self.orders.failure().map(str::to_owned),
             generations: generations
                 .map(|number| generation_status(self.generations.get(number)))

@@ -33,7 +33,7 @@ impl<W: World> Master<W> {
             Transition::Accepted => {
                 tracing::debug!("switching to '{next}' state");
                 self.state = next;
-                self.notify_stopping();
+                self.announce_stop(now);
                 self.escalation = Escalation::default();
                 self.reload.forget();
                 self.world.turn_all_away();
@@ -175,7 +175,7 @@ impl<W: World> Master<W> {
             gone = false;
             self.world.arm(Timer::Overdue(zygote.id), now + PATIENCE);
         }
-        if gone {
+        if gone && !self.waits_for_other() {
             tracing::info!("exiting, bye-bye!");
             self.answer_ended();
             self.outcome = Some(Outcome::Stopped);

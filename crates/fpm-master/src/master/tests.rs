@@ -11,6 +11,7 @@ use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
 
 mod births;
+mod company;
 mod counts;
 mod crash_budgets;
 mod demand;

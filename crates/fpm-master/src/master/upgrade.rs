@@ -10,6 +10,7 @@ use fpm_control::{Answer, Failure};
 use nix::unistd::Pid;
 
 use super::{Master, Progress};
+use crate::company::Leave;
 use crate::event::{CallerId, Timer};
 use crate::generation::{Generation, Standing, Zygote};
 use crate::generations::Generations;
@@ -24,6 +25,11 @@ use crate::world::{Examination, OnDisk, World};
 impl<W: World> Master<W> {
     /// Puts the program on disk in the place of this one, as a reload does, if it is another one.
     pub(super) fn upgrade(&mut self, now: Duration, caller: CallerId) {
+        if let Leave::Refused(pid) = self.company.may_upgrade() {
+            let failure = Failure::TwoMasters(pid.as_raw());
+            self.world.answer(caller, &Answer::Failed(failure));
+            return;
+        }
         let failure = match self.world.on_disk() {
             OnDisk::Same => Failure::SameProgram,
             OnDisk::Nothing(path) => Failure::NoProgram(path),

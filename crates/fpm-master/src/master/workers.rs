@@ -299,6 +299,7 @@ impl<W: World> Master<W> {
             tracing::info!("ready to handle connections");
             self.world.hear_workers();
             self.notify_ready(now);
+            self.world.report_to_elder();
             self.reload_is_over(now);
         }
     }

@@ -52,6 +52,13 @@ pub fn listen(path: &Path, mode: u32, backlog: i32) -> Result<OwnedFd, OsError> 
     Ok(socket)
 }
 
+/// Tells whether a server accepts connections at `path`. What cannot be found out is taken for a yes. Whoever serves there sees a
+/// client that leaves at once.
+#[must_use]
+pub fn is_answered(path: &Path) -> bool {
+    UnixAddr::new(path).is_ok_and(|address| is_served(&address).unwrap_or(true))
+}
+
 /// Tells whether a server accepts connections at the address, be it with its queue full (EAGAIN; a connect that waits
 /// would wait for that server).
 fn is_served(address: &UnixAddr) -> Result<bool, OsError> {

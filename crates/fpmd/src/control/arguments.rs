@@ -48,11 +48,11 @@ pub(super) enum Command {
     Reload(Reload),
     /// Put the program on disk in the place of the one that runs, and wait until it serves
     ///
-    /// A reload does the same; this tells whether there was anything to upgrade. The process id and the sockets stay, no request is
+    /// A reload does the same as this without options, which tells whether there was anything to upgrade. The process id and the sockets stay, no request is
     /// lost. A program that does not pass a test with the present command line and configuration is refused, and everything goes on
     /// as it was.
     #[command(after_help = EXIT_CODES)]
-    Upgrade(Place),
+    Upgrade(Upgrade),
     /// Open the logs again under their names, after somebody has moved them away
     #[command(after_help = EXIT_CODES)]
     Reopen(Place),
@@ -152,6 +152,19 @@ pub(super) struct Reload {
     place: Place,
 }
 
+/// Options of `upgrade`.
+#[derive(Debug, Args)]
+pub(super) struct Upgrade {
+    /// Start it as a second master beside the one that runs, and leave it to you which of the two is ended (`fpmd quit`)
+    ///
+    /// Both serve at the same sockets. The new one has the pid file and the control socket, the old one has them with .oldbin behind
+    /// their names until it is alone again, as with nginx.
+    #[arg(long)]
+    pub(super) beside: bool,
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
 /// A pool.
 #[derive(Debug, Args)]
 pub(super) struct OnePool {
@@ -231,10 +244,8 @@ impl Command {
             Command::Status(options) => &options.place,
             Command::Top(options) => &options.place,
             Command::Reload(options) => &options.place,
-            Command::Upgrade(place)
-            | Command::Reopen(place)
-            | Command::Stop(place)
-            | Command::Quit(place) => place,
+            Command::Upgrade(options) => &options.place,
+            Command::Reopen(place) | Command::Stop(place) | Command::Quit(place) => place,
             Command::Drain(options) | Command::Resume(options) => &options.place,
             Command::Stack(options) => &options.place,
             Command::Set(options) => &options.place,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fpm_control::{Measured, Percentiles, PoolStatus, Sizing, State, Status, WorkerStatus};
+use fpm_control::{Beside, Measured, Percentiles, PoolStatus, Sizing, State, Status, WorkerStatus};
 
 use super::table::{Side, table};
 
@@ -16,6 +16,11 @@ pub(super) fn text(status: &Status, now: Duration) -> String {
         doing(status.state),
         status.configuration
     );
+    match status.beside {
+        None => {}
+        Some(Beside::New(pid)) => text += &format!("beside process {pid}, which is newer\n"),
+        Some(Beside::Old(pid)) => text += &format!("beside process {pid}, which is older\n"),
+    }
     if let [_, _, ..] = status.generations[..] {
         for generation in &status.generations {
             text += &format!(

@@ -3,10 +3,12 @@
 //! Rule: a program of another release cannot know the conversation that the one before has begun. It hangs up, so the question who
 //! serves is asked anew, until somebody answers.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fpm_control::{Answer, ControlError, Detail, Request, State, Status};
+use fpm_control::{Answer, ControlError, Detail, Request, State, Status, Way};
+use fpm_master::company::old_name;
 
 use super::conversation::Conversation;
 use super::failure::Failure;
@@ -29,15 +31,11 @@ enum Found {
 ///
 /// # Errors
 /// When that is refused, or nobody says in time that he serves.
-pub(super) fn run(call: impl Fn() -> Result<Conversation, Failure>) -> Result<(), Failure> {
+pub(super) fn in_place(call: impl Fn() -> Result<Conversation, Failure>) -> Result<(), Failure> {
     let mut daemon = call()?;
-    match daemon.ask(&Request::Upgrade) {
-        Ok(Answer::Reloaded { .. }) => {}
+    match ask(&mut daemon, Way::InPlace) {
+        Ok(Answer::Reloaded { .. }) | Err(Failure::HungUp(_)) => {}
         Ok(other) => return Err(Failure::unexpected(other)),
-        Err(Failure::Language(error @ ControlError::OtherVersion { .. })) => {
-            return Err(Failure::OtherRelease(error));
-        }
-        Err(Failure::HungUp(_)) => {}
         Err(other) => return Err(other),
     }
     let limit = daemon.limit();
@@ -62,6 +60,41 @@ pub(super) fn run(call: impl Fn() -> Result<Conversation, Failure>) -> Result<()
         }
         thread::sleep(AGAIN);
     }
+}
+
+/// Has the program on disk started beside the daemon, which takes orders at `control`.
+///
+/// # Errors
+/// When that is refused, or it does not serve in time.
+pub(super) fn beside(daemon: &mut Conversation, control: &Path) -> Result<(), Failure> {
+    match ask(daemon, Way::Beside)? {
+        Answer::Beside {
+            pid,
+            before,
+            version,
+        } => {
+            let (new, old) = (control.display(), old_name(control));
+            print(&format!(
+                "fpmd {version} serves as process {pid} beside process {before}. To end one of the two:\n\
+                 the old one:  fpmd quit --control {}\n\
+                 the new one:  fpmd quit --control {new}\n",
+                old.display()
+            ))
+        }
+        other => Err(Failure::unexpected(other)),
+    }
+}
+
+/// Asks for an upgrade.
+fn ask(daemon: &mut Conversation, way: Way) -> Result<Answer, Failure> {
+    daemon
+        .ask(&Request::Upgrade(way))
+        .map_err(|failure| match failure {
+            Failure::Language(error @ ControlError::OtherVersion { .. }) => {
+                Failure::OtherRelease(error)
+            }
+            other => other,
+        })
 }
 
 /// Asks who serves.

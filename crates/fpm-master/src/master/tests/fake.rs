@@ -38,6 +38,9 @@ fn count(config: &Config) -> u32 {
     u32::try_from(config.pools.len()).unwrap()
 }
 
+/// The process of another master.
+pub(super) const OTHER: Pid = Pid::from_raw(5000);
+
 /// Process of worker n is n, of zygote n 1000 + n.
 fn zygote_pid(zygote: u64) -> Pid {
     Pid::from_raw(1000 + i32::try_from(zygote).unwrap())
@@ -120,6 +123,40 @@ impl World for FakeWorld {
         self.next
             .clone()
             .ok_or(MasterError::Configuration { reasons })
+    }
+
+    fn prepare_again(&mut self, next: Generation) -> Result<Config, MasterError> {
+        self.calls
+            .push(format!("prepare generation {} as before", next.0));
+        self.next.clone().ok_or(MasterError::Configuration {
+            reasons: Vec::new(),
+        })
+    }
+
+    fn start_beside(&mut self) -> Result<Pid, MasterError> {
+        self.calls.push("start another master".to_owned());
+        if self.zygotes_fail {
+            return Err(MasterError::Process(io::Error::other("no")));
+        }
+        Ok(OTHER)
+    }
+
+    fn take_names_back(&mut self) {
+        self.calls.push("take the names back".to_owned());
+    }
+
+    fn pass_on(&mut self) {
+        self.calls.push("pass on".to_owned());
+    }
+
+    fn report_to_elder(&mut self) {}
+
+    fn be_main(&mut self) {
+        self.calls.push("be the service".to_owned());
+    }
+
+    fn clear_up_after_elder(&mut self) {
+        self.calls.push("clear up after the old master".to_owned());
     }
 
     fn on_disk(&self) -> OnDisk {
@@ -342,6 +379,7 @@ impl World for FakeWorld {
 
     fn status(&self) -> Status {
         Status {
+            beside: None,
             pid: 1,
             version: String::new(),
             configuration: String::new(),
@@ -462,6 +500,10 @@ impl Stage {
 
     pub(super) fn world(&mut self) -> &mut FakeWorld {
         self.master.world()
+    }
+
+    pub(super) fn join(&mut self, elder: Pid) {
+        self.master.join(elder);
     }
 
     pub(super) fn start(&mut self) {

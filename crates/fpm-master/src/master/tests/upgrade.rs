@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use fpm_conf::AutoChildren;
-use fpm_control::Request;
+use fpm_control::{Request, Way};
 use fpm_os::signal::Signal;
 use fpm_os::wait::ExitStatus;
 
@@ -58,7 +58,10 @@ fn a_program_that_cannot_be_executed_changes_nothing() {
 fn who_asks_for_an_upgrade_is_told_when_there_is_none() {
     let mut stage = serving(&www(2));
     let ask = |stage: &mut Stage, caller| {
-        stage.play(Event::Asked(CallerId(caller), Request::Upgrade));
+        stage.play(Event::Asked(
+            CallerId(caller),
+            Request::Upgrade(Way::InPlace),
+        ));
         stage.calls()
     };
     expect!["answer caller 1: Failed(SameProgram)"].assert_eq(&ask(&mut stage, 1));

@@ -21,6 +21,7 @@ fn status() -> Status {
         configuration: "/etc/fpm.conf".to_owned(),
         started_at: 1_000_000,
         state: State::Serving,
+        beside: None,
         reload_failure: None,
         measured: DaemonMeasured::default(),
         generations: vec![generation(3, Standing::Serving)],

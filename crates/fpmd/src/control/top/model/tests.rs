@@ -47,6 +47,7 @@ pub(in crate::control::top) fn status() -> Status {
         configuration: "/etc/fpm.conf".to_owned(),
         started_at: 1_000,
         state: State::Serving,
+        beside: None,
         reload_failure: None,
         measured: DaemonMeasured::default(),
         generations: Vec::new(),

@@ -44,6 +44,24 @@ impl World for Kernel {
         Ok(config)
     }
 
+    fn prepare_again(&mut self, next: Generation) -> Result<Config, MasterError> {
+        panic!("generation {} is not the old one of two masters'", next.0)
+    }
+
+    fn start_beside(&mut self) -> Result<Pid, MasterError> {
+        panic!("nobody wants another master")
+    }
+
+    fn take_names_back(&mut self) {}
+
+    fn pass_on(&mut self) {}
+
+    fn report_to_elder(&mut self) {}
+
+    fn be_main(&mut self) {}
+
+    fn clear_up_after_elder(&mut self) {}
+
     fn on_disk(&self) -> OnDisk {
         OnDisk::Same
     }
