@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use fpm_os::environment::{Inherited, replace};
 use fpm_os::error::OsError;
-use fpm_os::exec::spawn;
+use fpm_os::exec::{keepable, spawn, spawn_with};
 use fpm_os::limits::open_files;
 use fpm_os::seqpacket::{self, Patience};
 use fpm_os::signal::Signal;
@@ -27,6 +27,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "an executed program has its socket and nothing else",
         has_its_socket,
+    ),
+    (
+        "an executed program has what it is to have besides",
+        has_what_is_kept,
     ),
     ("an executed program has our environment", same_environment),
     (
@@ -154,6 +158,27 @@ fn has_its_socket() {
         );
         description();
     });
+}
+
+fn has_what_is_kept() {
+    let (socket, _other) = seqpacket::pair().unwrap();
+    let (mut heard, says) = io::pipe().unwrap();
+    let kept = [keepable(&says).unwrap()];
+    drop(says);
+    let number = kept[0].as_raw_fd();
+    assert!(number > seqpacket::INHERITED);
+    let script = format!("echo kept >&{number}");
+    let arguments = ["sh", "-c", &script].map(OsStr::new);
+    let output = io::stderr();
+    let (program, socket, output) = (Path::new("/bin/sh"), socket.as_fd(), output.as_fd());
+    let pid = spawn_with(program, &arguments, socket, output, None, &kept).unwrap();
+    drop(kept);
+    let mut said = String::new();
+    heard.read_to_string(&mut said).unwrap();
+    assert_eq!(
+        (said.as_str(), wait(pid).unwrap()),
+        ("kept\n", ExitStatus::Code(0))
+    );
 }
 
 fn same_environment() {

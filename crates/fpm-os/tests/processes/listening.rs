@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
         "a stale socket and any file are replaced, a living server is not",
         replaced,
     ),
+    ("it can be asked whether anybody answers", answered),
     ("a socket is shut down in all processes", shut_down),
     ("a path that is too long is cut or refused", too_long),
     (
@@ -88,6 +89,18 @@ fn fill(path: &Path) -> Vec<OwnedFd> {
             }
         }
     }
+}
+
+fn answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    assert!(!unix::is_answered(&path));
+    let socket = unix::listen(&path, 0o600, 5).unwrap();
+    let copy = socket.try_clone().unwrap();
+    drop(socket);
+    assert!(unix::is_answered(&path), "there is a copy");
+    drop(copy);
+    assert!(!unix::is_answered(&path));
 }
 
 fn shut_down() {

@@ -181,6 +181,17 @@ fn without_a_master_the_address_is_given_free() {
 }
 
 #[test]
+fn an_address_at_which_another_master_serves_is_left_alone() {
+    let mut scene = Scene::new();
+    scene.board.share_socket();
+    scene.control = None;
+    assert!(scene.next().is_none());
+    scene.connect();
+    scene.board.own_socket();
+    assert!(!scene.slot.is_socket_shared());
+}
+
+#[test]
 fn a_master_that_dies_is_noticed_under_load() {
     let mut scene = Scene::new();
     scene.control = None;
