@@ -21,7 +21,7 @@ use crate::access_logs::Reopened;
 use crate::error::MasterError;
 use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::group::GroupId;
-use crate::master::{Master, Outcome};
+use crate::master::Master;
 use crate::pool::PoolId;
 use crate::resting::RestingId;
 use crate::sizing::Memory;
@@ -31,6 +31,7 @@ use crate::upgrade::state::Decided;
 use crate::world::{Activity, Audience, Birth, Count, Examination, Fate, OnDisk, World};
 
 mod log;
+mod told;
 
 use log::Log;
 
@@ -619,28 +620,5 @@ impl Stage {
 
     pub(super) fn alive(&mut self) -> usize {
         self.world().alive.len()
-    }
-
-    /// Takes what the world was asked to do, one line each.
-    pub(super) fn calls(&mut self) -> String {
-        std::mem::take(&mut self.world().calls).join("\n")
-    }
-
-    /// Takes what the service manager was told, one line each.
-    pub(super) fn notifications(&mut self) -> String {
-        std::mem::take(&mut self.world().notifications).join("\n")
-    }
-
-    /// Takes what was logged, one line each.
-    pub(super) fn lines(&self) -> String {
-        self.log.take().join("\n")
-    }
-
-    /// Tells how it ended: `stopped` or the error.
-    pub(super) fn outcome(&mut self) -> Option<String> {
-        Some(match self.master.take_outcome()? {
-            Outcome::Stopped => "stopped".to_owned(),
-            Outcome::Failed(error) => error.to_string(),
-        })
     }
 }
