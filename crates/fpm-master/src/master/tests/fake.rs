@@ -594,31 +594,4 @@ impl Stage {
             self.worker_ends(worker.parse().unwrap(), ExitStatus::Code(0));
         }
     }
-
-    /// Lets time pass; timers become due on the way.
-    pub(super) fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some((timer, at)) = self.next_timer().filter(|(_, at)| *at <= end) {
-            self.world().timers.remove(&timer);
-            self.now = self.now.max(at);
-            self.play(Event::Due(timer));
-        }
-        self.now = end;
-    }
-
-    pub(super) fn next_timer(&mut self) -> Option<(Timer, Duration)> {
-        self.world()
-            .timers
-            .iter()
-            .min_by_key(|(_, at)| **at)
-            .map(|(timer, at)| (*timer, *at))
-    }
-
-    pub(super) fn now(&self) -> Duration {
-        self.now
-    }
-
-    pub(super) fn alive(&mut self) -> usize {
-        self.world().alive.len()
-    }
 }
