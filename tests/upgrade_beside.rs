@@ -359,3 +359,32 @@ fn sockets_that_only_one_of_two_wants_go_with_it() -> Result {
     assert_eq!(two.fpm.get("/t.php")?.text(), "served -");
     Ok(())
 }
+
+#[test]
+fn operator_is_that_of_who_has_the_names() -> Result {
+    let daemon = Daemon::echo().global("operator.listen = {dir}/operator");
+    let Some(two) = Two::start(daemon)? else {
+        return Ok(());
+    };
+    let old = two.fpm.process().pid();
+    let operators = || two.fpm.wait_for_processes("php-fpm: operator", 1);
+    for control in ["control", "control.oldbin"] {
+        let before = operators()?;
+        let new = two.begin()?;
+        ensure!(
+            operators()?[0].parent()? == new.pid(),
+            "it is the old one's"
+        );
+        before[0].wait_for_end()?;
+        two.quit(control)?;
+        let left = match control {
+            "control" => old,
+            _ => new.pid(),
+        };
+        two.wait_for_alone(left)?;
+        ensure!(operators()?[0].parent()? == left, "it is another one's");
+        ensure!(two.path("operator").exists(), "no socket");
+    }
+    assert_eq!(two.fpm.log().lines_with("ERROR"), [""; 0]);
+    Ok(())
+}

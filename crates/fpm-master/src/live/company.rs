@@ -28,6 +28,7 @@ use crate::event::{Event, FromOther};
 use crate::listeners::Listeners;
 use crate::listeners::handover::Sockets;
 use crate::obituary::Ending;
+use crate::operator::Post;
 use crate::program::Program;
 use crate::upgrade::state::{Estate, Kin};
 
@@ -67,6 +68,7 @@ impl<P: Program> Live<P> {
     /// Starts another master beside this one.
     pub(super) fn begin_beside(&mut self) -> Result<Pid, MasterError> {
         self.leave_names()?;
+        self.leave_post();
         self.share_sockets();
         let (pid, other) = match self.spawn_beside() {
             Ok(spawned) => spawned,
@@ -248,7 +250,31 @@ impl<P: Program> Live<P> {
         if let Some(control) = serving.and_then(|setup| setup.control.as_ref()) {
             control.take_name_back();
         }
+        self.take_post_back();
         self.have_sockets_alone();
+    }
+
+    /// Leaves the operator's address to the other master, whose operator tells of that one.
+    fn leave_post(&mut self) {
+        self.end_operator();
+        for setup in self.generations.values_mut() {
+            setup.operator = None;
+        }
+    }
+
+    /// Has an operator again.
+    fn take_post_back(&mut self) {
+        let Some(setup) = self.generations.get_mut(&self.serving) else {
+            return;
+        };
+        if let Some(settings) = &setup.config.global.operator {
+            match Post::open(settings, self.options.starter, None) {
+                Ok(post) => setup.operator = Some(post),
+                // The other's operator may be on its way out still.
+                Err(error) => tracing::error!("no operator until the next reload: {error}"),
+            }
+        }
+        self.seat_operator();
     }
 
     /// The master that has started this one is gone: what it has left under its names goes, and the sockets that only it wanted.
@@ -299,6 +325,7 @@ impl<P: Program> Live<P> {
 
     /// Ends in order beside another master, which may serve at the same sockets: the files go at which nobody answers.
     pub(super) fn leave_beside(&mut self, other: Other) {
+        self.leave_post();
         let setups = self.generations.values();
         let files: BTreeSet<_> = setups
             .flat_map(|setup| setup.listeners.unkept_files())

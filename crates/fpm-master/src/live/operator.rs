@@ -138,10 +138,10 @@ impl<P: Program> Live<P> {
         let (channel, theirs) = MasterEnd::create().map_err(MasterError::Process)?;
         let (stderr, writer) = io::pipe().map_err(MasterError::Pipe)?;
         set_nonblocking(&stderr).map_err(MasterError::Pipe)?;
-        let program = &self.options.executable;
-        let arguments = [program.as_os_str(), OsStr::new(ROLE), OsStr::new(PADDING)];
+        let name = self.options.executable.as_os_str();
+        let arguments = [name, OsStr::new(ROLE), OsStr::new(PADDING)];
         let pid = spawn(
-            program,
+            self.own_program(),
             &arguments,
             theirs.as_fd(),
             writer.as_fd(),
@@ -186,13 +186,13 @@ impl<P: Program> Live<P> {
 
     /// Ends it at once: another program takes the place of this one, and starts its own.
     pub(super) fn end_operator(&mut self) {
-        let Some(pid) = self.operator.process.as_ref().map(|process| process.pid) else {
-            return;
-        };
+        let pid = self.operator.process.as_ref().map(|process| process.pid);
         self.dismiss_operator();
         self.operator.dismissed.clear();
         // A process that is killed is gone in a moment, and with it its hold on the address.
-        let _ = kill(pid, Signal::KILL).and_then(|()| wait(pid).map(drop));
+        if let Some(pid) = pid {
+            let _ = kill(pid, Signal::KILL).and_then(|()| wait(pid).map(drop));
+        }
         self.operator.post = None;
     }
 
