@@ -283,13 +283,12 @@ fn an_operator_of_the_other_program_takes_the_place_of_the_one_before() -> Resul
     before.wait_for_end()?;
     assert_eq!(operator::get(&fpm, "/readyz")?.code, 200);
     let after = operator::process(&fpm)?;
-    assert!(program_of(after.pid())?.ends_with("two"));
+    assert!(after.program()?.ends_with("two"));
     // Where hardly anything is handed over, the address is bound anew.
-    let edit = "state = state.replace(b'\"release\":\"', b'\"release\":\"0.0.0-', 1)";
-    let program = programs.folder.path().join("one").display().to_string();
+    let program = programs.folder().join("one").display().to_string();
     let script = STRANGER
         .replace("{program}", &program)
-        .replace("{edit}", edit);
+        .replace("{edit}", OTHER_RELEASE);
     programs.put_script(&script)?;
     fpm.signal(Signal::SIGUSR2)?;
     fpm.log()

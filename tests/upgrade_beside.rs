@@ -367,7 +367,7 @@ fn operator_is_that_of_who_has_the_names() -> Result {
         return Ok(());
     };
     let old = two.fpm.process().pid();
-    let operators = || two.fpm.wait_for_processes("php-fpm: operator", 1);
+    let operators = || two.fpm.wait_for_processes("fpmd: operator", 1);
     for control in ["control", "control.oldbin"] {
         let before = operators()?;
         let new = two.begin()?;

@@ -25,6 +25,7 @@ fn status(pools: usize) -> Status {
         configuration: "/etc/php-fpm.conf".to_owned(),
         started_at: 7,
         state: State::Serving,
+        beside: None,
         reload_failure: None,
         measured: DaemonMeasured::default(),
         generations: Vec::new(),

@@ -57,6 +57,7 @@ fn numbers() -> Numbers {
         configuration: "/etc/php-fpm.conf".to_owned(),
         started_at: 1_700_000_000,
         state: State::Reloading,
+        beside: None,
         reload_failure: None,
         measured: DaemonMeasured::default(),
         generations: vec![GenerationStatus {
