@@ -2,7 +2,7 @@
 //! each may do meanwhile, and what follows when one goes.
 //!
 //! Rule: no processes or files in here. The pid file and the control socket are the new master's from its start; those of the old one
-//! go by names that end in [`SUFFIX`], until it is alone again. nginx does the same with its pid file.
+//! go by names that end in `.oldbin`, until it is alone again. nginx does the same with its pid file.
 
 use std::path::{Path, PathBuf};
 
