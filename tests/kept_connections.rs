@@ -121,10 +121,17 @@ fn client_rests_through_many_generations() -> Result {
 fn client_of_a_worker_that_has_served_its_share_is_served_by_another() -> Result {
     let fpm = daemon().workers(2).pool("pm.max_requests = 1").start()?;
     let (mut kept, worker) = client(&fpm)?;
-    worker.wait_for_end()?;
     match under()? {
-        Under::Fpmd => assert_ne!(ask_again(&fpm, &mut kept)?, worker.pid()),
-        Under::Original => assert!(kept.wait_for_close()?.is_empty()),
+        Under::Fpmd => {
+            worker.wait_for_end()?;
+            assert_ne!(ask_again(&fpm, &mut kept)?, worker.pid());
+        }
+        Under::Original => {
+            // The worker closes its side, and then waits for the client to do the same.
+            assert!(kept.wait_for_close()?.is_empty());
+            drop(kept);
+            worker.wait_for_end()?;
+        }
     }
     Ok(())
 }
