@@ -149,7 +149,12 @@ impl Site {
     /// # Errors
     /// When no port is free.
     pub(super) fn configure(&self, side: Side, pools: &Pools) -> anyhow::Result<Vec<Address>> {
-        let mut text = format!("[global]\nerror_log = {}\n", self.log(side).display());
+        // The one thread of load has to hold its own against all workers: with a fair share of the processors it would be
+        // what is measured.
+        let mut text = format!(
+            "[global]\nprocess.priority = 10\nerror_log = {}\n",
+            self.log(side).display()
+        );
         text += &pools
             .global
             .replace("{root}", &self.root().display().to_string());
