@@ -18,6 +18,10 @@ const BEYOND: usize = 64;
 /// How often to look for two looks that are the same.
 const LOOKS: usize = 50;
 
+/// How many looks in a row have to be the same if the stack ends with something that nobody has called: two may have lost
+/// their way alike, for a function that calls itself leaves the same frames behind again and again.
+const ALONE: usize = 10;
+
 /// The longest text, as in the original.
 const MOST_TEXT: usize = 1023;
 
@@ -140,11 +144,17 @@ impl<M: Memory> Walk<'_, M> {
     /// frames are those of the look before. Returns also how many inner frames were seen only once.
     fn settled(&self, depth: usize) -> (Look, usize) {
         let mut before = self.look(depth);
+        let mut agreed = 0;
         for _ in 0..LOOKS {
             let now = self.look(depth);
             if before.frames.len() == now.frames.len() && joint(&before, &now) == 0 {
+                agreed += 1;
                 // Nothing was called, and nothing has returned.
-                return (now, 0);
+                if now.end != End::Nobody || agreed == ALONE {
+                    return (now, 0);
+                }
+            } else {
+                agreed = 0;
             }
             before = now;
         }
