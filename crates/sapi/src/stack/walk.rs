@@ -20,7 +20,7 @@ const LOOKS: usize = 50;
 
 /// How many looks in a row have to be the same if the stack ends with something that nobody has called: two may have lost
 /// their way alike, for a function that calls itself leaves the same frames behind again and again.
-const ALONE: usize = 10;
+const ALONE: usize = 40;
 
 /// The longest text, as in the original.
 const MOST_TEXT: usize = 1023;
@@ -135,8 +135,9 @@ impl<M: Memory> Walk<'_, M> {
             }
         }
         match look.end {
-            End::Top | End::Nobody | End::Depth => TraceEnd::Whole,
-            End::Unreadable => TraceEnd::Cut,
+            End::Nobody | End::Depth => TraceEnd::Whole,
+            // What looked like the primary script turned out to be none.
+            End::Top | End::Unreadable => TraceEnd::Cut,
         }
     }
 
