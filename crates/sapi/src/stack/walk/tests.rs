@@ -187,6 +187,45 @@ fn a_frame_that_is_gone_cuts_the_trace() {
 }
 
 #[test]
+fn what_only_looks_like_the_script_is_no_end() {
+    let mut memory = script();
+    memory.frame(0x3000, 0, 3, 0, 9);
+    assert_eq!(shown(&trace(&STACK, &memory, 20)).1, TraceEnd::Cut);
+}
+
+/// Memory in which the first looks find a call that has ended and that nobody seems to have called.
+struct Astray {
+    bytes: Bytes,
+    looks: Cell<u32>,
+}
+
+impl Memory for Astray {
+    fn copy(&self, address: u64, buffer: &mut [u8]) -> Option<()> {
+        self.bytes.copy(address, buffer)?;
+        if address == STACK.innermost {
+            let look = self.looks.replace(self.looks.get() + 1);
+            let frame = if look < 5 { 0x1100u64 } else { 0x1000 };
+            buffer.copy_from_slice(&frame.to_ne_bytes());
+        }
+        Some(())
+    }
+}
+
+#[test]
+fn looks_that_lose_their_way_alike_are_not_believed() {
+    let mut bytes = script();
+    bytes.frame(0x1100, 0x9000, 0, 0, 7);
+    let memory = Astray {
+        bytes,
+        looks: Cell::new(0),
+    };
+    assert_eq!(
+        shown(&trace(&STACK, &memory, 20)),
+        whole(&["1000 sleep /file.php:7", "2000 outer /file.php:9"])
+    );
+}
+
+#[test]
 fn a_circle_has_an_end() {
     let mut memory = script();
     memory.frame(0x3000, 0x9000, 0, 0x1000, 9);
