@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use fpm_scoreboard::{DaemonFigures, Departure, Histogram, PoolFigures};
 use serde::{Deserialize, Serialize};
+
+/// The classes of answers, in the order of [`PoolFigures::answers`].
+const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// What a pool has measured, in all generations.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -51,4 +55,59 @@ pub struct DaemonMeasured {
     pub lost_zygotes: u64,
     /// Lines that are missing in the error log.
     pub log_lines_lost: u64,
+}
+
+impl Measured {
+    /// Sums up what a pool has measured.
+    #[must_use]
+    pub fn of(figures: &PoolFigures) -> Measured {
+        let answers = CLASSES.iter().zip(figures.answers);
+        let departures = Departure::ALL.iter();
+        Measured {
+            answers: by_name(answers.map(|(class, count)| (*class, count))),
+            duration_us: Percentiles::of(&figures.latency),
+            cpu_us: Percentiles::of(&figures.cpu),
+            memory: Percentiles::of(&figures.memory),
+            queue_wait_us: Percentiles::of(&figures.queue_wait),
+            unknown_waits: figures.unknown_waits,
+            spawned: figures.spawned,
+            departures: by_name(
+                departures.map(|departure| (departure.name(), figures.departures(*departure))),
+            ),
+            access_lines_lost: figures.access_lines_lost,
+        }
+    }
+}
+
+impl DaemonMeasured {
+    /// Sums up what the daemon has measured of itself.
+    #[must_use]
+    pub fn of(figures: &DaemonFigures) -> DaemonMeasured {
+        DaemonMeasured {
+            reload_us: Percentiles::of(&figures.reloads),
+            failed_reloads: figures.failed_reloads,
+            lost_zygotes: figures.lost_zygotes,
+            log_lines_lost: figures.log_lines_lost,
+        }
+    }
+}
+
+impl Percentiles {
+    /// Sums up what was measured, in its unit.
+    #[must_use]
+    pub fn of(histogram: &Histogram) -> Percentiles {
+        let [p50, p95, p99] = [50, 95, 99].map(|percent| histogram.percentile(percent));
+        Percentiles {
+            count: histogram.count(),
+            p50: p50.unwrap_or_default(),
+            p95: p95.unwrap_or_default(),
+            p99: p99.unwrap_or_default(),
+        }
+    }
+}
+
+fn by_name<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> BTreeMap<String, u64> {
+    counts
+        .map(|(name, count)| (name.to_owned(), count))
+        .collect()
 }

@@ -31,7 +31,6 @@ mod generations;
 mod handover;
 mod inputs;
 mod ledger;
-mod measured;
 mod operator;
 mod outlet;
 mod pipes;

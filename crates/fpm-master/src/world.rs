@@ -213,8 +213,11 @@ pub(crate) trait World {
     /// Tells which daemon this is; nothing of what its processes do.
     fn status(&self) -> Status;
 
-    /// Tells how a pool is; nothing of what its workers do.
+    /// Tells how a pool is; nothing of what its workers do and have counted.
     fn pool_status(&self, pool: PoolId) -> PoolStatus;
+
+    /// Fills in what the workers of a pool have counted and measured.
+    fn tally(&self, pool: PoolId, status: &mut PoolStatus);
 
     /// Tells the operator process, which has asked, what the scoreboard does not show.
     fn answer_operator(&mut self, status: Status);

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fpm_control::Status;
+use fpm_control::{Percentiles, Status};
 use fpm_os::clock;
 use http_body_util::channel::Channel;
 use hyper::body::Bytes;
@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::answers::thresholds;
 use crate::desk::{Desk, Master};
 use crate::readiness::Readiness;
-use crate::recent::{Recent, Watched};
+use crate::recent::Watched;
 use crate::status::{Workers, fill};
 
 /// Between two events of a daemon with a few pools.
@@ -37,9 +37,9 @@ struct Event<'a> {
     /// Whether the master answers.
     master_answers: bool,
     readiness: &'a Readiness,
-    /// How long the requests since the event before took, of all pools together and of each.
-    recent: Option<Recent>,
-    recent_of_pools: HashMap<&'a str, Recent>,
+    /// How long the requests since the event before took, in microseconds, of all pools together and of each.
+    recent: Option<Percentiles>,
+    recent_of_pools: HashMap<&'a str, Percentiles>,
     status: &'a Status,
 }
 

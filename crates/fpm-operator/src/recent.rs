@@ -2,24 +2,10 @@
 
 use std::collections::HashMap;
 
-use fpm_control::Status;
+use fpm_control::{Percentiles, Status};
 use fpm_scoreboard::Histogram;
-use serde::Serialize;
 
 use crate::areas::Areas;
-
-/// How long some requests took, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Recent {
-    /// How many there were.
-    pub(crate) count: u64,
-    /// Half of them took no longer.
-    pub(crate) p50: u64,
-    /// 95 per cent.
-    pub(crate) p95: u64,
-    /// 99 per cent.
-    pub(crate) p99: u64,
-}
 
 /// What was seen at the last look.
 #[derive(Debug, Default)]
@@ -31,7 +17,7 @@ impl Watched {
         &mut self,
         status: &'a Status,
         areas: &Areas,
-    ) -> (Option<Recent>, HashMap<&'a str, Recent>) {
+    ) -> (Option<Percentiles>, HashMap<&'a str, Percentiles>) {
         let mut seen = HashMap::new();
         let mut of_pools = HashMap::new();
         let mut all: Option<Histogram> = None;
@@ -41,7 +27,7 @@ impl Watched {
             };
             if let Some(before) = self.0.get(&pool.name) {
                 let new = figures.latency.since(before);
-                of_pools.extend(Recent::of(&new).map(|recent| (pool.name.as_str(), recent)));
+                of_pools.extend(sum(&new).map(|recent| (pool.name.as_str(), recent)));
                 match &mut all {
                     Some(all) => all.add(&new),
                     None => all = Some(new),
@@ -50,18 +36,11 @@ impl Watched {
             seen.insert(pool.name.clone(), figures.latency);
         }
         self.0 = seen;
-        (all.as_ref().and_then(Recent::of), of_pools)
+        (all.as_ref().and_then(sum), of_pools)
     }
 }
 
-impl Recent {
-    /// Sums up; `None` when there was no request.
-    fn of(latency: &Histogram) -> Option<Recent> {
-        Some(Recent {
-            count: latency.count(),
-            p50: latency.percentile(50)?,
-            p95: latency.percentile(95)?,
-            p99: latency.percentile(99)?,
-        })
-    }
+/// Sums up, in microseconds; `None` when there was no request.
+fn sum(latency: &Histogram) -> Option<Percentiles> {
+    (latency.count() > 0).then(|| Percentiles::of(latency))
 }

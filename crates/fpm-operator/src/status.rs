@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fpm_control::{PoolStatus, Status, WorkerStatus};
+use fpm_control::{Measured, PoolStatus, Status, WorkerStatus};
 
 use crate::areas::Areas;
 
@@ -22,6 +22,9 @@ pub(crate) fn fill(outline: &Status, areas: &Areas, workers: &Workers, now: Dura
     let mut status = outline.clone();
     for pool in &mut status.pools {
         count(pool, areas);
+        if let Some(figures) = areas.figures(&pool.name) {
+            pool.measured = Measured::of(&figures);
+        }
         match workers {
             Workers::None => {}
             Workers::OfPool(name) if *name == pool.name => {

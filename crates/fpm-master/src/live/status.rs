@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bstr::ByteSlice;
 use fpm_channel::WorkerId;
-use fpm_control::{PoolStatus, State, Status, WorkerStatus};
+use fpm_control::{DaemonMeasured, Measured, PoolStatus, State, Status, WorkerStatus};
 use fpm_os::listener;
 use nix::unistd::Pid;
 
-use super::{Live, board, measured};
+use super::{Live, board};
 use crate::pool::PoolId;
 use crate::program::Program;
 
@@ -24,7 +24,7 @@ impl<P: Program> Live<P> {
             beside: None,
             reload_failure: None,
             measured: serving
-                .map(|setup| measured::of_daemon(&setup.ledgers.daemon().figures()))
+                .map(|setup| DaemonMeasured::of(&setup.ledgers.daemon().figures()))
                 .unwrap_or_default(),
             generations: Vec::new(),
             pools: Vec::new(),
@@ -35,8 +35,31 @@ impl<P: Program> Live<P> {
         let Some(setup) = self.generations.get(&id.generation) else {
             return PoolStatus::default();
         };
-        let Some((pool, board)) = setup.pool(id.index).zip(setup.board(id.index)) else {
+        let Some(pool) = setup.pool(id.index) else {
             return PoolStatus::default();
+        };
+        let queue = setup
+            .listeners
+            .socket(id.index)
+            .and_then(|socket| listener::queue::of(socket).ok());
+        PoolStatus {
+            name: pool.name.to_str_lossy().into_owned(),
+            listen: pool.listen_raw.to_string(),
+            pm: pool.pm.name().to_owned(),
+            max_children: pool.pm_max_children,
+            generation: id.generation.0,
+            listen_queue: queue.map_or(0, |queue| u64::from(queue.waiting)),
+            listen_queue_len: queue.map_or(0, |queue| u64::from(queue.capacity)),
+            ..PoolStatus::default()
+        }
+    }
+
+    pub(super) fn tally_of_pool(&self, id: PoolId, status: &mut PoolStatus) {
+        let Some(setup) = self.generations.get(&id.generation) else {
+            return;
+        };
+        let Some((pool, board)) = setup.pool(id.index).zip(setup.board(id.index)) else {
+            return;
         };
         let mut counters = board.totals().counters;
         // What its namesakes have counted and not handed on yet.
@@ -46,26 +69,10 @@ impl<P: Program> Live<P> {
                 counters.add(&own);
             }
         }
-        let queue = setup
-            .listeners
-            .socket(id.index)
-            .and_then(|socket| listener::queue::of(socket).ok());
-        let mut status = PoolStatus {
-            name: pool.name.to_str_lossy().into_owned(),
-            listen: pool.listen_raw.to_string(),
-            pm: pool.pm.name().to_owned(),
-            max_children: pool.pm_max_children,
-            generation: id.generation.0,
-            listen_queue: queue.map_or(0, |queue| u64::from(queue.waiting)),
-            listen_queue_len: queue.map_or(0, |queue| u64::from(queue.capacity)),
-            measured: self
-                .ledger(id)
-                .map(|ledger| measured::of_pool(&ledger.figures()))
-                .unwrap_or_default(),
-            ..PoolStatus::default()
-        };
         status.count(&counters);
-        status
+        if let Some(ledger) = self.ledger(id) {
+            status.measured = Measured::of(&ledger.figures());
+        }
     }
 
     pub(super) fn status_of_worker(&self, id: WorkerId, now: Duration) -> Option<WorkerStatus> {

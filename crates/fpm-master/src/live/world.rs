@@ -389,6 +389,10 @@ impl<P: Program> World for Live<P> {
         self.status_of_pool(pool)
     }
 
+    fn tally(&self, pool: PoolId, status: &mut PoolStatus) {
+        self.tally_of_pool(pool, status);
+    }
+
     fn worker_status(&self, worker: WorkerId, now: Duration) -> Option<WorkerStatus> {
         self.status_of_worker(worker, now)
     }

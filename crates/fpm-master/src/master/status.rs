@@ -66,6 +66,7 @@ impl<W: World> Master<W> {
 
     fn pool_status(&self, now: Duration, pool: PoolId, detail: Detail) -> PoolStatus {
         let mut status = self.pool_outline(pool);
+        self.world.tally(pool, &mut status);
         let own = self.generations.pool(pool);
         let namesakes = self.generations.predecessors(pool);
         for id in std::iter::once(own)

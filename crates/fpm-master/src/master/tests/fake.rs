@@ -402,6 +402,8 @@ impl World for FakeWorld {
         }
     }
 
+    fn tally(&self, _pool: PoolId, _status: &mut PoolStatus) {}
+
     fn worker_status(&self, _worker: WorkerId, _now: Duration) -> Option<WorkerStatus> {
         None
     }

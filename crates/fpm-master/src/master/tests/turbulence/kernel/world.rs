@@ -344,6 +344,8 @@ impl World for Kernel {
         PoolStatus::default()
     }
 
+    fn tally(&self, _pool: PoolId, _status: &mut PoolStatus) {}
+
     fn worker_status(&self, _worker: WorkerId, _now: Duration) -> Option<WorkerStatus> {
         None
     }
