@@ -15,11 +15,6 @@ use super::log::{Progress, run_logged};
 use super::source::Source;
 use crate::cache::{Cache, Stamp};
 
-/// PHP's functions and globals are libphp's own. Unless the linker is told so, each call and each look at a global variable goes
-/// through a table, in case another library replaces them: that costs a script a tenth of its time, and a start 3,000 searches
-/// for names. (The original has PHP in its executable, where the question does not arise.)
-const BINDING: &str = "-Wl,-Bsymbolic";
-
 /// Builds the source into its prefix in the cache.
 ///
 /// # Errors
@@ -48,14 +43,15 @@ pub(super) fn compile(
     let mut configure = step(&source.directory.join("configure"), &tree);
     configure.args(flags::places(&prefix)).args(features);
     configure
-        .env("CFLAGS", optimisation(variant))
-        .env("CXXFLAGS", optimisation(variant));
+        .env("CFLAGS", flags::optimisation(variant))
+        .env("CXXFLAGS", flags::optimisation(variant));
     run_logged(configure, &tree.join("configure.log"), |_| ())?;
 
     let mut progress = Progress::new(format!("PHP {version}"), count_compilations(&tree)?);
     let mut make = step(Path::new("make"), &tree);
     // PHP's configure has no use for it, its Makefiles take it from the environment.
-    make.arg(format!("--jobs={jobs}")).env("LDFLAGS", BINDING);
+    make.arg(format!("--jobs={jobs}"))
+        .env("LDFLAGS", flags::BINDING);
     run_logged(make, &tree.join("make.log"), |line| {
         if is_compilation(line) {
             progress.step();
@@ -75,14 +71,6 @@ pub(super) fn compile(
     };
     stamp.write(&prefix).context("cannot write the stamp")?;
     fs::remove_dir_all(&tree).context("cannot remove the build tree")
-}
-
-/// Symbols without line numbers keep a build small; `--debug` has them.
-fn optimisation(variant: Variant) -> &'static str {
-    match variant {
-        Variant::Release => "-O2",
-        Variant::Debug => "-O0 -g",
-    }
 }
 
 fn step(program: &Path, tree: &Path) -> Command {
