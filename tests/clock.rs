@@ -176,7 +176,7 @@ fn status_page_counts_no_seconds_below_zero() -> Result {
     let clock = Clock::new()?;
     let fpm = clock.daemon()?.pool("pm.status_path = /status").start()?;
     jump(&fpm, &clock, -3600)?;
-    let status = fpm.get("/status?json&full")?.text();
+    let status = fpm.status_page("?json&full")?.text();
     let status: serde_json::Value = serde_json::from_str(&status)?;
     let since = [
         &status["start since"],

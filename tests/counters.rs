@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use fpmd_tests::{
-    Address, Connection, Daemon, Fpm, Gate, Load, PATIENCE, Process, Result, Under, under,
-};
+use fpmd_tests::{Address, Daemon, Fpm, Gate, Load, PATIENCE, Process, Result, Under, under};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -22,9 +20,8 @@ fn daemon(workers: u32) -> Daemon {
 }
 
 fn status(fpm: &Fpm) -> Result<Value> {
-    let mut connection = Connection::open(&Address::Unix(fpm.site().path("status.sock")))?;
-    connection.send(&fpm.request("/status?json&full"))?;
-    serde_json::from_slice(&connection.answer()?.body).context("no JSON")
+    let address = Address::Unix(fpm.site().path("status.sock"));
+    serde_json::from_slice(&fpm.status_page_at(&address, "?json&full")?.body).context("no JSON")
 }
 
 fn number(status: &Value, field: &str) -> Result<i64> {

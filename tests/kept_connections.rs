@@ -149,7 +149,7 @@ fn requests_of_a_kept_connection_are_counted_once() -> Result {
     for _ in 0..5 {
         ask_again(&fpm, &mut kept)?;
     }
-    let status = fpm.get("/status?json")?.text();
+    let status = fpm.status_page("?json")?.text();
     let status: serde_json::Value = serde_json::from_str(&status)?;
     assert_eq!(status["accepted conn"], 7);
     Ok(())

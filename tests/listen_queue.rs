@@ -24,9 +24,8 @@ fn daemon() -> Daemon {
 
 /// Asks the status page.
 fn status(fpm: &Fpm) -> Result<Value> {
-    let mut connection = Connection::open(&Address::Unix(fpm.site().path("status.sock")))?;
-    connection.send(&fpm.request("/status?json"))?;
-    serde_json::from_slice(&connection.answer()?.body).context("no JSON")
+    let address = Address::Unix(fpm.site().path("status.sock"));
+    serde_json::from_slice(&fpm.status_page_at(&address, "?json")?.body).context("no JSON")
 }
 
 fn queue(fpm: &Fpm) -> Result<[i64; 3]> {

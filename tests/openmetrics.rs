@@ -39,7 +39,7 @@ const METRICS: [(&str, &str, Option<f64>); 12] = [
 
 fn read() -> Result<[Value; 3]> {
     let fpm = Daemon::new().pool("pm.status_path = /status").start()?;
-    let page = fpm.get("/status?openmetrics")?.text();
+    let page = fpm.status_page("?openmetrics")?.text();
     let printed = Python::with("prometheus_client==0.26.0")?.run(READ, &page)?;
     serde_json::from_str(&printed).with_context(|| format!("no JSON: {printed}"))
 }

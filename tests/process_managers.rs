@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use fpmd_tests::{Connection, Daemon, Fpm, Process, Result, Under, under, wait_for, wait_until};
+use fpmd_tests::{Connection, Daemon, Fpm, Process, Result, Under, under, wait_until};
 use nix::sys::signal::Signal;
 
 /// Runs until the test makes a file; says first which worker it is.
@@ -36,12 +36,7 @@ fn release(fpm: &Fpm, held: Vec<Connection>) -> Result {
 
 /// A line of the status page.
 fn status(fpm: &Fpm, name: &str) -> Result<u32> {
-    // The original has none to show while a worker writes to its own ("Server busy").
-    let page = wait_for("a status page", || {
-        let answer = fpm.get("/status")?;
-        let is_shown = under()? == Under::Fpmd || answer.status == 200;
-        Ok(is_shown.then(|| answer.text()))
-    })?;
+    let page = fpm.status_page("")?.text();
     let line = page.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         (key == name).then(|| value.trim())

@@ -221,7 +221,7 @@ fn slow_request_is_reported_and_counted_once() -> Result {
     assert_eq!(entries.len(), 2, "{entries:?}");
     assert_eq!(fpm.log().lines_with("executing too slow").len(), 2);
     assert!(
-        fpm.get("/status")?
+        fpm.status_page("")?
             .text()
             .contains("slow requests:        2\n")
     );

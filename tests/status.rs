@@ -34,7 +34,7 @@ fn json(answer: &Answer) -> Result<Value> {
 fn occupy(fpm: &Fpm, request: &Request) -> Result<Connection> {
     let connection = fpm.begin(request)?;
     wait_until("only the two are at work", || {
-        let status = json(&fpm.get("/status?full&json")?)?;
+        let status = json(&fpm.status_page("?full&json")?)?;
         Ok(other_busy(&status).is_ok() && active(&status) == 2)
     })?;
     Ok(connection)
@@ -101,7 +101,7 @@ fn every_format_has_its_type() -> Result {
             "# HELP phpfpm_up Could pool www using a static PM on PHP-FPM be reached?\n# TYPE phpfpm_up gauge\nphpfpm_up 1\n",
         ),
     ] {
-        let answer = fpm.get(&format!("/status{query}"))?;
+        let answer = fpm.status_page(query)?;
         let headers = [
             "Expires: Thu, 01 Jan 1970 00:00:00 GMT",
             "Cache-Control: no-cache, no-store, must-revalidate, max-age=0",
@@ -137,7 +137,7 @@ fn query_means_what_php_makes_of_it() -> Result {
         ("%00json", "pool:"),
         ("%&%6&json=%ff", "{"),
     ] {
-        let page = fpm.get(&format!("/status?{query}"))?.text();
+        let page = fpm.status_page(&format!("?{query}"))?.text();
         assert!(page.starts_with(start), "{query}: {page}");
     }
     for (method, empty) in [
@@ -159,7 +159,7 @@ fn query_means_what_php_makes_of_it() -> Result {
 #[test]
 fn beginning_of_a_format_is_enough_for_php_8_2() -> Result {
     let (fpm, _gate) = serve(1)?;
-    let short = fpm.get("/status?j")?.text().starts_with('{');
+    let short = fpm.status_page("?j")?.text().starts_with('{');
     assert_eq!(short, Subject::from_environment()?.php() < PhpVersion(8, 3));
     Ok(())
 }
@@ -170,7 +170,7 @@ fn numbers_of_a_pool() -> Result {
     let mut slow = occupy(&fpm, &fpm.request("/slow.php?a=b\"c<d>/&é"))?;
     // A worker that has just answered counts as active for a moment.
     let status = wait_for("one of three is idle", || {
-        let status = json(&fpm.get("/status?full&json")?)?;
+        let status = json(&fpm.status_page("?full&json")?)?;
         let is_right =
             status["idle processes"] == 1 && active(&status) == 2 && other_busy(&status).is_ok();
         Ok(is_right.then_some(status))
@@ -214,7 +214,7 @@ fn texts_of_clients_are_escaped() -> Result {
         .param("HTTP_AUTHORIZATION", "Basic PHVzZXI+OnB3");
     let mut slow = occupy(&fpm, &request)?;
     for format in ["html", "xml"] {
-        let page = fpm.get(&format!("/status?full&{format}"))?.text();
+        let page = fpm.status_page(&format!("?full&{format}"))?.text();
         assert!(
             page.contains("/slow.php?&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;'<"),
             "{page}"
@@ -234,13 +234,13 @@ fn texts_of_clients_are_escaped() -> Result {
 #[test]
 fn page_shows_its_own_worker_at_work() -> Result {
     let (fpm, _gate) = serve(1)?;
-    let status = json(&fpm.get("/status?json&full")?)?;
+    let status = json(&fpm.status_page("?json&full")?)?;
     let process = &status["processes"][0];
     assert_eq!(process["state"], "Running");
     assert_eq!(process["request uri"], "/status?json&full");
     assert_eq!(process["requests"], 1);
     assert_eq!(status["accepted conn"], 1);
-    let again = json(&fpm.get("/status?json&full")?)?;
+    let again = json(&fpm.status_page("?json&full")?)?;
     assert_eq!(again["accepted conn"], 2);
     assert_eq!(again["processes"][0]["requests"], 2);
     Ok(())
@@ -254,11 +254,7 @@ fn address_of_its_own_answers_while_all_workers_are_busy() -> Result {
         .start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
     let address = Address::Unix(fpm.site().path("status.sock"));
-    let ask = || -> Result<Value> {
-        let mut connection = Connection::open(&address)?;
-        connection.send(&fpm.request("/status?json&full"))?;
-        json(&connection.answer()?)
-    };
+    let ask = || json(&fpm.status_page_at(&address, "?json&full")?);
     let status = wait_for("its worker is idle", || {
         let status = ask()?;
         Ok((status["idle processes"] == 1).then_some(status))
@@ -339,9 +335,7 @@ fn last_request_has_cost_what_it_has_used() -> Result {
     let cost_of = |script: &str| -> Result<f64> {
         fpm.get(script)?;
         wait_for("its worker is idle", || {
-            let mut connection = Connection::open(&address)?;
-            connection.send(&fpm.request("/status?json&full"))?;
-            let process = &json(&connection.answer()?)?["processes"][0];
+            let process = &json(&fpm.status_page_at(&address, "?json&full")?)?["processes"][0];
             if process["state"] != "Idle" {
                 return Ok(None);
             }
@@ -371,7 +365,7 @@ fn rest_on_a_kept_connection_is_idle() -> Result {
     kept.answer()?;
     // The worker has answered, and is about to rest.
     let resting = || -> Result<bool> {
-        let status = json(&fpm.get("/status?json")?)?;
+        let status = json(&fpm.status_page("?json")?)?;
         Ok(status["idle processes"] == 1)
     };
     match under()? {

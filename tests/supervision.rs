@@ -118,7 +118,7 @@ fn hold(fpm: &Fpm, stage: Stage) -> Result<Held> {
 fn idle(fpm: &Fpm) -> Result<Held> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let page: serde_json::Value = serde_json::from_slice(&fpm.get("/status?json&full")?.body)?;
+        let page: serde_json::Value = serde_json::from_slice(&fpm.status_page("?json&full")?.body)?;
         let processes = page["processes"].as_array().context("no processes")?;
         let idle = processes
             .iter()
@@ -156,19 +156,11 @@ fn has_client(worker: &Process) -> Result<bool> {
 fn wait_for_rest(fpm: &Fpm) -> Result {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let page = fpm.get("/status?json")?.body;
-        // While somebody writes its numbers the original may say that it is busy.
-        if let Ok(page) = serde_json::from_slice::<serde_json::Value>(&page)
-            && page["total processes"] == WORKERS
-            && page["idle processes"] == WORKERS - 1
-        {
+        let page: serde_json::Value = serde_json::from_slice(&fpm.status_page("?json")?.body)?;
+        if page["total processes"] == WORKERS && page["idle processes"] == WORKERS - 1 {
             return Ok(());
         }
-        ensure!(
-            Instant::now() < deadline,
-            "{}",
-            String::from_utf8_lossy(&page)
-        );
+        ensure!(Instant::now() < deadline, "{page}");
     }
 }
 

@@ -9,7 +9,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::tail::Tail;
-use crate::{Address, Answer, Connection, Log, PATIENCE, Process, Request, Result, Site};
+use crate::{
+    Address, Answer, Connection, Log, PATIENCE, Process, Request, Result, Site, Under, under,
+    wait_for,
+};
 
 /// A running daemon. It is killed with all its processes when dropped; a failed test shows its log.
 #[derive(Debug)]
@@ -81,6 +84,29 @@ impl Fpm {
     pub fn get(&self, uri: &str) -> Result<Answer> {
         self.send(&self.request(uri))
             .with_context(|| format!("GET {uri}"))
+    }
+
+    /// Asks pool `www` for its status page, `/status`, with a query such as `?json`.
+    ///
+    /// # Errors
+    /// Fails when there is no complete answer.
+    pub fn status_page(&self, query: &str) -> Result<Answer> {
+        self.status_page_at(&self.address, query)
+    }
+
+    /// As [`Fpm::status_page`], by way of another address (`pm.status_listen`).
+    ///
+    /// # Errors
+    /// Fails when nobody listens or there is no complete answer.
+    pub fn status_page_at(&self, address: &Address, query: &str) -> Result<Answer> {
+        wait_for("a status page", || {
+            let mut connection = Connection::open(address)?;
+            connection.send(&self.request(&format!("/status{query}")))?;
+            let answer = connection.answer()?;
+            // The original has an internal error to show while another process writes to the same numbers.
+            let is_shown = under()? == Under::Fpmd || answer.status != 500;
+            Ok(is_shown.then_some(answer))
+        })
     }
 
     /// Sends a request to pool `www` on a connection of its own.
