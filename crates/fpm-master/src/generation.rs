@@ -107,18 +107,21 @@ impl Generation {
             .into_iter()
             .map(|(_, pools)| Group::new(number, &pools))
             .collect();
-        let group_of = |pool: PoolIndex| {
-            let in_it = |group: &Group| group.pools.iter().any(|id| id.index == pool);
-            let position = groups.iter().position(in_it);
-            GroupId {
-                generation: number,
-                index: GroupIndex(position.expect("`groups` leaves no pool out")),
-            }
-        };
-        let pools = (0..)
-            .zip(&config.pools)
-            .map(|(index, pool)| PoolAtWork::new(pool, &config.global, group_of(PoolIndex(index))))
+        let with_groups = groups.iter().zip((0..).map(GroupIndex));
+        let group_of: HashMap<PoolIndex, GroupIndex> = with_groups
+            .flat_map(|(group, index)| group.pools.iter().map(move |id| (id.index, index)))
             .collect();
+        let pools = (0..)
+            .map(PoolIndex)
+            .zip(&config.pools)
+            .map(|(pool, described)| {
+                let group = GroupId {
+                    generation: number,
+                    index: *group_of.get(&pool).expect("`groups` leaves no pool out"),
+                };
+                PoolAtWork::new(described, &config.global, group)
+            });
+        let pools = pools.collect();
         let names = config.pools.iter().map(|pool| pool.name.clone());
         Generation {
             number,

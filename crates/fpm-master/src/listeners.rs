@@ -9,7 +9,7 @@
 mod queue;
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
@@ -67,12 +67,13 @@ pub(crate) enum Keeper {
     Store(Store),
 }
 
-/// The sockets that are open while those of a configuration are opened.
-struct Open<'a> {
+/// The sockets that are open while those of a configuration are opened. There may be thousands.
+#[derive(Default)]
+struct Open {
     /// Of generations that are there already.
-    known: &'a [Listeners],
+    known: HashMap<BoundTo, Rc<Listener>>,
     /// For this configuration.
-    new: Listeners,
+    new: HashMap<BoundTo, Rc<Listener>>,
 }
 
 impl Listeners {
@@ -104,20 +105,18 @@ impl Listeners {
     /// # Errors
     /// The first one that cannot be opened; those opened before it are closed and their files removed.
     pub(crate) fn open(config: &Config, known: &[Listeners]) -> Result<Listeners, MasterError> {
-        let mut open = Open {
-            known,
-            new: Listeners::default(),
-        };
+        let mut open = Open::with(known);
+        let mut opened = Listeners::default();
         for pool in &config.pools {
             match open.listener(pool) {
-                Ok(listener) => open.new.listeners.push(listener),
+                Ok(listener) => opened.listeners.push(listener),
                 Err(error) => {
-                    open.new.remove_files(known);
+                    opened.remove_files(known);
                     return Err(error);
                 }
             }
         }
-        Ok(open.new)
+        Ok(opened)
     }
 
     /// Returns the socket of a pool.
@@ -217,24 +216,34 @@ impl Listeners {
     }
 }
 
-impl Open<'_> {
-    /// Returns the socket of an address, if there is one.
-    fn find(&self, address: &BoundTo) -> Option<Rc<Listener>> {
-        let all = self.known.iter().chain([&self.new]);
-        all.flat_map(|known| &known.listeners)
-            .find(|listener| listener.address == *address)
-            .cloned()
+impl Open {
+    fn with(known: &[Listeners]) -> Open {
+        let mut open = Open::default();
+        for listener in known.iter().flat_map(|known| &known.listeners) {
+            let first = open.known.entry(listener.address.clone());
+            first.or_insert_with(|| Rc::clone(listener));
+        }
+        open
     }
 
-    fn listener(&self, pool: &Pool) -> Result<Rc<Listener>, MasterError> {
-        match &pool.listen {
-            ListenAddress::Unix(path) => self.unix(pool, path.as_bstr()),
+    /// Returns the socket of an address, if there is one.
+    fn find(&self, address: &BoundTo) -> Option<Rc<Listener>> {
+        let known = self.known.get(address);
+        known.or_else(|| self.new.get(address)).cloned()
+    }
+
+    fn listener(&mut self, pool: &Pool) -> Result<Rc<Listener>, MasterError> {
+        let listener = match &pool.listen {
+            ListenAddress::Unix(path) => self.unix(pool, path.as_bstr())?,
             ListenAddress::Tcp { host, port } => {
                 let addresses = inet::resolve(host, port)?;
-                Ok(self.first(pool, host.as_bstr(), &addresses)?)
+                self.first(pool, host.as_bstr(), &addresses)?
             }
-            ListenAddress::Port(port) => Ok(self.any(pool, port.as_bstr())?),
-        }
+            ListenAddress::Port(port) => self.any(pool, port.as_bstr())?,
+        };
+        self.new
+            .insert(listener.address.clone(), Rc::clone(&listener));
+        Ok(listener)
     }
 
     fn unix(&self, pool: &Pool, path: &BStr) -> Result<Rc<Listener>, MasterError> {
@@ -260,8 +269,7 @@ impl Open<'_> {
         let path = short.as_deref().unwrap_or(path);
         let address = BoundTo::File(path.to_owned());
         // Another pool that means the same file can only have spelled it differently: the configuration was checked.
-        let is_taken = |listener: &Rc<Listener>| listener.address == address;
-        if self.new.listeners.iter().any(is_taken) {
+        if self.new.contains_key(&address) {
             let path = path.to_owned();
             return Err(OsError::AlreadyListening { path }.into());
         }

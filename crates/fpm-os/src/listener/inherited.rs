@@ -29,7 +29,7 @@ pub struct InheritedListener {
 }
 
 /// Where a socket listens. As text it is what php-fpm writes: a path, or an address and a port without brackets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BoundTo {
     /// At a file.
     File(PathBuf),
