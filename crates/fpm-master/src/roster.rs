@@ -38,6 +38,8 @@ pub(crate) enum Reason {
     Demand,
     /// Another one ended.
     Replacement,
+    /// Its generation is to show that it can serve. Nobody has asked for it.
+    Trial,
 }
 
 /// Why a worker was told to leave, or leaves.

@@ -1,7 +1,7 @@
 //! Which pools of a generation that is being made have to show that they can serve, before it does, and whether they do.
 //!
-//! Rule: all that start with workers, or have some. A daemon with thousands of ondemand pools that nobody asks for would fork as
-//! many workers for nothing, at every reload; of those only a few are tried.
+//! Rule: all that start with workers, or have some that somebody asked for. A daemon with thousands of ondemand pools that nobody
+//! asks for would fork as many workers for nothing, at every reload; of those only a few are tried.
 
 use std::time::Duration;
 
@@ -14,31 +14,36 @@ use crate::event::Timer;
 use crate::pool::{PoolAtWork, PoolId};
 use crate::proof::{PATIENCE, Proof, Verdict};
 use crate::reload::Phase;
+use crate::roster::Reason;
 use crate::state::Measure;
 use crate::world::{Activity, World};
 
 /// So many pools without work are tried.
-const SAMPLE: usize = 32;
+const SAMPLE: usize = 8;
 
 impl<W: World> Master<W> {
-    /// Returns the pools of `next` that one worker each is forked for.
-    pub(super) fn on_trial(&self, next: Generation) -> Vec<PoolId> {
+    /// Returns the pools of `next` that one worker each is forked for, and why it is.
+    pub(super) fn on_trial(&self, next: Generation) -> Vec<(PoolId, Reason)> {
         let coming = self.generations.get(next);
         let before = self.generations.serving();
         let mut sample = 0;
         let pools = coming.pool_ids().zip(&coming.pools);
-        let tried = pools.filter(|(id, pool)| {
-            if self.world.is_carried(*id) {
-                return false;
+        let pools = pools.filter(|(id, _)| !self.world.is_carried(*id));
+        let tried = pools.filter_map(|(id, pool)| {
+            let namesake = before.pool_named(pool.name.as_ref());
+            if pool.manager.initial() > 0 || namesake.is_some_and(|pool| self.is_asked(pool)) {
+                return Some((id, Reason::Demand));
             }
-            let works = pool.manager.initial() > 0
-                || before
-                    .pool_named(pool.name.as_ref())
-                    .is_some_and(|namesake| namesake.workers().next().is_some());
-            sample += usize::from(!works);
-            works || sample <= SAMPLE
+            sample += 1;
+            (sample <= SAMPLE).then_some((id, Reason::Trial))
         });
-        tried.map(|(id, _)| id).collect()
+        tried.collect()
+    }
+
+    /// Tells whether a pool has workers for another reason than to be tried.
+    fn is_asked(&self, pool: &PoolAtWork) -> bool {
+        let mut workers = pool.workers().filter_map(|id| self.roster.get(id));
+        workers.any(|worker| worker.reason != Reason::Trial)
     }
 
     /// Looks how many of the pools that were to show that they can serve have not, and decides whether that is the end of the reload.

@@ -17,7 +17,6 @@ use crate::company::Leave;
 use crate::generation::{Standing, Zygote};
 use crate::proof::Proof;
 use crate::reload::{Answer, Phase, RETIRING};
-use crate::roster::Reason;
 use crate::state::State;
 use crate::systemd;
 use crate::world::{Count, World};
@@ -118,8 +117,8 @@ impl<W: World> Master<W> {
         let (pools, groups): (_, Vec<_>) = (self.on_trial(next), coming.group_ids().collect());
         let proof = Proof::begin(now);
         self.reload.enter(Phase::Proving { next, proof });
-        for pool in pools {
-            self.want(now, pool, Reason::Demand, 1);
+        for (pool, reason) in pools {
+            self.want(now, pool, reason, 1);
         }
         for group in groups {
             self.pump(now, group);

@@ -146,7 +146,9 @@ impl<W: World> Master<W> {
         let at_work = self.generations.pool(pool);
         match reason {
             Reason::Replacement => tracing::info!("[pool {}] child {pid} started", at_work.name),
-            Reason::Demand => tracing::debug!("[pool {}] child {pid} started", at_work.name),
+            Reason::Demand | Reason::Trial => {
+                tracing::debug!("[pool {}] child {pid} started", at_work.name);
+            }
         }
         let group = at_work.group;
         let at_work = self.generations.group_mut(group);

@@ -7,7 +7,7 @@ use fpm_channel::Generation;
 use fpm_conf::{Config, Pm, Pool, PoolIndex};
 use fpm_os::signal::Signal;
 
-use super::{serving, www};
+use super::{Stage, serving, www};
 use crate::event::Event;
 use crate::pool::PoolId;
 use crate::world::Activity;
@@ -25,11 +25,15 @@ fn mass_hosting(pools: usize) -> Config {
 
 /// Reloads while these pools have a worker; returns the pools that were tried before the next generation served.
 fn tried(config: &Config, at_work: &[u32]) -> Vec<u32> {
-    let mut stage = serving(config);
+    tried_again(&mut serving(config), 2, at_work)
+}
+
+/// The same for this zygote's generation of a daemon.
+fn tried_again(stage: &mut Stage, zygote: u64, at_work: &[u32]) -> Vec<u32> {
     stage.world().waiting = 1;
     for index in at_work {
         stage.play(Event::Connection(PoolId {
-            generation: Generation(1),
+            generation: Generation(zygote - 1),
             index: PoolIndex(*index),
         }));
         stage.settle();
@@ -37,11 +41,13 @@ fn tried(config: &Config, at_work: &[u32]) -> Vec<u32> {
     stage.world().waiting = 0;
     stage.calls();
     stage.signal(Signal::USR2);
-    stage.ready(2);
+    stage.ready(zygote);
     stage.settle();
     stage.pass(Duration::from_millis(10));
     let calls = stage.calls();
-    let (calls, _) = calls.split_once("generation 2 serves").unwrap();
+    let (calls, _) = calls
+        .split_once(&format!("generation {zygote} serves"))
+        .unwrap();
     let births = calls
         .lines()
         .filter_map(|call| call.split(" of pool ").nth(1));
@@ -56,10 +62,20 @@ fn all_pools_are_tried_while_they_are_few() {
 
 #[test]
 fn of_many_pools_without_work_only_some_are_tried() {
-    let sample: Vec<u32> = (0..=32).collect();
+    let sample: Vec<u32> = (0..=8).collect();
     assert_eq!(tried(&mass_hosting(500), &[]), sample);
-    let with_work = [&sample[..], &[33, 400]].concat();
+    let with_work = [&sample[..], &[9, 400]].concat();
     assert_eq!(tried(&mass_hosting(500), &[7, 400]), with_work);
+}
+
+#[test]
+fn workers_that_were_only_tried_are_no_work() {
+    let mut config = mass_hosting(500);
+    // With nobody at work the first reload is done at once.
+    config.pools.remove(0);
+    let mut stage = serving(&config);
+    let first = tried_again(&mut stage, 2, &[]);
+    assert_eq!(tried_again(&mut stage, 3, &[]), first);
 }
 
 #[test]
