@@ -3,7 +3,9 @@
 //! Continuous integration calls exactly this. The order is: what fails soonest first.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::Path;
+use std::thread;
 
 use anyhow::Context as _;
 use xshell::{Shell, cmd};
@@ -115,6 +117,8 @@ fn test_with(sh: &Shell, build: &Build, filter: &[String]) -> anyhow::Result<()>
     sh.remove_path(&kept)?;
     fs::copy(&built, &kept).with_context(|| format!("cannot copy {}", built.display()))?;
 
+    // Most of their time they wait, for a second or a time-out to pass.
+    let at_once = 2 * thread::available_parallelism().map_or(1, NonZero::get);
     for subject in [kept, build.prefix.join("sbin/php-fpm")] {
         eprintln!("the daemon's tests against {}", subject.display());
         Cargo::new(
@@ -131,6 +135,7 @@ fn test_with(sh: &Shell, build: &Build, filter: &[String]) -> anyhow::Result<()>
         .args(filter)
         .with(&php)
         .env("FPM_UNDER_TEST", &subject)
+        .env("RUST_TEST_THREADS", at_once.to_string())
         .run()?;
     }
     Ok(())
