@@ -46,15 +46,17 @@ impl Process {
             let Ok(pid) = entry?.file_name().to_string_lossy().parse::<i32>() else {
                 continue;
             };
-            // A process may end between the listing and the look.
-            let Ok(stat) = Stat::of(pid) else { continue };
-            if stat.session == session && read_title(pid).is_ok_and(|text| text.starts_with(title))
-            {
-                found.push((stat.start_time, pid));
+            // A process may end between any two looks.
+            let Some(stat) = Stat::of(pid).ok().filter(|stat| stat.session == session) else {
+                continue;
+            };
+            let Ok(process) = Self::of(pid) else { continue };
+            if process.title().is_ok_and(|text| text.starts_with(title)) {
+                found.push((stat.start_time, process));
             }
         }
-        found.sort_unstable();
-        found.into_iter().map(|(_, pid)| Self::of(pid)).collect()
+        found.sort_unstable_by_key(|(start_time, process)| (*start_time, process.pid()));
+        Ok(found.into_iter().map(|(_, process)| process).collect())
     }
 
     /// The process id.
