@@ -17,6 +17,22 @@ fn silent_client_is_sent_away_after_five_seconds() -> Result {
 }
 
 #[test]
+fn silent_client_over_tcp_holds_the_original_but_not_fpmd() -> Result {
+    let fpm = Daemon::echo().tcp().start()?;
+    let mut silent = fpm.connect()?;
+    let mut next = fpm.begin(&fpm.request("/t.php"))?;
+    if under()? == Under::Original {
+        assert!(next.is_silent_for(Duration::from_secs(1))?);
+    }
+    assert_eq!(next.answer()?.text(), "served -");
+    if under()? == Under::Fpmd {
+        // Nobody has had to send it away for that.
+        assert!(silent.is_silent_for(Duration::from_millis(20))?);
+    }
+    Ok(())
+}
+
+#[test]
 fn slow_client_is_served_in_the_end_and_holds_only_one_worker() -> Result {
     let fpm = Daemon::echo().workers(2).start()?;
     let bytes = fpm.request("/t.php").bytes();

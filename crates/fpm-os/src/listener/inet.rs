@@ -3,7 +3,7 @@
 //! Original: sapi/fpm/fpm/fpm_sockets.c (`fpm_socket_af_inet_socket_by_addr`)
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{AddressFamily, SockaddrStorage};
 
@@ -18,6 +18,9 @@ const LOOPBACK: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::LOCALHOST),
     IpAddr::V4(Ipv4Addr::LOCALHOST),
 ];
+
+/// How long a client may say nothing and not be accepted; the kernel rounds up to what its retransmissions take.
+const SILENCE_SECONDS: libc::c_int = 1;
 
 /// Asks the resolver for all addresses of a host, in its order of preference.
 ///
@@ -57,8 +60,26 @@ pub fn listen(address: SocketAddr, configured: &str, backlog: i32) -> Result<Own
     };
     let socket = listener::open(family)?;
     listener::bind_to(&socket, &SockaddrStorage::from(address), configured)?;
+    wait_for_requests(&socket);
     listener::listen(&socket, backlog, configured)?;
     Ok(socket)
+}
+
+/// Has clients accepted only with the first bytes of their request, so that whoever is woken for one has something to do
+/// (TCP_DEFER_ACCEPT, tcp(7)). A client that says nothing is there after [`SILENCE_SECONDS`] all the same.
+fn wait_for_requests(socket: &OwnedFd) {
+    let seconds: libc::c_int = SILENCE_SECONDS;
+    let len = libc::socklen_t::try_from(size_of_val(&seconds)).expect("an integer is small");
+    // SAFETY: the pointer and the length are those of `seconds`. Where it fails, clients are accepted as ever.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const seconds).cast(),
+            len,
+        );
+    }
 }
 
 /// Reads a port as the original does: atoi's number must be in range, and the resolver then wants nothing after it.
@@ -83,14 +104,16 @@ fn parse_port(text: &[u8]) -> Result<u16, OsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::TcpStream;
-    use std::os::fd::AsRawFd;
+    use std::time::Duration;
 
     use nix::errno::Errno;
     use nix::sys::socket::getsockname;
 
     use super::*;
     use crate::connection::Connection;
+    use crate::poll::{self, Interest, Waited};
 
     fn local_address(socket: &OwnedFd) -> SocketAddr {
         let address: SockaddrStorage = getsockname(socket.as_raw_fd()).unwrap();
@@ -171,11 +194,28 @@ mod tests {
     }
 
     #[test]
+    fn who_says_nothing_is_accepted_later_than_who_says_something() {
+        let socket = listen(anywhere(), "test", 5).unwrap();
+        let silent = TcpStream::connect(local_address(&socket)).unwrap();
+        let mut talking = TcpStream::connect(local_address(&socket)).unwrap();
+        talking.write_all(b"a").unwrap();
+        for client in [talking, silent] {
+            // The kernel sends its SYN-ACK once more before it gives up waiting for a word.
+            let patience = Duration::from_secs(10);
+            let waited = poll::wait(&socket, Interest::Readable, Some(patience)).unwrap();
+            assert_eq!(waited, Waited::Ready);
+            let accepted = Connection::accept(&socket).unwrap();
+            assert_eq!(accepted.peer(), Some(client.local_addr().unwrap()));
+        }
+    }
+
+    #[test]
     fn ipv6_is_listened_to_where_there_is_any() {
         let address = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
         match listen(address, "[::1]:9000", 5) {
             Ok(socket) => {
-                let client = TcpStream::connect(local_address(&socket)).unwrap();
+                let mut client = TcpStream::connect(local_address(&socket)).unwrap();
+                client.write_all(b"a").unwrap();
                 let accepted = Connection::accept(&socket).unwrap();
                 assert_eq!(accepted.peer(), Some(client.local_addr().unwrap()));
             }

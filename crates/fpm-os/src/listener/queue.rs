@@ -53,6 +53,7 @@ const TCP_LISTEN: u8 = 10;
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
     use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
@@ -92,7 +93,11 @@ mod tests {
         let address = TcpListener::from(socket.try_clone().unwrap())
             .local_addr()
             .unwrap();
-        comes_and_goes(&socket, || TcpStream::connect(address).unwrap());
+        comes_and_goes(&socket, || {
+            let mut client = TcpStream::connect(address).unwrap();
+            client.write_all(b"a").unwrap();
+            client
+        });
         is_cut(|backlog| inet::listen(anywhere, "test", backlog).unwrap());
     }
 
