@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use fpmd_tests::{Address, Connection, Daemon, Fpm, Gate, Result, Subject, Under};
+use fpmd_tests::{
+    Address, Connection, Daemon, Fpm, Gate, Process, Result, Subject, Under, control, wait_until,
+};
 use serde_json::Value;
 
 /// How many requests wait.
@@ -107,5 +109,67 @@ fn longest_queue_is_known_although_nobody_looked() -> Result {
         Under::Original => 0,
     };
     assert_eq!(queue(&fpm)?[1], longest);
+    Ok(())
+}
+
+/// Keeps the only worker busy and lets two clients wait who were answered before, and whose workers have left.
+fn fill_with_known_clients(fpm: &Fpm, gate: &Gate) -> Result<Vec<Connection>> {
+    let request = fpm.request("/slow.php");
+    let mut known = Vec::new();
+    for _ in 0..2 {
+        let mut client = fpm.begin(&request.clone().keep_connection())?;
+        gate.open()?;
+        client.answer()?;
+        known.push(client);
+        let workers = fpm.processes("php-fpm: pool www")?;
+        fpm.reload()?;
+        workers.iter().try_for_each(Process::wait_for_end)?;
+    }
+    let mut running = fpm.begin(&request)?;
+    running.output_until("begun")?;
+    known
+        .iter_mut()
+        .try_for_each(|client| client.send(&request))?;
+    known.insert(0, running);
+    Ok(known)
+}
+
+#[test]
+fn clients_that_have_lost_their_worker_are_counted_when_they_speak() -> Result {
+    let Some(fpm) = control::start(daemon())? else {
+        return Ok(());
+    };
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut waiting = fill_with_known_clients(&fpm, &gate)?;
+    // Who comes through the socket is served before them.
+    waiting.insert(1, fpm.begin(&fpm.request("/slow.php"))?);
+    // The master has to notice that they speak.
+    wait_until("all three are counted", || Ok(queue(&fpm)? == [3, 3, 100]))?;
+    let pool = &control::status(&fpm)?["pools"][0];
+    for (field, expected) in [
+        ("listen_queue", 3),
+        ("max_listen_queue", 3),
+        ("listen_queue_len", 100),
+    ] {
+        assert_eq!(pool[field], expected, "{field}");
+    }
+    empty(&gate, waiting)?;
+    assert_eq!(queue(&fpm)?, [0, 3, 100]);
+    Ok(())
+}
+
+#[test]
+fn longest_queue_of_clients_that_have_lost_their_worker_is_known_although_nobody_looked() -> Result
+{
+    if Subject::from_environment()?.under() == Under::Original {
+        return Ok(());
+    }
+    let fpm = daemon().start()?;
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut waiting = fill_with_known_clients(&fpm, &gate)?;
+    assert!(waiting[1].is_silent_for(Duration::from_millis(1100))?);
+    empty(&gate, waiting)?;
+    // Counted by the worker when it took the other one.
+    assert_eq!(queue(&fpm)?[1], 1);
     Ok(())
 }

@@ -110,9 +110,9 @@ pub struct PoolStatus {
     pub rests: u64,
     /// When it was started first.
     pub started_at: u64,
-    /// Connections that wait in its socket's queue.
+    /// Connections that wait for a worker: in its socket's queue, or known from before and without a worker since.
     pub listen_queue: u64,
-    /// How many can wait.
+    /// How many can wait in the socket's queue.
     pub listen_queue_len: u64,
     /// Most that have waited.
     pub max_listen_queue: u64,

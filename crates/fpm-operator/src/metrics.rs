@@ -157,7 +157,7 @@ const OF_POOLS: &[OfPool] = &[
     ),
     gauge(
         "pool_listen_queue_connections",
-        "Connections that wait to be accepted",
+        "Connections that wait for a worker",
         |pool| pool.listen_queue,
     ),
     gauge(

@@ -83,18 +83,19 @@ impl Relay {
             Err(error) => Err(error),
         }
     }
+}
 
-    /// Returns how many sockets are in the queue.
-    ///
-    /// # Errors
-    /// None that the system documents for this use.
-    pub fn waiting(&self) -> io::Result<u32> {
-        let mut bytes: libc::c_int = 0;
-        // SAFETY: FIONREAD stores an int (unix(7), SIOCINQ), and `bytes` is one that lives during the call.
-        let result = unsafe { libc::ioctl(self.exit.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
-        Errno::result(result)?;
-        Ok(u32::try_from(bytes).unwrap_or(0))
-    }
+/// Returns how many sockets are in a queue, asked at its exit.
+///
+/// # Errors
+/// None that the system documents for this use.
+pub fn waiting(exit: impl AsFd) -> io::Result<u32> {
+    let mut bytes: libc::c_int = 0;
+    let exit = exit.as_fd().as_raw_fd();
+    // SAFETY: FIONREAD stores an int (unix(7), SIOCINQ), and `bytes` is one that lives during the call.
+    let result = unsafe { libc::ioctl(exit, libc::FIONREAD, &raw mut bytes) };
+    Errno::result(result)?;
+    Ok(u32::try_from(bytes).unwrap_or(0))
 }
 
 /// Takes a socket out at the exit of a queue.
@@ -140,13 +141,13 @@ mod tests {
             clients.push(client);
         }
         for (left, text) in [(3, b"1"), (2, b"2"), (1, b"3")] {
-            assert_eq!(relay.waiting().unwrap(), left);
+            assert_eq!(waiting(relay.exit()).unwrap(), left);
             let mut read = [0];
             let mut server = taken(&relay).unwrap();
             server.read_exact(&mut read).unwrap();
             assert_eq!(&read, text);
         }
-        assert_eq!(relay.waiting().unwrap(), 0);
+        assert_eq!(waiting(relay.exit()).unwrap(), 0);
         assert!(taken(&relay).is_none());
     }
 
@@ -158,7 +159,7 @@ mod tests {
         while relay.pass(&socket).unwrap() == Passed::Yes {
             passed += 1;
         }
-        assert_eq!(relay.waiting().unwrap(), passed);
+        assert_eq!(waiting(relay.exit()).unwrap(), passed);
         while taken(&relay).is_some() {}
         assert_eq!(relay.pass(&socket).unwrap(), Passed::Yes);
     }

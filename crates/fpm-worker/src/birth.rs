@@ -65,7 +65,7 @@ pub struct Assignment {
     /// The pool's listening socket.
     pub listener: Arc<OwnedFd>,
     /// Where connections come from that other workers had ([`fpm_os::relay`]).
-    pub relay: OwnedFd,
+    pub relay: Arc<OwnedFd>,
     /// Its end of its control socket.
     pub control: OwnedFd,
     /// Where its output goes (`catch_workers_output`); nothing means /dev/null.
@@ -158,6 +158,7 @@ fn set_up(
         manager: pool.pm,
         board: assignment.board.clone(),
         listener: Arc::clone(&assignment.listener),
+        relay: Arc::clone(&assignment.relay),
     };
     let slot = assignment.board.claim(
         assignment.slot,

@@ -131,12 +131,20 @@ impl Worker {
                 if self.watches_queue() {
                     client.measure_wait();
                 }
-                if self.own.board.is_time_to_measure(clock::monotonic()) {
-                    self.own.measure_queue();
-                }
+                self.measure_queue_in_time();
             }
-            Arrival::TakenOver => client.measure_wait(),
+            Arrival::TakenOver => {
+                client.measure_wait();
+                self.measure_queue_in_time();
+            }
             Arrival::Met => self.own.board.note_empty_queue(clock::monotonic()),
+        }
+    }
+
+    /// Notes how many others wait, if nobody has for a while.
+    fn measure_queue_in_time(&self) {
+        if self.own.board.is_time_to_measure(clock::monotonic()) {
+            self.own.measure_queue();
         }
     }
 

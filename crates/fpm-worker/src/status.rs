@@ -21,6 +21,7 @@ use bstr::BString;
 use fpm_conf::{PhpVersion, Pm, Pool};
 use fpm_os::clock::{self, LocalTime};
 use fpm_os::listener::queue;
+use fpm_os::relay;
 use fpm_scoreboard::{ListenQueue, PoolBoard, SlotSnapshot, Stage, Totals};
 use sapi::{PoolStatus, ProcessStatus, RequestInfo};
 
@@ -40,6 +41,8 @@ pub struct Reported {
     pub board: PoolBoard,
     /// Its listening socket, whose queue is told.
     pub listener: Arc<OwnedFd>,
+    /// Where clients wait who have spoken again after their worker had left; they are told as part of that queue.
+    pub relay: Arc<OwnedFd>,
 }
 
 /// How much is told.
@@ -139,13 +142,13 @@ impl Reported {
     /// Nobody needs to do so regularly: a page measures for itself, and a queue that grows between two pages is seen by the
     /// workers that take from it.
     pub(crate) fn measure_queue(&self) {
-        // Where the kernel tells nothing (no AF_NETLINK for us, another network namespace) the numbers stay 0, as php-fpm's.
-        if let Ok(queue) = queue::of(&self.listener) {
-            self.board.record_listen_queue(ListenQueue {
-                waiting: queue.waiting.into(),
-                capacity: queue.capacity.into(),
-            });
-        }
+        // Where the kernel tells nothing (no AF_NETLINK for us, another network namespace) the socket's numbers are 0, as php-fpm's.
+        let queue = queue::of(&self.listener).unwrap_or_default();
+        let relayed = relay::waiting(&self.relay).unwrap_or_default();
+        self.board.record_listen_queue(ListenQueue {
+            waiting: u64::from(queue.waiting) + u64::from(relayed),
+            capacity: queue.capacity.into(),
+        });
     }
 
     /// Reads the scoreboard, and how many connections wait.

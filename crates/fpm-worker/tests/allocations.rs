@@ -145,12 +145,14 @@ fn assignment(listener: OwnedFd, control: OwnedFd) -> Assignment {
     let listener = Arc::new(listener);
     let (_, first_words) = io::pipe().expect("a pipe");
     let (relay, _) = UnixStream::pair().expect("a relay");
+    let relay = Arc::new(OwnedFd::from(relay));
     Assignment {
         reported: Reported {
             name: pool.name.clone(),
             manager: pool.pm,
             board: board.clone(),
             listener: Arc::clone(&listener),
+            relay: Arc::clone(&relay),
         },
         slot: board.reserve().expect("a slot"),
         board,
@@ -159,7 +161,7 @@ fn assignment(listener: OwnedFd, control: OwnedFd) -> Assignment {
         index: 0,
         generation: 1,
         listener,
-        relay: relay.into(),
+        relay,
         control,
         output: None,
         runs_as: RunsAs::Same,

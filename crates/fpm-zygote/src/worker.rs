@@ -33,7 +33,7 @@ struct Share {
     board: PoolBoard,
     ledger: PoolLedger,
     listener: Arc<OwnedFd>,
-    relay: OwnedFd,
+    relay: Arc<OwnedFd>,
     reported: Reported,
 }
 
@@ -137,19 +137,20 @@ fn share(
     let ledger = ledger.pool(parameters.pools.get(index)?.ledger).ok()?;
     let wanted = [index, shown].map(|pool| parameters.pools.get(pool).map(|start| start.listener));
     let [listener, shown_listener] = keep(listeners, wanted);
-    let [relay] = keep(relays, [wanted[0]]);
+    let [relay, shown_relay] = keep(relays, wanted);
     let start = parameters.pools.into_iter().nth(index)?;
     Some(Share {
         pool: parameters.config.pools.into_iter().nth(index)?,
         board: own_board,
         ledger,
         listener: listener?,
-        relay: Arc::into_inner(relay?)?,
+        relay: relay?,
         reported: Reported {
             name,
             manager,
             board: shown_board,
             listener: shown_listener?,
+            relay: shown_relay?,
         },
         start,
     })

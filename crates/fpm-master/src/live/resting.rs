@@ -160,7 +160,7 @@ impl<P: Program> Live<P> {
     pub(super) fn waiting_in_relay(&self, pool: PoolId) -> u32 {
         let setup = self.generations.get(&pool.generation);
         let relay = setup.and_then(|setup| setup.relays.get(pool.index.0 as usize));
-        relay.map_or(0, |relay| relay.waiting().unwrap_or(0))
+        relay.map_or(0, |relay| relay::waiting(relay.exit()).unwrap_or(0))
     }
 
     fn is_ondemand(&self, pool: PoolId) -> bool {

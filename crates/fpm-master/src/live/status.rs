@@ -41,15 +41,16 @@ impl<P: Program> Live<P> {
         let queue = setup
             .listeners
             .socket(id.index)
-            .and_then(|socket| listener::queue::of(socket).ok());
+            .and_then(|socket| listener::queue::of(socket).ok())
+            .unwrap_or_default();
         PoolStatus {
             name: pool.name.to_str_lossy().into_owned(),
             listen: pool.listen_raw.to_string(),
             pm: pool.pm.name().to_owned(),
             max_children: pool.pm_max_children,
             generation: id.generation.0,
-            listen_queue: queue.map_or(0, |queue| u64::from(queue.waiting)),
-            listen_queue_len: queue.map_or(0, |queue| u64::from(queue.capacity)),
+            listen_queue: u64::from(queue.waiting) + u64::from(self.waiting_in_relay(id)),
+            listen_queue_len: queue.capacity.into(),
             ..PoolStatus::default()
         }
     }

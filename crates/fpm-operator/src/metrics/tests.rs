@@ -173,7 +173,7 @@ fn all_of_it() {
         # TYPE fpmd_pool_workers_active_highest gauge
         fpmd_pool_workers_active_highest{pool="www"} 4
         fpmd_pool_workers_active_highest{pool="a\"b\\c"} 4
-        # HELP fpmd_pool_listen_queue_connections Connections that wait to be accepted
+        # HELP fpmd_pool_listen_queue_connections Connections that wait for a worker
         # TYPE fpmd_pool_listen_queue_connections gauge
         fpmd_pool_listen_queue_connections{pool="www"} 1
         fpmd_pool_listen_queue_connections{pool="a\"b\\c"} 1

@@ -2,6 +2,7 @@
 
 use std::os::unix::net::{UnixListener, UnixStream};
 
+use fpm_os::relay::{Passed, Relay};
 use fpm_scoreboard::{Board, Counters, SlotState};
 use nix::unistd::Pid;
 
@@ -20,6 +21,7 @@ fn reported() -> Reported {
         manager: Pm::Dynamic,
         board: board(),
         listener: Arc::new(UnixStream::pair().unwrap().0.into()),
+        relay: Arc::new(UnixStream::pair().unwrap().0.into()),
     }
 }
 
@@ -132,8 +134,10 @@ fn the_queue_is_told_as_it_is_and_the_longest_one_is_kept() {
         let told = reported.status(Detail::Pool);
         (told.listen_queue, told.max_listen_queue)
     };
+    let relay = Relay::create().unwrap();
     let reported = Reported {
         listener: Arc::new(listener.try_clone().unwrap().into()),
+        relay: Arc::new(relay.exit().try_clone_to_owned().unwrap()),
         ..reported()
     };
     assert_eq!(queue(&reported), (0, 0));
@@ -141,9 +145,16 @@ fn the_queue_is_told_as_it_is_and_the_longest_one_is_kept() {
         .map(|_| UnixStream::connect(&path).unwrap())
         .collect();
     assert_eq!(queue(&reported), (8, 8));
-    let (_first, _) = listener.accept().unwrap();
+    let (first, _) = listener.accept().unwrap();
     assert_eq!(queue(&reported), (7, 8));
     assert_ne!(reported.board.totals().listen_queue.capacity, 0);
+    // They wait for a worker as the others do.
+    for expected in [(8, 8), (9, 9)] {
+        assert_eq!(relay.pass(&first).unwrap(), Passed::Yes);
+        assert_eq!(queue(&reported), expected);
+    }
+    relay::take(relay.exit()).unwrap();
+    assert_eq!(queue(&reported), (8, 9));
 }
 
 #[test]

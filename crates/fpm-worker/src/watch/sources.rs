@@ -20,11 +20,11 @@ use crate::client::{Arrival, Client};
 pub(crate) struct Sources {
     listener: Arc<OwnedFd>,
     /// Nothing when there is no master any more to put something in.
-    relay: Option<OwnedFd>,
+    relay: Option<Arc<OwnedFd>>,
 }
 
 impl Sources {
-    pub(crate) fn new(listener: Arc<OwnedFd>, relay: OwnedFd) -> Sources {
+    pub(crate) fn new(listener: Arc<OwnedFd>, relay: Arc<OwnedFd>) -> Sources {
         Sources {
             listener,
             relay: Some(relay),

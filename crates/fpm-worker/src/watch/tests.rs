@@ -47,7 +47,7 @@ impl Scene {
         let control = WorkerEnd::adopt(control);
         let relay = Relay::create().unwrap();
         let exit = relay.exit().try_clone_to_owned().unwrap();
-        let sources = Sources::new(Arc::new(listener.into()), exit);
+        let sources = Sources::new(Arc::new(listener.into()), Arc::new(exit));
         let file = Board::create().unwrap();
         let board = file
             .map(file.add_pool(1, &Counters::default()).unwrap())
