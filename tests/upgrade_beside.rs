@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use fpmd_tests::control::{self, at};
 use fpmd_tests::{
-    Daemon, Fpm, Load, Process, Programs, Result, Running, Under, under, wait_for, wait_until,
+    Daemon, Fpm, Load, Process, Programs, Result, Running, Under, operator, under, wait_for,
+    wait_until,
 };
 use nix::sys::signal::Signal;
 
@@ -386,5 +388,30 @@ fn operator_is_that_of_who_has_the_names() -> Result {
         ensure!(two.path("operator").exists(), "no socket");
     }
     assert_eq!(two.fpm.log().lines_with("ERROR"), [""; 0]);
+    Ok(())
+}
+
+#[test]
+fn operator_comes_back_when_that_of_the_other_master_leaves_its_address_late() -> Result {
+    let Some(two) = Two::start(Daemon::echo().global("operator.listen = {dir}/operator"))? else {
+        return Ok(());
+    };
+    let old = two.fpm.process().pid();
+    let new = two.begin()?;
+    let late = operator::process(&two.fpm)?;
+    late.signal(Signal::SIGSTOP)?;
+    new.signal(Signal::SIGKILL)?;
+    two.wait_for_alone(old)?;
+    let told = "no operator process until its address is free";
+    let line = two.fpm.log().wait_for(told)?;
+    ensure!(line.contains("WARNING"), "{line}");
+    // It is asked for several times, and nobody is told of that.
+    ensure!(!late.ends_within(Duration::from_millis(400))?);
+    late.signal(Signal::SIGKILL)?;
+    late.wait_for_end()?;
+    let healthy = operator::get_when(&two.fpm, "/healthz", |told| told.code == 200);
+    healthy.context("nobody is there")?;
+    ensure!(operator::process(&two.fpm)?.parent()? == old);
+    assert_eq!(two.fpm.log().lines_with(told).len(), 1);
     Ok(())
 }

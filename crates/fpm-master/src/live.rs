@@ -34,6 +34,7 @@ mod ledger;
 mod operator;
 mod outlet;
 mod pipes;
+mod post;
 mod remains;
 mod resting;
 mod restraint;

@@ -28,7 +28,6 @@ use crate::event::{Event, FromOther};
 use crate::listeners::Listeners;
 use crate::listeners::handover::Sockets;
 use crate::obituary::Ending;
-use crate::operator::Post;
 use crate::program::Program;
 use crate::upgrade::state::{Estate, Kin};
 
@@ -252,29 +251,6 @@ impl<P: Program> Live<P> {
         }
         self.take_post_back();
         self.have_sockets_alone();
-    }
-
-    /// Leaves the operator's address to the other master, whose operator tells of that one.
-    fn leave_post(&mut self) {
-        self.end_operator();
-        for setup in self.generations.values_mut() {
-            setup.operator = None;
-        }
-    }
-
-    /// Has an operator again.
-    fn take_post_back(&mut self) {
-        let Some(setup) = self.generations.get_mut(&self.serving) else {
-            return;
-        };
-        if let Some(settings) = &setup.config.global.operator {
-            match Post::open(settings, self.options.starter, None) {
-                Ok(post) => setup.operator = Some(post),
-                // The other's operator may be on its way out still.
-                Err(error) => tracing::error!("no operator until the next reload: {error}"),
-            }
-        }
-        self.seat_operator();
     }
 
     /// The master that has started this one is gone: what it has left under its names goes, and the sockets that only it wanted.

@@ -78,7 +78,7 @@ impl<P: Program> Live<P> {
                 | fpm_events::Event::Writable(Token::Remains(number))
                 | fpm_events::Event::Timer(Token::Remains(number)) => self.on_remain(number),
                 fpm_events::Event::Readable(Token::Operator) => self.on_operator(happened),
-                fpm_events::Event::Timer(Token::Operator) => self.start_operator(),
+                fpm_events::Event::Timer(Token::Operator) => self.try_operator_again(),
                 fpm_events::Event::Timer(Token::Log) => self.log_timer = None,
                 fpm_events::Event::Timer(Token::SlowCaller(caller)) => {
                     self.on_slow_caller(caller, happened);

@@ -110,6 +110,11 @@ impl<P: Program> Live<P> {
         self.start_operator();
     }
 
+    /// Tells whether there is a post.
+    pub(super) fn has_post(&self) -> bool {
+        self.operator.post.is_some()
+    }
+
     /// Starts a process if there is a post and nobody is on it.
     pub(super) fn start_operator(&mut self) {
         self.operator.again = None;
@@ -164,7 +169,8 @@ impl<P: Program> Live<P> {
         })
     }
 
-    fn start_operator_later(&mut self) -> Duration {
+    /// Arms the timer by which [`Live::try_operator_again`] comes, and returns how long that takes.
+    pub(super) fn start_operator_later(&mut self) -> Duration {
         let now = clock::monotonic();
         let delay = self.operator.backoff.failed(now);
         let timer = self.events.set_timer(now + delay, Token::Operator);
