@@ -120,7 +120,7 @@ pub(crate) enum Token {
     Caller(CallerId),
     /// A command has had its time.
     SlowCaller(CallerId),
-    /// The channel of the operator process. As a timer: start another one.
+    /// The channel of the operator process. As a timer: try again to have one.
     Operator,
     /// The standard error of the operator process. As a timer: there is more to read.
     OperatorStderr,

@@ -347,3 +347,6 @@ fn areas(setup: &Setup) -> impl Iterator<Item = ((PoolIndex, &Pool), &Region)> {
     let pools = (0..).map(PoolIndex).zip(&setup.config.pools);
     pools.zip(&setup.regions)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,15 @@
 //! Forking, ends of children, signals around both.
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use fpm_os::error::OsError;
+use fpm_os::exec::spawn;
 use fpm_os::fork::{OtherThreads, fork};
 use fpm_os::poll::{Interest, Waited, wait as wait_for};
 use fpm_os::process;
@@ -14,8 +18,11 @@ use fpm_os::signal::fd::SignalFd;
 use fpm_os::signal::quit::QuitFlag;
 use fpm_os::signal::set::{Disposition, SignalSet, set_disposition};
 use fpm_os::wait::{Exit, ExitStatus, reap, wait};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
-use nix::unistd::pause;
+use nix::unistd::{Uid, pause, setuid};
 
 use crate::{Test, in_child};
 
@@ -39,6 +46,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "an ignored signal stays ignored, a default one ends",
         dispositions,
+    ),
+    (
+        "no room for a process is an error that leaves nothing behind",
+        no_room,
     ),
 ];
 
@@ -254,4 +265,54 @@ fn dispositions() {
         };
         assert_eq!(wait(pid).unwrap(), ended);
     });
+}
+
+/// Takes away this process's right to fork, as a limit of processes does.
+fn limit_processes() {
+    if Uid::effective().is_root() {
+        // There is no such limit for root.
+        setuid(Uid::from_raw(65534)).unwrap();
+    }
+    setrlimit(Resource::RLIMIT_NPROC, 0, 0).unwrap();
+}
+
+/// Has the kernel answer every fork of this process as if there were no memory: that is what it says where the first process of a pid
+/// namespace has ended (fork(2)).
+fn end_namespace() {
+    unshare(CloneFlags::CLONE_NEWPID).unwrap();
+    wait(fork(OtherThreads::Refuse, || 0).unwrap()).unwrap();
+}
+
+fn no_room() {
+    let by_limit: (fn(), _) = (limit_processes, Errno::EAGAIN);
+    let by_namespace: (fn(), _) = (end_namespace, Errno::ENOMEM);
+    // Only root may make a namespace for sure.
+    let is_root = Uid::effective().is_root();
+    for (take_room, errno) in [by_limit]
+        .into_iter()
+        .chain(is_root.then_some(by_namespace))
+    {
+        in_child(|| {
+            take_room();
+            let usr1: SignalSet = [Signal::USR1].into_iter().collect();
+            usr1.set_mask().unwrap();
+            let (pipe, output) = io::pipe().unwrap();
+            let first_free = || pipe.try_clone().unwrap().as_raw_fd();
+            let before = first_free();
+            let expected = Err(OsError::Call {
+                call: "fork()",
+                errno,
+            });
+            for _ in 0..2 {
+                assert_eq!(fork(OtherThreads::Refuse, || 0), expected);
+                let (program, name) = (Path::new("/bin/true"), [OsStr::new("true")]);
+                let spawned = spawn(program, &name, pipe.as_fd(), output.as_fd(), None);
+                assert_eq!(spawned, expected);
+            }
+            assert_eq!(first_free(), before, "no descriptor is left");
+            let mask = SignalSet::blocked().unwrap();
+            assert!(mask.contains(Signal::USR1) && !mask.contains(Signal::TERM));
+            assert_eq!(reap().unwrap(), None, "no child is left");
+        });
+    }
 }

@@ -562,13 +562,13 @@ impl Stage {
     }
 
     /// The zygote answers the next request by saying that it cannot fork.
-    pub(super) fn fork_fails(&mut self) {
+    pub(super) fn fork_fails(&mut self, errno: Errno) {
         let (zygote, worker) = self.world().asked.remove(0);
         self.said(
             zygote.0,
             FromZygote::SpawnFailed {
                 worker,
-                errno: Errno::EAGAIN as i32,
+                errno: errno as i32,
             },
         );
     }

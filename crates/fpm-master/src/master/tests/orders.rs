@@ -3,6 +3,7 @@
 use expect_test::expect;
 use fpm_conf::PoolIndex;
 use fpm_control::{Detail, Request, Scope};
+use nix::errno::Errno;
 
 use super::*;
 use crate::event::CallerId;
@@ -273,7 +274,7 @@ fn who_waits_for_a_drain_hears_of_workers_that_were_never_born() {
     stage.worker_ends(1, ExitStatus::Code(0));
     ask(&mut stage, 1, drain());
     stage.calls();
-    stage.fork_fails();
+    stage.fork_fails(Errno::EAGAIN);
     expect![[r#"
         release worker 2
         answer caller 1: Done"#]]

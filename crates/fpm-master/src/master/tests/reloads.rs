@@ -107,6 +107,34 @@ fn php_ini_that_is_not_understood_is_no_reason_to_change_anything() {
 }
 
 #[test]
+fn a_zygote_for_which_there_is_no_memory_is_no_reason_to_change_anything() {
+    let mut stage = serving(&www(1));
+    stage.world().zygotes_fail = true;
+    stage.lines();
+    stage.signal(Signal::USR2);
+    expect![[r#"
+        DEBUG received SIGUSR2
+        NOTICE Reloading in progress ...
+        NOTICE reloading: generation 2
+        ERROR failed to start a zygote: fork() failed: Cannot allocate memory (12)
+        DEBUG generation 2 has ended
+        ERROR reload failed, generation 1 goes on"#]]
+    .assert_eq(&stage.lines());
+    assert_eq!((stage.alive(), stage.outcome()), (1, None));
+    stage.world().zygotes_fail = false;
+    stage.signal(Signal::USR2);
+    stage.calls();
+    stage.ready(3);
+    stage.settle();
+    expect![[r#"
+        spawn worker 2 of pool 0 in slot 0 by zygote 3
+        generation 3 serves
+        quit zygote 1
+        drain worker 1"#]]
+    .assert_eq(&stage.calls());
+}
+
+#[test]
 fn workers_as_many_as_process_max_do_not_stand_in_the_way() {
     let mut config = www(2);
     config.global.process_max = 2;

@@ -107,6 +107,35 @@ fn a_zygote_that_dies_again_at_once_is_restarted_less_and_less_often() {
 }
 
 #[test]
+fn a_zygote_for_which_there_is_no_memory_is_tried_less_and_less_often() {
+    let mut stage = serving(&www(1));
+    stage.world().zygotes_fail = true;
+    stage.lines();
+    stage.reaped(1001, KILLED);
+    for _ in 0..3 {
+        stage.pass(Duration::from_secs(4));
+    }
+    expect![[r#"
+        DEBUG received SIGCHLD
+        WARNING zygote 1001 of generation 1 exited on signal 9 (SIGKILL) after 0.000000 seconds from start, its 1 children go on
+        ERROR failed to start a zygote: fork() failed: Cannot allocate memory (12)
+        WARNING next attempt to start a zygote in 2 seconds
+        ERROR failed to start a zygote: fork() failed: Cannot allocate memory (12)
+        WARNING next attempt to start a zygote in 4 seconds
+        ERROR failed to start a zygote: fork() failed: Cannot allocate memory (12)
+        WARNING next attempt to start a zygote in 8 seconds"#]]
+    .assert_eq(&stage.lines());
+    assert_eq!((stage.alive(), stage.outcome()), (1, None));
+    stage.world().zygotes_fail = false;
+    stage.pass(Duration::from_secs(30));
+    stage.ready(5);
+    expect![[r#"
+        start zygote 5
+        drain worker 1"#]]
+    .assert_eq(&stage.calls());
+}
+
+#[test]
 fn php_that_does_not_start_again_leaves_the_orphans_serving() {
     let mut stage = serving(&www(1));
     stage.reaped(1001, KILLED);
