@@ -1,32 +1,8 @@
 //! WordPress from Debian's packages on MariaDB behind nginx, with opcache: installed, logged in, a post with a picture.
 
 use fpmd_tests::{
-    Browser, Daemon, MariaDb, Multipart, Nginx, Packages, Page, Result, Subject, Tour,
+    Browser, Daemon, MariaDb, Multipart, Nginx, Page, Result, Subject, Tour, WordPress,
 };
-
-const PACKAGES: [&str; 5] = [
-    "wordpress",
-    "wordpress-theme-twentytwentythree",
-    "libjs-cropper",
-    "libjs-underscore",
-    "php-getid3",
-];
-
-/// Debian's wp-config.php looks into /etc; this one stands in its place.
-const CONFIG: &str = "<?php
-    define('DB_NAME', '{database}');
-    define('DB_USER', '{user}');
-    define('DB_PASSWORD', '{password}');
-    define('DB_HOST', 'localhost:{socket}');
-    foreach (['AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY', 'NONCE_KEY', 'AUTH_SALT', 'SECURE_AUTH_SALT', 'LOGGED_IN_SALT', 'NONCE_SALT'] as $name)
-        define($name, \"not a secret $name\");
-    // Nothing may go out to the network.
-    define('WP_HTTP_BLOCK_EXTERNAL', true);
-    define('AUTOMATIC_UPDATER_DISABLED', true);
-    define('DISABLE_WP_CRON', true);
-    $table_prefix = 'wp_';
-    defined('ABSPATH') || define('ABSPATH', __DIR__ . '/');
-    require_once ABSPATH . 'wp-settings.php';";
 
 /// Asks WordPress's programming interface as its editor does.
 struct Editor<'a> {
@@ -79,19 +55,10 @@ fn picture(subject: &Subject) -> Result<Vec<u8>> {
 
 /// Installs and uses a fresh WordPress that `subject` serves.
 fn tour(subject: &Subject, server: &MariaDb, database: &str) -> Result<Tour> {
-    let packages = Packages::unpack(&PACKAGES)?;
-    packages.open_to_all("/usr/share/wordpress/wp-content/uploads")?;
-    let (user, password) = server.login();
-    let config = CONFIG
-        .replace("{database}", database)
-        .replace("{user}", user)
-        .replace("{password}", password)
-        .replace("{socket}", &server.socket().to_string_lossy());
-    std::fs::write(packages.path("/usr/share/wordpress/wp-config.php"), config)?;
-
+    let wordpress = WordPress::unpack(server, database, "")?;
     let fpm = Daemon::new()
         .subject(subject)
-        .root(packages.path("/usr/share/wordpress"))
+        .root(wordpress.root())
         .pool("listen.mode = 0666")
         .workers(2)
         .php_ini(&format!(

@@ -42,6 +42,7 @@ mod syslog;
 mod tail;
 mod tool;
 mod tour;
+mod wordpress;
 
 use std::time::Duration;
 
@@ -76,6 +77,7 @@ pub use subject::{PhpVersion, Subject, Under, under};
 pub use syslog::Syslog;
 pub use tool::find as find_tool;
 pub use tour::Tour;
+pub use wordpress::WordPress;
 
 /// How long a test waits for something that should happen at once, before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);

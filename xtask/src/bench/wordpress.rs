@@ -1,48 +1,22 @@
 //! WordPress from Debian's packages on MariaDB, with one post, as it is after its installation.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
-use fpmd_tests::{MariaDb, Packages};
+use fpmd_tests::{MariaDb, WordPress};
 
 /// An installed WordPress; it is gone when dropped.
-pub(super) struct WordPress {
-    packages: Packages,
-    _database: MariaDb,
+pub(super) struct Installed {
+    wordpress: WordPress,
+    _server: MariaDb,
 }
-
-const PACKAGES: [&str; 5] = [
-    "wordpress",
-    "wordpress-theme-twentytwentythree",
-    "libjs-cropper",
-    "libjs-underscore",
-    "php-getid3",
-];
-
-/// Where the packages put it.
-const ROOT: &str = "/usr/share/wordpress";
 
 const DATABASE: &str = "bench";
 
-/// Nothing goes out to the network, and nothing happens beside the answer.
-const CONFIG: &str = "<?php
-define('DB_NAME', '{database}');
-define('DB_USER', '{user}');
-define('DB_PASSWORD', '{password}');
-define('DB_HOST', 'localhost:{socket}');
-define('WP_HOME', 'https://www.example.org');
-define('WP_SITEURL', 'https://www.example.org');
-foreach (['AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY', 'NONCE_KEY', 'AUTH_SALT', 'SECURE_AUTH_SALT', 'LOGGED_IN_SALT', 'NONCE_SALT'] as $name)
-    define($name, \"not a secret $name\");
-define('WP_HTTP_BLOCK_EXTERNAL', true);
-define('AUTOMATIC_UPDATER_DISABLED', true);
-define('DISABLE_WP_CRON', true);
-$table_prefix = 'wp_';
-defined('ABSPATH') || define('ABSPATH', __DIR__ . '/');
-require_once ABSPATH . 'wp-settings.php';
-";
+/// Whatever the web server's address is.
+const ADDRESS: &str = "define('WP_HOME', 'https://www.example.org');
+    define('WP_SITEURL', 'https://www.example.org');";
 
 /// What its page for the installation does.
 const INSTALL: &str = "
@@ -59,44 +33,35 @@ pub(super) fn is_front_page(body: &[u8]) -> bool {
     text.contains("Hello world!") && text.trim_end().ends_with("</html>")
 }
 
-impl WordPress {
+impl Installed {
     /// Unpacks and installs it; `php` is the command line of the PHP that is measured.
     ///
     /// # Errors
     /// When its packages cannot be had, the database does not start, or PHP fails.
-    pub(super) fn install(php: &Path) -> anyhow::Result<WordPress> {
+    pub(super) fn install(php: &Path) -> anyhow::Result<Installed> {
         eprintln!("  installing WordPress");
-        let packages = Packages::unpack(&PACKAGES).context(
+        let server = MariaDb::start(&[DATABASE])?.silent();
+        let wordpress = WordPress::unpack(&server, DATABASE, ADDRESS).context(
             "WordPress is needed from Debian's packages; leave this case out by naming the others",
         )?;
-        packages.open_to_all("/usr/share/wordpress/wp-content/uploads")?;
-        let database = MariaDb::start(&[DATABASE])?.silent();
-        let (user, password) = database.login();
-        let config = CONFIG
-            .replace("{database}", DATABASE)
-            .replace("{user}", user)
-            .replace("{password}", password)
-            .replace("{socket}", &database.socket().to_string_lossy());
-        let root = packages.path(ROOT);
-        fs::write(root.join("wp-config.php"), config)?;
         let installed = Command::new(php)
             .args(["-n", "-d", "sendmail_path=/bin/true", "-r", INSTALL])
-            .current_dir(&root)
+            .current_dir(wordpress.root())
             .output()
             .with_context(|| format!("cannot run {}", php.display()))?;
         if !installed.status.success() {
             let said = String::from_utf8_lossy(&installed.stdout).into_owned();
             bail!("WordPress is not installed: {}", said.trim());
         }
-        Ok(WordPress {
-            packages,
-            _database: database,
+        Ok(Installed {
+            wordpress,
+            _server: server,
         })
     }
 
     /// The folder of its scripts.
     pub(super) fn root(&self) -> PathBuf {
-        self.packages.path(ROOT)
+        self.wordpress.root()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::bench::pages;
 use crate::bench::side::{Both, Measured, Side};
 use crate::bench::site::{Listen, Pools, Site};
 use crate::bench::strace;
-use crate::bench::wordpress::WordPress;
+use crate::bench::wordpress;
 
 /// How many requests are made before anything is measured, and how many strace watches.
 struct Portions {
@@ -42,7 +42,7 @@ pub(super) struct Served {
 pub(super) fn measure(bench: &Bench, case: &Case, traffic: &Traffic) -> anyhow::Result<Measured> {
     let site = Site::create(&bench.opcache)?;
     let application = match traffic.page {
-        Page::WordPress => Some(WordPress::install(&bench.php)?),
+        Page::WordPress => Some(wordpress::Installed::install(&bench.php)?),
         _ => None,
     };
     let folder = match &application {
