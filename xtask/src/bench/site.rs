@@ -26,6 +26,7 @@ pub(super) struct Pools {
     pub(super) lines: String,
     /// Directives of the daemon. `{root}` is the site's folder.
     pub(super) global: String,
+    pub(super) precedence: Precedence,
 }
 
 /// Everything that fpmd has beyond the original and that can be switched on: of the daemon, and of a pool.
@@ -42,6 +43,16 @@ request_soft_timeout = 20s
 request_queue_timeout = 30
 ",
 );
+
+/// Who has a processor when the daemon and the load want one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Precedence {
+    /// The load, whose one thread has to hold its own against all workers: with a fair share of the processors it would be what is
+    /// measured.
+    Load,
+    /// Neither. A load that goes first wakes worker after worker before one of them has come to answer.
+    Nobody,
+}
 
 /// What kind of socket a pool has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +86,7 @@ impl Pools {
             listen: Listen::Unix,
             lines: format!("pm = static\npm.max_children = {workers}\n"),
             global: String::new(),
+            precedence: Precedence::Load,
         }
     }
 
@@ -82,6 +94,12 @@ impl Pools {
     pub(super) fn with_features(mut self) -> Pools {
         self.global += FEATURES.0;
         self.lines += FEATURES.1;
+        self
+    }
+
+    /// The same beside a load that has to share the processors with them.
+    pub(super) fn beside_the_load(mut self) -> Pools {
+        self.precedence = Precedence::Nobody;
         self
     }
 
@@ -93,6 +111,7 @@ impl Pools {
             lines: "pm = ondemand\npm.max_children = 2\npm.process_idle_timeout = 600s\n"
                 .to_owned(),
             global: String::new(),
+            precedence: Precedence::Load,
         }
     }
 }
@@ -149,10 +168,12 @@ impl Site {
     /// # Errors
     /// When no port is free.
     pub(super) fn configure(&self, side: Side, pools: &Pools) -> anyhow::Result<Vec<Address>> {
-        // The one thread of load has to hold its own against all workers: with a fair share of the processors it would be
-        // what is measured.
+        let priority = match pools.precedence {
+            Precedence::Load => 10,
+            Precedence::Nobody => 0,
+        };
         let mut text = format!(
-            "[global]\nprocess.priority = 10\nerror_log = {}\n",
+            "[global]\nprocess.priority = {priority}\nerror_log = {}\n",
             self.log(side).display()
         );
         text += &pools
@@ -213,6 +234,7 @@ mod tests {
         assert!(ours.iter().all(|address| !theirs.contains(address)));
         let text = fs::read_to_string(site.configuration(Side::Theirs)).unwrap();
         assert_eq!(text.matches("access.log = php-fpm.access\n").count(), 2);
+        assert!(text.contains("\nprocess.priority = 10\n"), "{text}");
         assert!(text.contains("[pool1]\n"), "{text}");
         assert!(site.script("hello.php").is_file());
     }

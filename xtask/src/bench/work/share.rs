@@ -43,7 +43,8 @@ fn one_run(
     clients: usize,
 ) -> anyhow::Result<[(Metric, f64); 2]> {
     let site = Site::create(&bench.opcache)?;
-    let mut fpm = Fpm::start(&bench.programs, side, &site, &Pools::fixed(workers))?;
+    let pools = Pools::fixed(workers).beside_the_load();
+    let mut fpm = Fpm::start(&bench.programs, side, &site, &pools)?;
     let mut question = Page::Hello.question(&site.root().join("www"), Connection::OneRequest);
     question.body = fpm.first_answer(0, &question.bytes)?.0;
     fpm.all_workers(usize::try_from(workers)?)?;
