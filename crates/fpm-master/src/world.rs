@@ -140,7 +140,7 @@ pub(crate) trait World {
     fn fate(&mut self, worker: WorkerId) -> Fate;
 
     /// Returns what a worker is doing.
-    fn activity(&self, worker: WorkerId, now: Duration) -> Activity;
+    fn activity(&self, worker: WorkerId) -> Activity;
 
     /// Returns how many connections wait for a worker of a pool, at its socket and of those that workers have left.
     fn waiting(&self, pool: PoolId) -> u32;

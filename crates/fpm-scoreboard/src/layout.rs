@@ -7,7 +7,7 @@
 //! A changer must know: raise [`VERSION`] with every change; generations of different releases share the memory.
 
 /// Marks the memory of this layout.
-pub const VERSION: u64 = 0x6670_6d64_0000_000b;
+pub const VERSION: u64 = 0x6670_6d64_0000_000c;
 
 /// Words of the header of a pool's area.
 pub(crate) mod header {
@@ -60,16 +60,14 @@ pub(crate) mod header {
 pub(crate) mod control {
     /// Counts publications; its lowest bit tells which state is in force.
     pub(crate) const PUBLISHED: usize = 0;
-    /// 1 when the slot is reserved or in use. Written by the master.
-    pub(crate) const RESERVED: usize = 1;
     /// Not 0 when the worker shall end after its request: a [`Farewell`](crate::Farewell). Written by the master.
-    pub(crate) const DRAIN: usize = 2;
+    pub(crate) const DRAIN: usize = 1;
     /// How often the worker was asked what it is doing. Written by the master, waited for by the worker's watchdog.
-    pub(crate) const ASKED: usize = 3;
+    pub(crate) const ASKED: usize = 2;
     /// 1 when the worker has served its share and is about to end. Written by the worker.
-    pub(crate) const RECYCLES: usize = 4;
+    pub(crate) const RECYCLES: usize = 3;
     /// Why the worker has served its share, as the number of a `Departure`; 0 while it has not. Written by the worker.
-    pub(crate) const SPENT: usize = 5;
+    pub(crate) const SPENT: usize = 4;
     /// Length of the control part: one cache line.
     pub(crate) const LEN: usize = 8;
 }

@@ -115,20 +115,7 @@ impl PoolBoard {
         self.slots
     }
 
-    /// Reserves a free slot for a worker that is about to be made; `None` when there is none. For the master.
-    #[must_use]
-    pub fn reserve(&self) -> Option<u32> {
-        let free = (0..self.slots)
-            .find(|&slot| self.slot(slot).control(control::RESERVED).load(Relaxed) == 0)?;
-        self.slot(free).control(control::DRAIN).store(0, Relaxed);
-        self.slot(free).control(control::ASKED).store(0, Relaxed);
-        self.slot(free).control(control::RECYCLES).store(0, Relaxed);
-        self.slot(free).control(control::SPENT).store(0, Relaxed);
-        self.slot(free).control(control::RESERVED).store(1, Relaxed);
-        Some(free)
-    }
-
-    /// Makes this process the writer of a slot that the master has reserved for it. For the worker.
+    /// Makes this process the writer of a slot that the master keeps for it. For the worker.
     ///
     /// # Errors
     /// [`ScoreboardError::NoSuchSlot`].
@@ -164,7 +151,6 @@ impl PoolBoard {
         area.control(control::ASKED).store(0, Relaxed);
         area.control(control::RECYCLES).store(0, Relaxed);
         area.control(control::SPENT).store(0, Relaxed);
-        area.control(control::RESERVED).store(0, Relaxed);
     }
 
     /// Reads the numbers of the worker in a slot; `None` when there is none.

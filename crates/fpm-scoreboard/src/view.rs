@@ -115,8 +115,7 @@ mod tests {
         let reader = Board::adopt(board.for_reading().unwrap()).unwrap();
         let view = reader.view(region).unwrap();
         pool.count_slow_request();
-        let slot = pool.reserve().unwrap();
-        pool.drain(slot, Farewell::HandOver);
+        pool.drain(0, Farewell::HandOver);
         assert_eq!(view.totals(), pool.totals());
         assert_eq!(view.totals().counters.slow_requests, 1);
         assert_eq!((view.leaving(), view.snapshots().len()), (1, 0));

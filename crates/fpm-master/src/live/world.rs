@@ -232,7 +232,7 @@ impl<P: Program> World for Live<P> {
         }
     }
 
-    fn activity(&self, worker: WorkerId, _now: Duration) -> Activity {
+    fn activity(&self, worker: WorkerId) -> Activity {
         match self.state(worker) {
             None => Activity::Starting,
             Some(state) => match state.stage {

@@ -51,7 +51,7 @@ impl<W: World> Master<W> {
     /// A worker ended, whoever reaped it.
     pub(super) fn on_worker_ended(&mut self, now: Duration, id: WorkerId, status: ExitStatus) {
         // Its slot still shows how far it came.
-        let served = self.world.activity(id, now) != Activity::Starting;
+        let served = self.world.activity(id) != Activity::Starting;
         let spent = self.world.slot(id).and_then(|slot| slot.spent);
         let struck = self.was_struck(id);
         let Some(worker) = self.strike_off(id) else {

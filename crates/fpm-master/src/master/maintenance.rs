@@ -100,7 +100,7 @@ impl<W: World> Master<W> {
                 worker: id,
                 since: now.saturating_sub(since),
             };
-            match self.world.activity(id, now) {
+            match self.world.activity(id) {
                 Activity::Starting => census.starting += 1,
                 Activity::Idle { since } => {
                     census.idle += 1;
@@ -136,7 +136,7 @@ impl<W: World> Master<W> {
                 let ids: Vec<_> = at_work.workers().collect();
                 for id in ids {
                     let (Activity::Idle { since } | Activity::Resting { since }) =
-                        self.world.activity(id, now)
+                        self.world.activity(id)
                     else {
                         continue;
                     };

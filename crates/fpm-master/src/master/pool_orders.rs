@@ -159,7 +159,7 @@ impl<W: World> Master<W> {
         at_work.set_max_children(max_children);
         if max_children < before {
             self.cancel_births(pool);
-            self.shrink(now, pool, max_children);
+            self.shrink(pool, max_children);
         }
         if self.generations.pool(pool).manager.is_static() {
             self.fill(now, pool);
@@ -168,14 +168,14 @@ impl<W: World> Master<W> {
     }
 
     /// Lets workers go until there are so many, those that have nothing to do first.
-    fn shrink(&mut self, now: Duration, pool: PoolId, max_children: u32) {
+    fn shrink(&mut self, pool: PoolId, max_children: u32) {
         let mut staying: Vec<WorkerId> = self.generations.pool(pool).workers().collect();
         staying.retain(|id| {
             self.roster
                 .get(*id)
                 .is_some_and(|worker| worker.leaving.is_none())
         });
-        staying.sort_by_key(|id| self.world.activity(*id, now) == Activity::Busy);
+        staying.sort_by_key(|id| self.world.activity(*id) == Activity::Busy);
         let surplus = staying.len().saturating_sub(max_children as usize);
         for id in staying.into_iter().take(surplus) {
             self.retire(id);

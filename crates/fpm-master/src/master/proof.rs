@@ -51,7 +51,7 @@ impl<W: World> Master<W> {
         let pools = &self.generations.get(next).pools;
         let serves = |pool: &PoolAtWork| {
             let mut workers = pool.workers();
-            workers.any(|worker| self.world.activity(worker, now) != Activity::Starting)
+            workers.any(|worker| self.world.activity(worker) != Activity::Starting)
         };
         let tried = pools.iter().filter(|pool| pool.is_inhabited());
         let missing: Vec<_> = tried.filter(|pool| !serves(pool)).collect();
@@ -79,7 +79,7 @@ impl<W: World> Master<W> {
     fn end_proof(&mut self, now: Duration, next: Generation, cause: &str) {
         let pools = self.generations.get(next).pools.iter();
         let mut hung: Vec<_> = pools.flat_map(|pool| pool.workers()).collect();
-        hung.retain(|id| self.world.activity(*id, now) == Activity::Starting);
+        hung.retain(|id| self.world.activity(*id) == Activity::Starting);
         let is_unborn = |id: &WorkerId| {
             let worker = self.roster.get(*id);
             worker.is_some_and(|worker| worker.pid.is_none())

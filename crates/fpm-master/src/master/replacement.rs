@@ -87,7 +87,7 @@ impl<W: World> Master<W> {
             |id| match self.roster.get(id).and_then(|worker| worker.leaving) {
                 None => true,
                 Some(Leaving::Superseded(since)) if now.saturating_sub(since) < FRESH => {
-                    let activity = self.world.activity(id, now);
+                    let activity = self.world.activity(id);
                     matches!(activity, Activity::Starting | Activity::Idle { .. })
                 }
                 Some(_) => false,
@@ -107,14 +107,14 @@ impl<W: World> Master<W> {
         }
         let turn = crew.turn(&self.bounds(pool));
         self.want(now, pool, Reason::Demand, turn.start);
-        let told = self.choose(now, pool, turn.tell);
+        let told = self.choose(pool, turn.tell);
         for id in &told {
             self.tell_to_leave(now, *id);
         }
     }
 
     /// Chooses old workers of a pool that are to leave: first those that have nothing to do.
-    fn choose(&self, now: Duration, pool: PoolId, count: u32) -> Vec<WorkerId> {
+    fn choose(&self, pool: PoolId, count: u32) -> Vec<WorkerId> {
         let stays = |id: &WorkerId| {
             self.roster
                 .get(*id)
@@ -125,7 +125,7 @@ impl<W: World> Master<W> {
             .flat_map(|at_work| at_work.workers())
             .filter(stays)
             .collect();
-        staying.sort_by_key(|id| self.world.activity(*id, now) == Activity::Busy);
+        staying.sort_by_key(|id| self.world.activity(*id) == Activity::Busy);
         staying.truncate(count as usize);
         staying
     }
@@ -140,7 +140,7 @@ impl<W: World> Master<W> {
         for id in own.workers() {
             match self.roster.get(id).and_then(|worker| worker.leaving) {
                 Some(_) => crew.lingering += 1,
-                None if self.world.activity(id, now) == Activity::Starting => crew.starting += 1,
+                None if self.world.activity(id) == Activity::Starting => crew.starting += 1,
                 None => crew.serving += 1,
             }
         }

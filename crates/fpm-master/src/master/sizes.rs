@@ -77,7 +77,7 @@ impl<W: World> Master<W> {
         for pool in &sized {
             let measured = looked_at.get(pool);
             if memory.is_short() {
-                self.relieve(now, *pool, measured.map_or(&[], Vec::as_slice));
+                self.relieve(*pool, measured.map_or(&[], Vec::as_slice));
             } else if measured.is_none() {
                 continue;
             }
@@ -129,13 +129,13 @@ impl<W: World> Master<W> {
     }
 
     /// Lets the idle worker go that takes most of those that were measured, if the pool has more than its floor.
-    fn relieve(&mut self, now: Duration, pool: PoolId, measured: &[(u64, WorkerId)]) {
+    fn relieve(&mut self, pool: PoolId, measured: &[(u64, WorkerId)]) {
         let at_work = self.generations.pool(pool);
         let floor = at_work.sizer.as_ref().map_or(0, Sizer::floor);
         if self.staying(pool).len() <= floor as usize {
             return;
         }
-        let is_idle = |id: WorkerId| matches!(self.world.activity(id, now), Activity::Idle { .. });
+        let is_idle = |id: WorkerId| matches!(self.world.activity(id), Activity::Idle { .. });
         let idle = measured.iter().filter(|(_, id)| is_idle(*id));
         if let Some((bytes, id)) = idle.max() {
             tracing::info!(

@@ -99,7 +99,7 @@ impl<W: World> Master<W> {
             };
             let pool = self.generations.pool(worker.pool).name.to_string();
             let pid = worker.pid.map_or(0, Pid::as_raw);
-            match self.world.activity(id, now) {
+            match self.world.activity(id) {
                 Activity::Busy => {
                     self.world.ask_for_stack(id);
                     inquiry.await_answer(id, pool, pid);

@@ -75,7 +75,7 @@ impl<W: World> Master<W> {
         {
             let leaving = self.roster.get(id).is_some_and(|w| w.leaving.is_some());
             status.leaving += u64::from(leaving);
-            match self.world.activity(id, now) {
+            match self.world.activity(id) {
                 Activity::Starting => status.starting += 1,
                 Activity::Idle { .. } | Activity::Resting { .. } => status.idle += 1,
                 Activity::Busy => status.active += 1,

@@ -264,7 +264,7 @@ impl<W: World> Master<W> {
             .generations
             .pool(pool)
             .workers()
-            .any(|worker| self.world.activity(worker, now) == Activity::Starting);
+            .any(|worker| self.world.activity(worker) == Activity::Starting);
         let at_work = self.generations.pool_mut(pool);
         let births = &mut at_work.births;
         let delay = births.backoff.delay().unwrap_or_default();

@@ -111,13 +111,12 @@ mod tests {
         let board = Board::create().unwrap();
         let region = board.add_pool(1, &Counters::default()).unwrap();
         let pool = board.map(region).unwrap();
-        let slot = pool.reserve().unwrap();
         let birth = Birth {
             pid: Pid::this(),
             generation: 1,
             started: at(0),
         };
-        let writer = pool.claim(slot, birth).unwrap();
+        let writer = pool.claim(0, birth).unwrap();
         (pool, writer)
     }
 

@@ -74,7 +74,7 @@ fn killed_worker_costs_one_request() {
             ExitStatus::Signal { signal: found, .. } => assert_eq!(found, signal),
             other => panic!("{other:?}"),
         }
-        master.board.release(worker.slot);
+        master.release(&worker);
     }
     let worker = master.spawn();
     assert_eq!(ask(&site, &Request::get(&site, "x.php")).text(), "xy");
@@ -320,7 +320,7 @@ fn an_ending_worker_leaves_opcache_alone() {
             cached.push(ask(&site, &request).text());
         }
         assert_eq!(master.exit_of(&worker), ExitStatus::Code(0));
-        master.board.release(worker.slot);
+        master.release(&worker);
     }
     // The script is cached when it has run once, and stays so beyond the end of the worker that has run it.
     assert_eq!(cached[1..], ["cached"; 8]);

@@ -1,5 +1,6 @@
 //! The master's part: starts the zygote, asks for workers, hears what becomes of them.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -36,6 +37,7 @@ pub(crate) struct Master {
     _relay: Relay,
     pub(crate) zygote: Pid,
     pub(crate) board: PoolBoard,
+    free_slots: BTreeSet<u32>,
     stderr: PipeReader,
     workers: u64,
     /// What the zygote has logged.
@@ -117,11 +119,13 @@ impl Master {
         channel
             .send(&ToZygote::Start(Box::new(start)))
             .expect("the zygote listens");
+        let board = board.map(area).expect("just made");
         Master {
             channel,
             _relay: relay,
             zygote,
-            board: board.map(area).expect("just made"),
+            free_slots: (0..board.slots()).collect(),
+            board,
             stderr,
             workers: 0,
             logged: Vec::new(),
@@ -176,7 +180,7 @@ impl Master {
     }
 
     fn spawn_with(&mut self, output: Option<Output>) -> Worker {
-        let slot = self.board.reserve().expect("a free slot");
+        let slot = self.free_slots.pop_first().expect("a free slot");
         let (id, control) = self.order(PoolIndex(0), slot, output);
         match self.hear() {
             FromZygote::Spawned { worker, pid } if worker == id => Worker {
@@ -230,6 +234,12 @@ impl Master {
     pub(crate) fn quit(&mut self) {
         let quit: ToZygote<BorrowedFd<'_>> = ToZygote::Quit;
         self.channel.send(&quit).expect("the zygote listens");
+    }
+
+    /// Has the slot of a worker that has ended for another one.
+    pub(crate) fn release(&mut self, worker: &Worker) {
+        self.board.release(worker.slot);
+        self.free_slots.insert(worker.slot);
     }
 
     /// Tells a worker to end after its request.

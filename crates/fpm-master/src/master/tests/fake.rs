@@ -259,7 +259,7 @@ impl World for FakeWorld {
         self.fates.get(&worker).copied().unwrap_or(Fate::Nobody)
     }
 
-    fn activity(&self, worker: WorkerId, _now: Duration) -> Activity {
+    fn activity(&self, worker: WorkerId) -> Activity {
         self.activities
             .get(&worker)
             .copied()

@@ -250,7 +250,7 @@ impl World for Kernel {
         }
     }
 
-    fn activity(&self, worker: WorkerId, _now: Duration) -> Activity {
+    fn activity(&self, worker: WorkerId) -> Activity {
         match self.served.contains(&worker) {
             false => Activity::Starting,
             true => Activity::Busy,
