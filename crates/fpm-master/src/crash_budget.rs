@@ -149,15 +149,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::obituary::killed;
 
     const SEGV: ExitStatus = killed(Signal::SEGV);
-
-    const fn killed(signal: Signal) -> ExitStatus {
-        ExitStatus::Signal {
-            signal,
-            core_dumped: false,
-        }
-    }
 
     /// An account for so many crashes in ten seconds.
     fn account(crashes: u32) -> Account {

@@ -54,13 +54,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::obituary::killed;
 
     #[test]
     fn each_end_has_its_reason() {
-        let signal = |number| ExitStatus::Signal {
-            signal: Signal::from_number(number).unwrap(),
-            core_dumped: false,
-        };
+        let signal = |number| killed(Signal::from_number(number).unwrap());
         let (ok, failed, [quit, kill, segv, term]) = (
             ExitStatus::Code(0),
             ExitStatus::Code(70),

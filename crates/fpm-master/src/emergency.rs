@@ -77,15 +77,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::obituary::killed;
 
     const SEGV: ExitStatus = killed(Signal::SEGV);
-
-    const fn killed(signal: Signal) -> ExitStatus {
-        ExitStatus::Signal {
-            signal,
-            core_dumped: false,
-        }
-    }
 
     fn threshold(count: u32, seconds: u32) -> Threshold {
         Threshold::new(count, seconds).unwrap()

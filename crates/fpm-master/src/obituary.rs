@@ -54,30 +54,47 @@ impl fmt::Display for Lifetime {
     }
 }
 
+/// The end of a process that a signal has killed.
+#[cfg(test)]
+pub(crate) const fn killed(signal: Signal) -> ExitStatus {
+    ExitStatus::Signal {
+        signal,
+        core_dumped: false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn killed(number: i32, core_dumped: bool) -> ExitStatus {
-        ExitStatus::Signal {
-            signal: Signal::from_number(number).unwrap(),
-            core_dumped,
-        }
-    }
 
     #[test]
     fn endings_read_as_the_originals() {
         for (status, text, level) in [
             (ExitStatus::Code(0), "with code 0", LogLevel::Notice),
             (ExitStatus::Code(70), "with code 70", LogLevel::Warning),
-            (killed(3, false), "on signal 3 (SIGQUIT)", LogLevel::Notice),
-            (killed(9, false), "on signal 9 (SIGKILL)", LogLevel::Warning),
             (
-                killed(11, true),
+                killed(Signal::QUIT),
+                "on signal 3 (SIGQUIT)",
+                LogLevel::Notice,
+            ),
+            (
+                killed(Signal::KILL),
+                "on signal 9 (SIGKILL)",
+                LogLevel::Warning,
+            ),
+            (
+                ExitStatus::Signal {
+                    signal: Signal::SEGV,
+                    core_dumped: true,
+                },
                 "on signal 11 (SIGSEGV - core dumped)",
                 LogLevel::Warning,
             ),
-            (killed(35, false), "on signal 35 ()", LogLevel::Warning),
+            (
+                killed(Signal::from_number(35).unwrap()),
+                "on signal 35 ()",
+                LogLevel::Warning,
+            ),
         ] {
             let ending = Ending(status);
             assert_eq!((ending.to_string().as_str(), ending.level()), (text, level));

@@ -80,6 +80,7 @@ mod tests {
     use fpm_os::signal::Signal;
 
     use super::*;
+    use crate::obituary::killed;
 
     fn verdict(word: Option<&str>, status: Option<ExitStatus>) -> String {
         let examined = Examined {
@@ -92,10 +93,6 @@ mod tests {
     #[test]
     fn only_a_program_that_reads_our_state_and_passes_the_test_is_good() {
         let ours = super::super::introduction();
-        let killed = ExitStatus::Signal {
-            signal: Signal::KILL,
-            core_dumped: false,
-        };
         for (word, status, expected) in [
             (Some(ours.as_str()), Some(ExitStatus::Code(0)), "good"),
             (
@@ -105,7 +102,7 @@ mod tests {
             ),
             (
                 Some(&ours),
-                Some(killed),
+                Some(killed(Signal::KILL)),
                 "it does not pass the test of the configuration and exited on signal 9 (SIGKILL)",
             ),
             (

@@ -11,6 +11,7 @@ use fpm_scoreboard::Departure;
 use super::fake::Stage;
 use super::{serving, www};
 use crate::event::Event;
+use crate::obituary::killed;
 use crate::world::Count;
 
 /// Returns what has been counted since this was asked last, without the births of workers.
@@ -31,10 +32,7 @@ fn departures(stage: &mut Stage) -> Vec<Departure> {
 }
 
 fn segfault() -> ExitStatus {
-    ExitStatus::Signal {
-        signal: Signal::from_number(11).unwrap(),
-        core_dumped: false,
-    }
+    killed(Signal::from_number(11).unwrap())
 }
 
 #[test]

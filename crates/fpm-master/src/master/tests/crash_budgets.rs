@@ -9,11 +9,9 @@ use fpm_os::wait::ExitStatus;
 
 use super::fake::Stage;
 use super::{serving, www};
+use crate::obituary::killed;
 
-const CRASH: ExitStatus = ExitStatus::Signal {
-    signal: Signal::SEGV,
-    core_dumped: false,
-};
+const CRASH: ExitStatus = killed(Signal::SEGV);
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -6,11 +6,9 @@ use fpm_os::wait::ExitStatus;
 
 use super::fake::Stage;
 use super::{serving, www};
+use crate::obituary::killed;
 
-const CRASH: ExitStatus = ExitStatus::Signal {
-    signal: Signal::SEGV,
-    core_dumped: false,
-};
+const CRASH: ExitStatus = killed(Signal::SEGV);
 
 /// A master that reloads after two crashes in a minute.
 fn nervous() -> Stage {

@@ -8,11 +8,9 @@ use fpm_os::wait::ExitStatus;
 
 use super::fake::Stage;
 use super::{serving, www};
+use crate::obituary::killed;
 
-const TERMINATED: ExitStatus = ExitStatus::Signal {
-    signal: Signal::TERM,
-    core_dumped: false,
-};
+const TERMINATED: ExitStatus = killed(Signal::TERM);
 
 #[test]
 fn term_ends_it_fast() {
@@ -97,22 +95,10 @@ fn a_zygote_that_does_not_pass_signals_on_is_killed_and_its_orphans_directly() {
         SIGKILL to child 1001
         SIGKILL to worker 1 through zygote 1"#]]
     .assert_eq(&stage.calls());
-    stage.reaped(
-        1001,
-        ExitStatus::Signal {
-            signal: Signal::KILL,
-            core_dumped: false,
-        },
-    );
+    stage.reaped(1001, killed(Signal::KILL));
     stage.pass(Duration::from_secs(1));
     assert_eq!(stage.calls(), "SIGKILL to child 1");
-    stage.reaped(
-        1,
-        ExitStatus::Signal {
-            signal: Signal::KILL,
-            core_dumped: false,
-        },
-    );
+    stage.reaped(1, killed(Signal::KILL));
     assert_eq!(stage.outcome().as_deref(), Some("stopped"));
 }
 
@@ -159,13 +145,7 @@ fn a_stop_while_php_starts_kills_the_zygote() {
     stage.calls();
     stage.signal(Signal::TERM);
     assert_eq!(stage.calls(), "SIGKILL to child 1001");
-    stage.reaped(
-        1001,
-        ExitStatus::Signal {
-            signal: Signal::KILL,
-            core_dumped: false,
-        },
-    );
+    stage.reaped(1001, killed(Signal::KILL));
     assert_eq!(stage.outcome().as_deref(), Some("stopped"));
 }
 

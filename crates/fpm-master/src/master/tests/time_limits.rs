@@ -5,13 +5,13 @@ use std::time::Duration;
 use expect_test::expect;
 use fpm_channel::WorkerId;
 use fpm_os::signal::Signal;
-use fpm_os::wait::ExitStatus;
 use fpm_scoreboard::{SlotSnapshot, SlotState, Stage};
 use nix::unistd::Pid;
 
 use super::fake::Stage as Play;
 use super::{serving, www};
 use crate::event::Timer;
+use crate::obituary::killed;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -71,13 +71,7 @@ fn a_worker_that_takes_too_long_is_ended_and_replaced() {
         SIGTERM to worker 1 through zygote 1"#]]
     .assert_eq(&play.calls());
     play.world().slots.remove(&WorkerId(1));
-    play.worker_ends(
-        1,
-        ExitStatus::Signal {
-            signal: Signal::TERM,
-            core_dumped: false,
-        },
-    );
+    play.worker_ends(1, killed(Signal::TERM));
     play.settle();
     expect![[r#"
         WARNING [pool www] child 1, script '/srv/t.php' (request: "GET /t.php?a=b") execution timed out (10.000000 sec), terminating

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 
 use crate::event::{CallerId, Event, Timer};
 use crate::master::{Master, Outcome};
+use crate::obituary::killed;
 use crate::upgrade::state::Decided;
 
 mod checks;
@@ -169,10 +170,7 @@ const ENDS: [ExitStatus; 4] = [
     ExitStatus::Code(0),
     ExitStatus::Code(70),
     ExitStatus::Code(255),
-    ExitStatus::Signal {
-        signal: Signal::SEGV,
-        core_dumped: false,
-    },
+    killed(Signal::SEGV),
 ];
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

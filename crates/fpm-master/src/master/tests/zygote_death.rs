@@ -11,12 +11,10 @@ use nix::unistd::Pid;
 use super::fake::Stage;
 use super::{serving, www};
 use crate::event::{Event, ZygoteId};
+use crate::obituary::killed;
 use crate::world::Fate;
 
-const KILLED: ExitStatus = ExitStatus::Signal {
-    signal: Signal::KILL,
-    core_dumped: false,
-};
+const KILLED: ExitStatus = killed(Signal::KILL);
 
 #[test]
 fn a_new_zygote_is_started_and_the_orphans_go_on() {

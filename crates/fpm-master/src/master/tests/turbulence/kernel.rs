@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::event::{CallerId, Event, Timer, ZygoteId};
+use crate::obituary::killed;
 use crate::pool::PoolId;
 use crate::resting::RestingId;
 use crate::upgrade::state::Decided;
@@ -200,10 +201,6 @@ impl Kernel {
         let zygotes: Vec<_> = self.zygotes.keys().copied().collect();
         let choose_worker = |n: usize| (!workers.is_empty()).then(|| workers[n % workers.len()]);
         let choose_zygote = |n: usize| (!zygotes.is_empty()).then(|| zygotes[n % zygotes.len()]);
-        let killed = ExitStatus::Signal {
-            signal: Signal::KILL,
-            core_dumped: false,
-        };
         let first = self.configs.values().next();
         let (pools, process_max) = first.map_or((0, 0), |first| {
             (first.pools.len(), first.global.process_max)
@@ -284,13 +281,13 @@ impl Kernel {
             }
             Step::ZygoteKilled(n) => {
                 if let Some(id) = choose_zygote(n) {
-                    self.zygote_ends(id, killed);
+                    self.zygote_ends(id, killed(Signal::KILL));
                 }
             }
             Step::ZygoteKilledForking(n) => {
                 if let Some(id) = choose_zygote(n) {
                     self.fork(id);
-                    self.zygote_ends(id, killed);
+                    self.zygote_ends(id, killed(Signal::KILL));
                 }
             }
             Step::Reload => self.happened.push_back(Event::Signal(Signal::USR2)),

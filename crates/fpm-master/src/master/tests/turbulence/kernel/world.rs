@@ -11,7 +11,6 @@ use fpm_channel::{Generation, WorkerId};
 use fpm_conf::{Changes, Config, PoolIndex};
 use fpm_control::{Answer, PoolStatus, Scope, Status, WorkerStatus};
 use fpm_os::signal::Signal;
-use fpm_os::wait::ExitStatus;
 use fpm_scoreboard::{Farewell, SlotSnapshot};
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -20,6 +19,7 @@ use crate::access_logs::Reopened;
 use crate::error::MasterError;
 use crate::event::{CallerId, Event, Timer, ZygoteId};
 use crate::group::GroupId;
+use crate::obituary::killed;
 use crate::pool::PoolId;
 use crate::resting::RestingId;
 use crate::sizing::Memory;
@@ -153,13 +153,7 @@ impl World for Kernel {
 
     fn signal_worker(&mut self, zygote: ZygoteId, worker: WorkerId, signal: Signal) {
         if self.zygotes.contains_key(&zygote) {
-            self.worker_ends(
-                worker,
-                ExitStatus::Signal {
-                    signal,
-                    core_dumped: false,
-                },
-            );
+            self.worker_ends(worker, killed(signal));
         }
     }
 
@@ -179,10 +173,7 @@ impl World for Kernel {
     fn hear_workers(&mut self) {}
 
     fn signal_child(&mut self, pid: Pid, signal: Signal) {
-        let status = ExitStatus::Signal {
-            signal,
-            core_dumped: false,
-        };
+        let status = killed(signal);
         if let Some(id) = self
             .zygotes
             .keys()
