@@ -31,9 +31,7 @@ fn script_ends_at_its_next_output_and_shutdown_functions_run() -> Result {
         Gate::new(fpm.site(), "gate")?,
         Gate::new(fpm.site(), "report")?,
     );
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
-    drop(connection);
+    drop(fpm.running("/t.php")?);
     gate.open()?;
     assert_eq!(report.wait()?, "shutdown 1");
     assert_eq!(fpm.get("/well.php")?.text(), "well");
@@ -49,9 +47,7 @@ fn report_of_an_abandoned(before: &str, after: &str) -> Result<String> {
         Gate::new(fpm.site(), "gate")?,
         Gate::new(fpm.site(), "report")?,
     );
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
-    drop(connection);
+    drop(fpm.running("/t.php")?);
     gate.open()?;
     let said = report.wait()?;
     assert_eq!(fpm.get("/well.php")?.text(), "well");
@@ -79,8 +75,7 @@ fn script_without_output_does_not_notice() -> Result {
 fn abort_record_during_the_script_is_not_obeyed() -> Result {
     let fpm = serve("", "echo ' and done';").start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
+    let mut connection = fpm.running("/t.php")?;
     connection.send_bytes(&Record::new(RecordType::AbortRequest, []).bytes())?;
     gate.open()?;
     assert_eq!(connection.answer()?.body, b" and done");
@@ -137,8 +132,7 @@ fn client_gone_before_its_turn_is_not_served_by_fpmd() -> Result {
         )
         .start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/t.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/t.php")?;
     // The only worker is busy: these wait in the queue until their clients have gone.
     for _ in 0..10 {
         drop(fpm.begin(&fpm.request("/count.php"))?);

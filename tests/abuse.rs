@@ -34,6 +34,12 @@ fn verdict(records: &[Record]) -> Option<(u16, u8)> {
     }
 }
 
+/// Tells whether no script has said anything.
+fn says_nothing(records: &[Record]) -> bool {
+    let mut kinds = records.iter().map(|record| record.kind);
+    kinds.all(|kind| kind != RecordType::Stdout)
+}
+
 #[test]
 fn unknown_role_is_refused() -> Result {
     let fpm = Daemon::echo().start()?;
@@ -124,12 +130,7 @@ fn begin_record_of_a_wrong_length_is_refused() -> Result {
         ]
         .concat();
         let replies = reply_to(&fpm, &bytes)?;
-        assert!(
-            replies
-                .iter()
-                .all(|record| record.kind != RecordType::Stdout),
-            "{length}: {replies:?}"
-        );
+        assert!(says_nothing(&replies), "{length}: {replies:?}");
     }
     Ok(())
 }
@@ -151,12 +152,7 @@ fn records_before_begin_are_refused() -> Result {
         connection.send_if_wanted(&Record::new(kind, "x").bytes());
         connection.shut_down_sending().ok();
         let replies = connection.wait_for_close()?;
-        assert!(
-            replies
-                .iter()
-                .all(|record| record.kind != RecordType::Stdout),
-            "{kind:?}: {replies:?}"
-        );
+        assert!(says_nothing(&replies), "{kind:?}: {replies:?}");
     }
     fpm.serves_on()
 }
@@ -215,12 +211,7 @@ fn pair_that_claims_more_than_there_is_is_refused() -> Result {
         ]
         .concat();
         let replies = reply_to(&fpm, &bytes)?;
-        assert!(
-            replies
-                .iter()
-                .all(|record| record.kind != RecordType::Stdout),
-            "{content:?}: {replies:?}"
-        );
+        assert!(says_nothing(&replies), "{content:?}: {replies:?}");
     }
     Ok(())
 }
@@ -293,12 +284,7 @@ fn request_after_garbage_on_a_kept_connection_is_refused() -> Result {
     let mut connection = fpm.begin(&fpm.request("/t.php").keep_connection())?;
     connection.answer()?;
     connection.send_if_wanted(&[0xff; 64]);
-    assert!(
-        connection
-            .wait_for_close()?
-            .iter()
-            .all(|record| record.kind != RecordType::Stdout)
-    );
+    assert!(says_nothing(&connection.wait_for_close()?));
     drop(connection);
     fpm.serves_on()
 }

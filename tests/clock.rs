@@ -44,10 +44,7 @@ impl Clock {
         Ok(Daemon::echo()
             .file("time.php", "<?php echo time();")
             .file("pid.php", "<?php echo getmypid();")
-            .file(
-                "wait.php",
-                "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';",
-            )
+            .file("wait.php", Gate::SCRIPT)
             // The library looks for the file whenever it is asked for the time.
             .pool("clear_env = no")
             .environment("LD_PRELOAD", &library()?)
@@ -91,8 +88,7 @@ fn request_outlives_a_clock_that_is_put_forward() -> Result {
         .pool("request_terminate_timeout = 600\nrequest_slowlog_timeout = 600\nslowlog = {dir}/slow.log")
         .start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     jump(&fpm, &clock, 3600)?;
     // The master looks at its workers again.
     Process::of(fpm.get("/pid.php")?.text().parse()?)?.signal(Signal::SIGKILL)?;
@@ -118,8 +114,7 @@ fn request_is_ended_in_time_though_the_clock_is_put_back() -> Result {
         )
         .start()?;
     let _gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     jump(&fpm, &clock, -3600)?;
     fpm.log().wait_for("executing too slow")?;
     fpm.log().wait_for("execution timed out")?;
@@ -150,8 +145,7 @@ fn reload_does_not_depend_on_the_wall_clock() -> Result {
     let daemon = clock.daemon()?.workers(2);
     let fpm = daemon.global("process_control_timeout = 600s").start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     if under()? == Under::Original {
         // It waits for the request.
         gate.open()?;

@@ -10,10 +10,7 @@ use serde_json::Value;
 #[test]
 fn status_tells_of_pools_and_workers() -> Result {
     let daemon = Daemon::echo()
-        .file(
-            "wait.php",
-            "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r'));",
-        )
+        .file("wait.php", Gate::SCRIPT)
         .workers(2)
         .other_pool("api", "pm = ondemand");
     let Some(fpm) = start(daemon)? else {
@@ -21,8 +18,7 @@ fn status_tells_of_pools_and_workers() -> Result {
     };
     let gate = Gate::new(fpm.site(), "gate")?;
     fpm.get("/t.php")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php?a=b"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php?a=b")?;
 
     // A worker may be on its way, and one that has answered not yet at rest.
     let status = status_when(&fpm, |status| {

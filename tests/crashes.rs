@@ -8,10 +8,16 @@ use nix::sys::signal::Signal;
 
 fn daemon() -> Daemon {
     Daemon::new()
-        .file("crash.php", "<?php echo 'lost'; posix_kill(getmypid(), SIGSEGV); echo 'never';")
-        .file("wait.php", "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/' . ($_GET['gate'] ?? 'gate'), 'r')); echo 'done';")
+        .file(
+            "crash.php",
+            "<?php echo 'lost'; posix_kill(getmypid(), SIGSEGV); echo 'never';",
+        )
+        .file("wait.php", Gate::SCRIPT)
         .file("pid.php", "<?php echo getmypid();")
-        .file("long.php", "<?php for (;;) { echo str_repeat('x', 100000); flush(); }")
+        .file(
+            "long.php",
+            "<?php for (;;) { echo str_repeat('x', 100000); flush(); }",
+        )
 }
 
 fn worker(fpm: &Fpm) -> Result<Process> {
@@ -67,8 +73,7 @@ fn too_many_crashes_bring_a_reload() -> Result {
 fn crash_does_not_touch_other_workers() -> Result {
     let fpm = daemon().workers(2).start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     assert!(fpm.get("/crash.php").is_err());
     worker(&fpm)?;
     gate.open()?;
@@ -110,8 +115,7 @@ fn worker_killed_at_any_point_is_replaced() -> Result {
     drop(connection);
 
     let running = worker(&fpm)?;
-    let mut connection = fpm.begin(&fpm.request("/wait.php"))?;
-    connection.output_until("begun")?;
+    let mut connection = fpm.running("/wait.php")?;
     running.signal(Signal::SIGKILL)?;
     fpm.log().wait_for_nth("exited on signal 9 (SIGKILL)", 3)?;
     assert!(connection.answer().is_err());
@@ -159,8 +163,7 @@ fn death_of_the_zygote_is_not_noticed_by_clients() -> Result {
     }
     let zygote = parent;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     zygote.signal(Signal::SIGKILL)?;
     zygote.wait_for_end()?;
     for _ in 0..20 {
@@ -252,9 +255,7 @@ fn workers_outlive_a_killed_master_only_for_the_request_they_serve() -> Result {
     let mut running = Vec::new();
     for name in ["one", "other"] {
         let gate = Gate::new(fpm.site(), name)?;
-        let mut connection = fpm.begin(&fpm.request(&format!("/wait.php?gate={name}")))?;
-        connection.output_until("begun")?;
-        running.push((gate, connection));
+        running.push((gate, fpm.running(&format!("/wait.php?gate={name}"))?));
     }
     let workers = fpm.processes("php-fpm: pool www")?;
     assert_eq!(workers.len(), 2);

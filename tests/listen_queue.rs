@@ -11,17 +11,13 @@ use serde_json::Value;
 /// How many requests wait.
 const WAITING: usize = 8;
 
-/// Says so, then waits for the test's word.
-const SLOW: &str =
-    "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo ' done';";
-
 /// One worker, and a status page that answers while it is busy.
 fn daemon() -> Daemon {
     Daemon::new()
         .pool(
             "pm.status_path = /status\npm.status_listen = {dir}/status.sock\nlisten.backlog = 100",
         )
-        .file("slow.php", SLOW)
+        .file("slow.php", Gate::SCRIPT)
 }
 
 /// Asks the status page.
@@ -54,9 +50,7 @@ fn expect_at_last(fpm: &Fpm, expected: [i64; 3]) -> Result {
 
 /// Keeps the only worker busy and lets others wait behind.
 fn fill(fpm: &Fpm) -> Result<Vec<Connection>> {
-    let mut running = fpm.begin(&fpm.request("/slow.php"))?;
-    running.output_until("begun")?;
-    let mut all = vec![running];
+    let mut all = vec![fpm.running("/slow.php")?];
     for _ in 0..WAITING {
         all.push(fpm.begin(&fpm.request("/slow.php"))?);
     }
@@ -125,8 +119,7 @@ fn fill_with_known_clients(fpm: &Fpm, gate: &Gate) -> Result<Vec<Connection>> {
         fpm.reload()?;
         workers.iter().try_for_each(Process::wait_for_end)?;
     }
-    let mut running = fpm.begin(&request)?;
-    running.output_until("begun")?;
+    let running = fpm.running("/slow.php")?;
     known
         .iter_mut()
         .try_for_each(|client| client.send(&request))?;

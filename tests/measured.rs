@@ -31,10 +31,7 @@ fn one_worker(directives: &str) -> Result<Option<Fpm>> {
             )
             .file("memory.php", "<?php strlen(str_repeat('x', 40 << 20));")
             .file("leave.php", "<?php posix_kill(getmypid(), SIGSEGV);")
-            .file(
-                "wait.php",
-                "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r'));",
-            ),
+            .file("wait.php", Gate::SCRIPT),
     )
 }
 
@@ -84,8 +81,7 @@ fn waits_are_known_from_the_web_server_and_who_has_left_is_not_measured() -> Res
         return Ok(());
     };
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let start = format!("{}.{:03}", now.as_secs(), now.subsec_millis());
     let mut told = fpm.begin(&fpm.request("/t.php").param("REQUEST_START", start))?;

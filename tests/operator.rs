@@ -14,9 +14,6 @@ use fpmd_tests::{
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 
-/// A script that waits until the test lets it go on.
-const WAIT: &str = "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r'));";
-
 /// Reads numbers as the format's own library does, and prints how many requests there were.
 const PARSE: &str = "
 import sys
@@ -39,15 +36,14 @@ const LARGE: Duration = Duration::from_secs(5);
 #[test]
 fn everything_is_told_under_load() -> Result {
     let daemon = Daemon::echo()
-        .file("wait.php", WAIT)
+        .file("wait.php", Gate::SCRIPT)
         .workers(3)
         .other_pool("api", "pm = ondemand");
     let Some(fpm) = start(daemon)? else {
         return Ok(());
     };
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php?a=b"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php?a=b")?;
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(2);
     let ((), report) = load.during(|running| {
         running.wait_for_answers(100)?;
@@ -271,7 +267,7 @@ fn an_address_that_cannot_be_had_fails_the_reload_only() -> Result {
 #[test]
 fn readiness_follows_what_the_pools_do() -> Result {
     let daemon = Daemon::echo()
-        .file("wait.php", WAIT)
+        .file("wait.php", Gate::SCRIPT)
         .workers(2)
         .global(
             "operator.ready_busy = 50%\noperator.ready_queue = 0%\ncontrol.listen = {dir}/control",
@@ -288,9 +284,7 @@ fn readiness_follows_what_the_pools_do() -> Result {
     let gate = Gate::new(fpm.site(), "gate")?;
     let mut busy = Vec::new();
     for _ in 0..2 {
-        let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-        running.output_until("begun")?;
-        busy.push(running);
+        busy.push(fpm.running("/wait.php")?);
     }
     ready(503, "2 of 2 workers are busy, more than 50%")?;
     let mut waiting = fpm.begin(&fpm.request("/t.php"))?;
@@ -315,8 +309,7 @@ fn readiness_follows_what_the_pools_do() -> Result {
     assert_eq!(control::run(&fpm, "resume api")?.0, 0);
     ready(200, "\"ready\":true")?;
 
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     fpm.signal(Signal::SIGQUIT)?;
     ready(503, "the daemon is finishing")?;
     assert_eq!(get(&fpm, "/healthz")?.code, 200);

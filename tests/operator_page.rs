@@ -30,10 +30,7 @@ fn pools_and_workers_are_seen_live() -> Result {
     }
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let fpm = Daemon::echo()
-        .file(
-            "wait.php",
-            "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r'));",
-        )
+        .file("wait.php", Gate::SCRIPT)
         .workers(3)
         .other_pool("api", "pm = ondemand")
         .global(&format!(
@@ -52,8 +49,7 @@ fn pools_and_workers_are_seen_live() -> Result {
     browser.wait_until("location.hash === '#www'")?;
 
     // What happens is seen, without the query of the request.
-    let mut running = fpm.begin(&fpm.request("/wait.php?secret=1"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php?secret=1")?;
     browser.wait_until(&format!(
         "{WORKERS}.some(text => text.includes('running') && text.includes('GET /wait.php'))"
     ))?;

@@ -44,23 +44,19 @@ fn a_pool_is_drained_and_resumed_and_nobody_is_lost() -> Result {
 
 #[test]
 fn a_drain_waits_for_the_requests_that_run_and_a_reload_ends_it() -> Result {
-    let daemon = Daemon::echo().file(
-        "wait.php",
-        "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo ' done';",
-    );
+    let daemon = Daemon::echo().file("wait.php", Gate::SCRIPT);
     let Some(fpm) = start(daemon)? else {
         return Ok(());
     };
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     let (code, _, complaint) = run(&fpm, "drain www --timeout 1")?;
     assert!(
         code == 4 && complaint.contains("no answer in time"),
         "{complaint}"
     );
     gate.open()?;
-    assert_eq!(running.answer()?.body, b" done");
+    assert_eq!(running.answer()?.body, b"done");
     drop(running);
     assert_eq!(run(&fpm, "drain www")?.0, 0);
     let mut waiting = fpm.begin(&fpm.request("/t.php"))?;
@@ -123,16 +119,12 @@ fn logs_are_opened_anew() -> Result {
 #[test]
 fn quit_and_stop_are_waited_for() -> Result {
     for (command, answered) in [("quit", true), ("stop", false)] {
-        let daemon = Daemon::new().file(
-            "wait.php",
-            "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo ' done';",
-        );
+        let daemon = Daemon::new().file("wait.php", Gate::SCRIPT);
         let Some(mut fpm) = start(daemon.global("shutdown_on_term = graceful"))? else {
             return Ok(());
         };
         let gate = Gate::new(fpm.site(), "gate")?;
-        let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-        running.output_until("begun")?;
+        let mut running = fpm.running("/wait.php")?;
         let (code, _, complaint) = thread::scope(|scope| {
             let ends = scope.spawn(|| run(&fpm, command));
             fpm.log().wait_for(if answered {

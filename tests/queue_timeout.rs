@@ -12,22 +12,13 @@ const TOO_LONG: Duration = Duration::from_millis(1200);
 fn daemon() -> Daemon {
     Daemon::new()
         .pool("request_queue_timeout = 1s\nping.path = /ping")
-        .file(
-            "slow.php",
-            "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo ' done';",
-        )
+        .file("slow.php", Gate::SCRIPT)
         .file("quick.php", "<?php echo 'quick';")
 }
 
 /// Starts a daemon with the directive; `None` when it is the original, which does not know it.
 fn start(daemon: &Daemon) -> Result<Option<Fpm>> {
     start_own(daemon, "request_queue_timeout")
-}
-
-fn occupy(fpm: &Fpm) -> Result<Connection> {
-    let mut running = fpm.begin(&fpm.request("/slow.php"))?;
-    running.output_until("begun")?;
-    Ok(running)
 }
 
 /// A request that was sent now, as the web server says it; its clock is `ahead` or `behind`.
@@ -59,7 +50,7 @@ fn request_that_waited_too_long_is_turned_away_and_a_fresh_one_is_not() -> Resul
             continue;
         };
         let gate = Gate::new(fpm.site(), "gate")?;
-        let mut running = occupy(&fpm)?;
+        let mut running = fpm.running("/slow.php")?;
         let mut late = fpm.begin(&sent_now(&fpm, "/quick.php")?)?;
         let mut late_ping = fpm.begin(&sent_now(&fpm, "/ping")?)?;
         assert!(late.is_silent_for(TOO_LONG)?);
@@ -80,7 +71,7 @@ fn without_a_parameter_nobody_is_turned_away_from_a_unix_socket() -> Result {
         return Ok(());
     };
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = occupy(&fpm)?;
+    let mut running = fpm.running("/slow.php")?;
     let mut late = fpm.begin(&fpm.request("/quick.php"))?;
     let mut nonsense = fpm.begin(&fpm.request("/quick.php").param("REQUEST_START", "noon"))?;
     assert!(late.is_silent_for(TOO_LONG)?);
@@ -105,7 +96,7 @@ fn clock_of_the_web_server_turns_nobody_away() -> Result {
             // One that finds the worker waiting, and one that waits for it.
             let request = sent(&fpm, "/quick.php", ahead, behind)?;
             assert_eq!(fpm.send(&request)?.text(), "quick");
-            let mut running = occupy(&fpm)?;
+            let mut running = fpm.running("/slow.php")?;
             let mut queued = fpm.begin(&request)?;
             gate.open()?;
             running.answer()?;
@@ -138,7 +129,7 @@ fn nginx_says_when_it_sent_a_request() -> Result {
     let location = "location ~ \\.php$ { {pass} fastcgi_param REQUEST_START $msec; }";
     let nginx = Nginx::start(&fpm, location)?;
     assert_eq!(nginx.browser().get("/quick.php")?.text(), "quick");
-    let mut running = occupy(&fpm)?;
+    let mut running = fpm.running("/slow.php")?;
     let visitor = {
         let browser = nginx.browser();
         thread::spawn(move || browser.get("/quick.php"))

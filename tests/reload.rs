@@ -21,10 +21,7 @@ type Reports = Vec<(&'static str, LoadReport)>;
 fn daemon() -> Daemon {
     Daemon::echo()
         .file("pid.php", "<?php echo getmypid();")
-        .file(
-            "wait.php",
-            "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';",
-        )
+        .file("wait.php", Gate::SCRIPT)
 }
 
 /// Runs all loads at once beside `work`.
@@ -117,8 +114,7 @@ fn fifty_reloads_cost_nobody_at_a_tcp_socket_an_answer() -> Result {
 fn long_request_is_finished_and_keeps_nobody_waiting() -> Result {
     let fpm = daemon().workers(2).start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     fpm.reload()?;
     if under()? == Under::Original {
         assert!(running.answer().is_err());
@@ -147,8 +143,7 @@ fn longest_wait_beside_a_long_request_is_shown() -> Result {
         // The original cuts the long request otherwise.
         .global("process_control_timeout = 10s")
         .start()?;
-    let mut long = fpm.begin(&fpm.request("/long.php"))?;
-    long.output_until("begun")?;
+    let mut long = fpm.running("/long.php")?;
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(1);
     let (done, report) = load.during(|running| {
         thread::scope(|scope| {
@@ -178,8 +173,7 @@ fn sleep_of_a_script_is_not_cut_short() -> Result {
     let fpm = daemon()
         .file("sleep.php", "<?php echo 'begun '; flush(); echo sleep(1);")
         .start()?;
-    let mut running = fpm.begin(&fpm.request("/sleep.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/sleep.php")?;
     fpm.reload()?;
     match under()? {
         // What is left of it.

@@ -15,18 +15,13 @@ fn daemon() -> Daemon {
         .file("value.php", "<?php echo ini_get('user_agent');")
         .file("user.php", "<?php echo posix_geteuid();")
         .file("pid.php", "<?php echo getmypid();")
-        .file(
-            "wait.php",
-            "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/' . ($_GET['gate'] ?? 'gate'), 'r')); echo 'done';",
-        )
+        .file("wait.php", Gate::SCRIPT)
 }
 
 /// A request that runs until its gate is opened.
 fn long_request(fpm: &Fpm, gate: &str) -> Result<(Connection, Gate)> {
     let opened = Gate::new(fpm.site(), gate)?;
-    let mut running = fpm.begin(&fpm.request(&format!("/wait.php?gate={gate}")))?;
-    running.output_until("begun")?;
-    Ok((running, opened))
+    Ok((fpm.running(&format!("/wait.php?gate={gate}"))?, opened))
 }
 
 fn ask(address: &Address, request: &Request) -> Result<String> {

@@ -6,10 +6,7 @@ use fpmd_tests::{Daemon, Gate, Result, Subject, Under, under};
 use nix::sys::signal::Signal;
 
 fn daemon() -> Daemon {
-    Daemon::echo().file(
-        "wait.php",
-        "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';",
-    )
+    Daemon::echo().file("wait.php", Gate::SCRIPT)
 }
 
 #[test]
@@ -54,8 +51,7 @@ fn graceful_stop_waits_for_the_requests_of_all_generations() -> Result {
         return Ok(());
     }
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     fpm.reload()?;
     fpm.signal(Signal::SIGQUIT)?;
     fpm.log().wait_for("NOTICE: Finishing ...")?;
@@ -71,8 +67,7 @@ fn graceful_stop_waits_for_the_requests_of_all_generations() -> Result {
 fn quick_stop_ends_the_requests_of_all_generations() -> Result {
     let mut fpm = daemon().workers(2).start()?;
     let _gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     fpm.reload()?;
     fpm.signal(Signal::SIGTERM)?;
     assert_eq!(fpm.wait()?.code(), Some(0));
@@ -85,8 +80,7 @@ fn quick_stop_ends_the_requests_of_all_generations() -> Result {
 fn reload_is_not_begun_when_the_daemon_is_stopping() -> Result {
     let mut fpm = daemon().global("process_control_timeout = 60s").start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     fpm.signal(Signal::SIGQUIT)?;
     fpm.log().wait_for("NOTICE: Finishing ...")?;
     fpm.signal(Signal::SIGUSR2)?;
@@ -108,8 +102,7 @@ fn containers_stop_gracefully_and_a_second_signal_hurries() -> Result {
     }
     let mut fpm = daemon.start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     fpm.signal(Signal::SIGTERM)?;
     fpm.log().wait_for("NOTICE: Finishing ...")?;
     gate.open()?;
@@ -118,8 +111,7 @@ fn containers_stop_gracefully_and_a_second_signal_hurries() -> Result {
 
     let mut fpm = daemon.start()?;
     let _gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     fpm.signal(Signal::SIGTERM)?;
     fpm.log().wait_for("NOTICE: Finishing ...")?;
     fpm.signal(Signal::SIGTERM)?;

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 /// Serves `t.php`, which waits for the test between its two words, and `pid.php`.
 fn daemon() -> Daemon {
     Daemon::new()
-        .file("t.php", "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';")
+        .file("t.php", Gate::SCRIPT)
         .file("pid.php", "<?php echo getmypid();")
 }
 
@@ -42,8 +42,7 @@ fn term_and_int_stop_the_daemon_and_tidy_up() -> Result {
 fn term_does_not_wait_for_running_requests() -> Result {
     let mut fpm = daemon().start()?;
     let _gate = Gate::new(fpm.site(), "gate")?;
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
+    let mut connection = fpm.running("/t.php")?;
     fpm.signal(Signal::SIGTERM)?;
     assert_eq!(fpm.wait()?.code(), Some(0));
     assert!(connection.answer().is_err());
@@ -57,8 +56,7 @@ fn quit_waits_for_running_requests() -> Result {
         .global("process_control_timeout = 20s")
         .start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
+    let mut connection = fpm.running("/t.php")?;
     fpm.signal(Signal::SIGQUIT)?;
     fpm.log().wait_for("NOTICE: Finishing ...")?;
     gate.open()?;
@@ -74,8 +72,7 @@ fn quit_waits_for_running_requests() -> Result {
 fn quit_gives_up_waiting_after_the_control_timeout() -> Result {
     let mut fpm = daemon().global("process_control_timeout = 1s").start()?;
     let _gate = Gate::new(fpm.site(), "gate")?;
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
+    let mut connection = fpm.running("/t.php")?;
     fpm.signal(Signal::SIGQUIT)?;
     assert_eq!(fpm.wait()?.code(), Some(0));
     assert!(connection.answer().is_err());
@@ -86,8 +83,7 @@ fn quit_gives_up_waiting_after_the_control_timeout() -> Result {
 fn quit_without_a_control_timeout_cuts_no_request_of_fpmd() -> Result {
     let mut fpm = daemon().start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
+    let mut connection = fpm.running("/t.php")?;
     fpm.signal(Signal::SIGQUIT)?;
     fpm.log().wait_for("NOTICE: Finishing ...")?;
     match under()? {
@@ -107,8 +103,7 @@ fn quit_without_a_control_timeout_cuts_no_request_of_fpmd() -> Result {
 fn term_hastens_a_quit() -> Result {
     let mut fpm = daemon().global("process_control_timeout = 60s").start()?;
     let _gate = Gate::new(fpm.site(), "gate")?;
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
+    let _connection = fpm.running("/t.php")?;
     fpm.signal(Signal::SIGQUIT)?;
     fpm.log().wait_for("NOTICE: Finishing ...")?;
     fpm.signal(Signal::SIGTERM)?;
@@ -126,8 +121,7 @@ fn worker_told_to_quit_finishes_its_request_and_is_replaced() -> Result {
         for _ in 0..earlier_requests {
             worker(&fpm)?;
         }
-        let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-        connection.output_until("begun")?;
+        let mut connection = fpm.running("/t.php")?;
         let workers = fpm.processes("php-fpm: pool www")?;
         let [busy] = &workers[..] else {
             panic!("{workers:?}")
@@ -174,8 +168,7 @@ fn worker_told_to_terminate_drops_its_request() -> Result {
         let fpm = daemon().start()?;
         let _gate = Gate::new(fpm.site(), "gate")?;
         let victim = worker(&fpm)?;
-        let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-        connection.output_until("begun")?;
+        let mut connection = fpm.running("/t.php")?;
         victim.signal(signal)?;
         let line = fpm.log().wait_for(&format!(
             "child {} exited on signal {} ({signal})",

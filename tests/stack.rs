@@ -26,8 +26,7 @@ fn workers_tell_what_they_are_doing_and_go_on() -> Result {
     };
     let gate = Gate::new(fpm.site(), "gate")?;
     let uri = format!("/wait.php?gate={}", gate.path().display());
-    let mut client = fpm.begin(&fpm.request(&uri))?;
-    client.output_until("begun")?;
+    let mut client = fpm.running(&uri)?;
 
     // It has spoken and may not have begun to wait.
     let begun = Instant::now();
@@ -70,8 +69,7 @@ fn worker_that_is_stopped_keeps_nobody_waiting() -> Result {
     };
     let gate = Gate::new(fpm.site(), "gate")?;
     let uri = format!("/wait.php?gate={}", gate.path().display());
-    let mut client = fpm.begin(&fpm.request(&uri))?;
-    client.output_until("begun")?;
+    let mut client = fpm.running(&uri)?;
     let workers = fpm.processes("php-fpm: pool www")?;
     for worker in &workers {
         worker.stop()?;

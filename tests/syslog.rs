@@ -16,13 +16,21 @@ fn syslog() -> Result<Option<Syslog>> {
     Uid::effective().is_root().then(Syslog::new).transpose()
 }
 
-fn daemon() -> Daemon {
-    Daemon::echo()
+/// Starts a daemon with these global lines that logs to a syslog, if there can be one.
+fn start(global: &str) -> Result<Option<(Syslog, Fpm)>> {
+    let Some(syslog) = syslog()? else {
+        return Ok(None);
+    };
+    let fpm = Daemon::echo()
         .pool("catch_workers_output = yes")
         .file(
             "say.php",
             "<?php file_put_contents('php://stderr', str_repeat($_SERVER['X'], (int) $_SERVER['TIMES']) . \"\\n\");",
         )
+        .global(global)
+        .logging_to_syslog(&syslog)?
+        .start_unheard()?;
+    Ok(Some((syslog, fpm)))
 }
 
 /// Lets a worker say `word` so many times on its standard error.
@@ -47,13 +55,9 @@ fn parts(message: &str, fpm: &Fpm) -> Result<(u32, String)> {
 
 #[test]
 fn messages_have_priority_name_and_process() -> Result {
-    let Some(syslog) = syslog()? else {
+    let Some((syslog, fpm)) = start(FACILITY)? else {
         return Ok(());
     };
-    let fpm = daemon()
-        .global(FACILITY)
-        .logging_to_syslog(&syslog)?
-        .start_unheard()?;
     let ready = syslog.wait_for("ready to handle connections")?;
     let expected = (NOTICE, "[NOTICE] ready to handle connections".to_owned());
     assert_eq!(parts(&ready, &fpm)?, expected);
@@ -71,14 +75,9 @@ fn messages_have_priority_name_and_process() -> Result {
 
 #[test]
 fn at_level_debug_messages_say_where_they_come_from() -> Result {
-    let Some(syslog) = syslog()? else {
+    let Some((syslog, fpm)) = start(&format!("{FACILITY}\nlog_level = debug"))? else {
         return Ok(());
     };
-    let fpm = daemon()
-        .global(FACILITY)
-        .global("log_level = debug")
-        .logging_to_syslog(&syslog)?
-        .start_unheard()?;
     let (priority, text) = parts(&syslog.wait_for("ready to handle connections")?, &fpm)?;
     assert!(text.starts_with("[NOTICE] "), "{text}");
     assert!(text.contains("(), line "), "{text}");
@@ -88,13 +87,9 @@ fn at_level_debug_messages_say_where_they_come_from() -> Result {
 
 #[test]
 fn what_workers_say_goes_there_too() -> Result {
-    let Some(syslog) = syslog()? else {
+    let Some((syslog, fpm)) = start(FACILITY)? else {
         return Ok(());
     };
-    let fpm = daemon()
-        .global(FACILITY)
-        .logging_to_syslog(&syslog)?
-        .start_unheard()?;
     syslog.wait_for("ready to handle connections")?;
     say(&fpm, "x", 3)?;
     if under()? == Under::Original {
@@ -113,10 +108,9 @@ fn what_workers_say_goes_there_too() -> Result {
 
 #[test]
 fn while_syslog_is_gone_all_goes_on_and_what_is_lost_is_counted() -> Result {
-    let Some(mut syslog) = syslog()? else {
+    let Some((mut syslog, fpm)) = start("")? else {
         return Ok(());
     };
-    let fpm = daemon().logging_to_syslog(&syslog)?.start_unheard()?;
     syslog.wait_for("ready to handle connections")?;
     syslog.end()?;
     say(&fpm, "early ", 1)?;
@@ -138,16 +132,12 @@ fn while_syslog_is_gone_all_goes_on_and_what_is_lost_is_counted() -> Result {
 
 #[test]
 fn objects_fit_in_messages() -> Result {
-    let Some(syslog) = syslog()? else {
-        return Ok(());
-    };
     if under()? == Under::Original {
         return Ok(());
     }
-    let fpm = daemon()
-        .global("log_format = json\nsyslog.ident = tested")
-        .logging_to_syslog(&syslog)?
-        .start_unheard()?;
+    let Some((syslog, fpm)) = start("log_format = json\nsyslog.ident = tested")? else {
+        return Ok(());
+    };
     syslog.wait_for("ready to handle connections")?;
     // Each of these becomes six in JSON.
     say(&fpm, "\u{1}", 100_000)?;

@@ -16,8 +16,7 @@ fn busy(directives: &str) -> Result<Option<(Fpm, Gate, Connection)>> {
         return Ok(None);
     };
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php?gate=../var/gate"))?;
-    running.output_until("begun")?;
+    let running = fpm.running("/wait.php?gate=../var/gate")?;
     // The last one may still be on its way.
     status_when(&fpm, |status| {
         status["pools"][0]["idle"] == 1 && status["pools"][1]["idle"] == 1

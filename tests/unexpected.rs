@@ -13,10 +13,7 @@ use nix::unistd::Uid;
 fn daemon() -> Daemon {
     Daemon::echo()
         .file("pid.php", "<?php echo getmypid();")
-        .file(
-            "wait.php",
-            "<?php echo 'begun '; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';",
-        )
+        .file("wait.php", Gate::SCRIPT)
 }
 
 /// The process that answers now.
@@ -63,8 +60,7 @@ fn restart_takes_over_the_socket_of_a_master_that_was_killed() -> Result {
 fn master_killed_in_the_middle_of_a_reload_leaves_nobody_behind() -> Result {
     let mut fpm = daemon().workers(2).start()?;
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut running = fpm.begin(&fpm.request("/wait.php"))?;
-    running.output_until("begun")?;
+    let mut running = fpm.running("/wait.php")?;
     fpm.signal(Signal::SIGUSR2)?;
     let begun = match under()? {
         Under::Fpmd => "reloading: generation 2",

@@ -12,6 +12,16 @@ use nix::sys::signal::Signal;
 /// How often a program is replaced under load.
 const UPGRADES: usize = 20;
 
+/// Starts a daemon whose program can be replaced; `None` when it is the original.
+fn start(daemon: Daemon) -> Result<Option<(Programs, Fpm)>> {
+    if under()? == Under::Original {
+        return Ok(None);
+    }
+    let programs = Programs::new()?;
+    let fpm = programs.start(daemon)?;
+    Ok(Some((programs, fpm)))
+}
+
 /// Reloads and waits until the other program serves with workers of its own.
 fn upgrade(fpm: &Fpm) -> Result {
     let before = fpm.log().lines_with("ready to handle connections").len();
@@ -25,12 +35,11 @@ fn upgrade(fpm: &Fpm) -> Result {
 
 #[test]
 fn twenty_upgrades_lose_no_request() -> Result {
-    if under()? == Under::Original {
-        return Ok(());
-    }
     for daemon in [Daemon::echo(), Daemon::echo().tcp()] {
-        let programs = Programs::new()?;
-        let fpm = programs.start(daemon.workers(4).pool("catch_workers_output = yes"))?;
+        let daemon = daemon.workers(4).pool("catch_workers_output = yes");
+        let Some((programs, fpm)) = start(daemon)? else {
+            return Ok(());
+        };
         let master = fpm.process().pid();
         let once = fpm.request("/t.php").post("text/plain", "body");
         let load = Load::direct(&fpm, &once, "served -body").clients(6);
@@ -52,11 +61,9 @@ fn twenty_upgrades_lose_no_request() -> Result {
 
 #[test]
 fn kept_connections_and_those_of_nginx_outlive_an_upgrade() -> Result {
-    if under()? == Under::Original {
+    let Some((programs, fpm)) = start(Daemon::echo().workers(8).pool("listen.mode = 0666"))? else {
         return Ok(());
-    }
-    let programs = Programs::new()?;
-    let fpm = programs.start(Daemon::echo().workers(8).pool("listen.mode = 0666"))?;
+    };
     let nginx = Nginx::start(&fpm, "location ~ \\.php$ { {pass} }")?;
     let kept = fpm.request("/t.php").keep_connection();
     for load in [
@@ -78,12 +85,10 @@ fn kept_connections_and_those_of_nginx_outlive_an_upgrade() -> Result {
 
 #[test]
 fn client_whose_worker_has_left_is_served_after_upgrades() -> Result {
-    if under()? == Under::Original {
-        return Ok(());
-    }
-    let programs = Programs::new()?;
     let daemon = Daemon::new().file("pid.php", "<?php echo getmypid();");
-    let fpm = programs.start(daemon)?;
+    let Some((programs, fpm)) = start(daemon)? else {
+        return Ok(());
+    };
     let request = fpm.request("/pid.php").keep_connection();
     let mut kept = fpm.begin(&request)?;
     let worker = kept.answer()?.text();
@@ -101,23 +106,15 @@ fn client_whose_worker_has_left_is_served_after_upgrades() -> Result {
 
 #[test]
 fn request_that_runs_during_an_upgrade_ends_in_full() -> Result {
-    if under()? == Under::Original {
+    let daemon = Daemon::new()
+        .file("t.php", Gate::SCRIPT)
+        .file("quick.php", "<?php echo 'quick';")
+        .global("log_level = debug");
+    let Some((programs, fpm)) = start(daemon.workers(2))? else {
         return Ok(());
-    }
-    let programs = Programs::new()?;
-    let fpm = programs.start(
-        Daemon::new()
-            .file(
-                "t.php",
-                "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';",
-            )
-            .file("quick.php", "<?php echo 'quick';")
-            .global("log_level = debug")
-            .workers(2),
-    )?;
+    };
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
+    let mut connection = fpm.running("/t.php")?;
     for name in ["two", "one"] {
         programs.put(name)?;
         upgrade(&fpm)?;
@@ -132,23 +129,18 @@ fn request_that_runs_during_an_upgrade_ends_in_full() -> Result {
 
 #[test]
 fn what_a_worker_says_across_an_upgrade_is_one_line() -> Result {
-    if under()? == Under::Original {
-        return Ok(());
-    }
-    let programs = Programs::new()?;
-    let fpm = programs.start(
-        Daemon::new()
-            .file(
-                "t.php",
-                "<?php $e = fopen('php://stderr', 'w'); fwrite($e, 'one half '); echo 'begun'; flush();
+    let daemon = Daemon::new()
+        .file(
+            "t.php",
+            "<?php $e = fopen('php://stderr', 'w'); fwrite($e, 'one half '); echo 'begun'; flush();
                  fgets(fopen(__DIR__ . '/../var/gate', 'r')); fwrite($e, \"and the other\\n\");",
-            )
-            .workers(2)
-            .pool("catch_workers_output = yes"),
-    )?;
+        )
+        .pool("catch_workers_output = yes");
+    let Some((programs, fpm)) = start(daemon.workers(2))? else {
+        return Ok(());
+    };
     let gate = Gate::new(fpm.site(), "gate")?;
-    let mut connection = fpm.begin(&fpm.request("/t.php"))?;
-    connection.output_until("begun")?;
+    let mut connection = fpm.running("/t.php")?;
     programs.put("two")?;
     upgrade(&fpm)?;
     gate.open()?;
@@ -159,12 +151,10 @@ fn what_a_worker_says_across_an_upgrade_is_one_line() -> Result {
 
 #[test]
 fn program_that_is_no_good_is_refused_and_everything_goes_on() -> Result {
-    if under()? == Under::Original {
-        return Ok(());
-    }
-    let programs = Programs::new()?;
     let daemon = Daemon::echo().file("pid.php", "<?php echo getmypid();");
-    let fpm = programs.start(daemon.workers(2))?;
+    let Some((programs, fpm)) = start(daemon.workers(2))? else {
+        return Ok(());
+    };
     let worker: i32 = fpm.get("/pid.php")?.text().parse()?;
     let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(2);
     let cases = [
@@ -221,11 +211,9 @@ fn program_that_is_no_good_is_refused_and_everything_goes_on() -> Result {
 
 #[test]
 fn configuration_that_fails_the_test_keeps_the_program() -> Result {
-    if under()? == Under::Original {
+    let Some((programs, fpm)) = start(Daemon::echo())? else {
         return Ok(());
-    }
-    let programs = Programs::new()?;
-    let fpm = programs.start(Daemon::echo())?;
+    };
     let file = fpm.site().path("fpm.conf");
     let good = fs::read_to_string(&file)?;
     fs::write(&file, format!("{good}\nno_such_directive = 1\n"))?;
@@ -243,11 +231,10 @@ fn configuration_that_fails_the_test_keeps_the_program() -> Result {
 
 #[test]
 fn command_that_asks_for_a_reload_is_answered_by_the_other_program() -> Result {
-    if under()? == Under::Original {
+    let Some((programs, fpm)) = start(Daemon::echo().global("control.listen = {dir}/control"))?
+    else {
         return Ok(());
-    }
-    let programs = Programs::new()?;
-    let fpm = programs.start(Daemon::echo().global("control.listen = {dir}/control"))?;
+    };
     fpm.get("/t.php")?;
     programs.put("two")?;
     let (code, text, complaint) = control::run(&fpm, "reload")?;
@@ -272,11 +259,10 @@ fn command_that_asks_for_a_reload_is_answered_by_the_other_program() -> Result {
 
 #[test]
 fn an_operator_of_the_other_program_takes_the_place_of_the_one_before() -> Result {
-    if under()? == Under::Original {
+    let Some((programs, fpm)) = start(Daemon::echo().global("operator.listen = {dir}/operator"))?
+    else {
         return Ok(());
-    }
-    let programs = Programs::new()?;
-    let fpm = programs.start(Daemon::echo().global("operator.listen = {dir}/operator"))?;
+    };
     let before = operator::process(&fpm)?;
     programs.put("two")?;
     upgrade(&fpm)?;
@@ -329,11 +315,10 @@ fn put_stranger(programs: &Programs, edit: &str) -> Result {
 
 #[test]
 fn upgrade_that_is_ordered_tells_who_serves_and_that_there_is_nothing_to_upgrade() -> Result {
-    if under()? == Under::Original {
+    let Some((programs, fpm)) = start(Daemon::echo().global("control.listen = {dir}/control"))?
+    else {
         return Ok(());
-    }
-    let programs = Programs::new()?;
-    let fpm = programs.start(Daemon::echo().global("control.listen = {dir}/control"))?;
+    };
     let (code, _, complaint) = control::run(&fpm, "upgrade")?;
     assert_eq!(code, 5, "{complaint}");
     let same = "the program on disk is the one that runs; ";
@@ -371,26 +356,17 @@ fn upgrade_that_is_ordered_tells_who_serves_and_that_there_is_nothing_to_upgrade
 #[test]
 fn program_that_does_not_understand_the_processes_takes_the_sockets_and_lets_them_finish() -> Result
 {
-    if under()? == Under::Original {
-        return Ok(());
-    }
     for (edit, cause) in [
         (OTHER_RELEASE, "it comes from another release, 0.0.0-"),
         ("state = b'rubbish\\n'", "it is no state of a master"),
         ("state = state[:len(state) // 2]", "EOF while parsing"),
     ] {
-        let programs = Programs::new()?;
-        let fpm = programs.start(
-            Daemon::echo()
-                .file(
-                    "long.php",
-                    "<?php echo 'begun'; flush(); fgets(fopen(__DIR__ . '/../var/gate', 'r')); echo 'done';",
-                )
-                .workers(4),
-        )?;
+        let daemon = Daemon::echo().file("long.php", Gate::SCRIPT);
+        let Some((programs, fpm)) = start(daemon.workers(4))? else {
+            return Ok(());
+        };
         let gate = Gate::new(fpm.site(), "gate")?;
-        let mut long = fpm.begin(&fpm.request("/long.php"))?;
-        long.output_until("begun")?;
+        let mut long = fpm.running("/long.php")?;
         let old = fpm.processes("php-fpm: ")?;
         let load = Load::direct(&fpm, &fpm.request("/t.php"), "served -").clients(4);
         put_stranger(&programs, edit)?;

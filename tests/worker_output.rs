@@ -169,6 +169,16 @@ fn debug_lines_say_who_writes_them() -> Result {
     Ok(())
 }
 
+/// Runs the script so many times at once.
+fn ask_at_once(fpm: &Fpm, times: usize) -> Result {
+    let pending = (0..times).map(|_| fpm.begin(&fpm.request("/t.php")));
+    let mut pending = pending.collect::<Result<Vec<_>>>()?;
+    for connection in &mut pending {
+        connection.answer()?;
+    }
+    Ok(())
+}
+
 #[test]
 fn lines_of_fifty_workers_do_not_mix() -> Result {
     const LINES: usize = 40;
@@ -179,13 +189,7 @@ fn lines_of_fifty_workers_do_not_mix() -> Result {
     ))
     .workers(50)
     .start()?;
-    let mut pending = Vec::new();
-    for _ in 0..50 {
-        pending.push(fpm.begin(&fpm.request("/t.php"))?);
-    }
-    for connection in &mut pending {
-        connection.answer()?;
-    }
+    ask_at_once(&fpm, 50)?;
     fpm.log().wait_for_nth("said into", 50 * LINES)?;
     let mut counted: BTreeMap<String, usize> = BTreeMap::new();
     for line in fpm.log().lines_with("said into") {
@@ -211,13 +215,7 @@ fn long_lines_of_fifty_workers_do_not_mix() -> Result {
     .workers(50)
     .global("log_limit = 1024")
     .start()?;
-    let mut pending = Vec::new();
-    for _ in 0..50 {
-        pending.push(fpm.begin(&fpm.request("/t.php"))?);
-    }
-    for connection in &mut pending {
-        connection.answer()?;
-    }
+    ask_at_once(&fpm, 50)?;
     fpm.log()
         .wait_for_nth("said into stderr: \"the end\"", 50)?;
     let lines = fpm.log().lines_with("said into stderr");

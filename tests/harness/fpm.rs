@@ -152,6 +152,16 @@ impl Fpm {
         Ok(connection)
     }
 
+    /// Asks pool `www` for a script such as [`Gate::SCRIPT`](crate::Gate::SCRIPT), and returns when that has said `begun`.
+    ///
+    /// # Errors
+    /// Fails when it does not say so.
+    pub fn running(&self, uri: &str) -> Result<Connection> {
+        let mut running = self.begin(&self.request(uri))?;
+        running.output_until("begun")?;
+        Ok(running)
+    }
+
     /// Makes sure that no worker has ended and that the script of [`Daemon::echo`](crate::Daemon::echo) is served.
     ///
     /// # Errors

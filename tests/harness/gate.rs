@@ -24,6 +24,10 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// A script that says `begun`, waits at the gate that its query names (`?gate=…`, else at the one called `gate`), and says `done`.
+    pub const SCRIPT: &str = "<?php echo 'begun '; flush();
+        fgets(fopen(__DIR__ . '/../var/' . ($_GET['gate'] ?? 'gate'), 'r')); echo 'done';";
+
     /// Makes the pipe in the writable folder of `site`.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use fpm_conf::{Config, LogFormat, Purpose, Report};
+use fpm_conf::{ConfError, Config, LogFormat, Purpose, Report};
 use fpm_master::company::Beside;
 use fpm_master::error::MasterError;
 use fpm_master::inherited::Inherited;
@@ -49,15 +49,8 @@ pub(crate) fn run(options: &Options, arguments: &[OsString], log: &Log) -> u8 {
         );
         return given_up(exit::CONFIG);
     }
-    let config = match load(options) {
-        Ok(loaded) => {
-            report_to(log, &loaded.report, options);
-            loaded.config
-        }
-        Err(error) => {
-            report_to(log, error.report(), options);
-            return given_up(exit::CONFIG);
-        }
+    let Ok(config) = read(options, log) else {
+        return given_up(exit::CONFIG);
     };
     if options.purpose != Purpose::Run && options.tested == Tested::Configuration {
         return exit::OK;
@@ -145,13 +138,9 @@ pub(crate) fn beside(options: &Options, arguments: &[OsString], beside: Beside, 
     if let Err(error) = silence() {
         tracing::error!("{}", cause(&error));
     }
-    let config = match load(options) {
-        Ok(loaded) => {
-            report_to(log, &loaded.report, options);
-            loaded.config
-        }
+    let config = match read(options, log) {
+        Ok(config) => config,
         Err(error) => {
-            report_to(log, error.report(), options);
             fail(reasons(&error));
             return given_up(exit::CONFIG);
         }
@@ -172,6 +161,17 @@ pub(crate) fn beside(options: &Options, arguments: &[OsString], beside: Beside, 
         fail(vec![error.to_string()]);
     }
     ended(&mut daemon, outcome)
+}
+
+/// Reads the configuration, and says what there is to say about it.
+fn read(options: &Options, log: &Log) -> Result<Config, ConfError> {
+    let loaded = load(options);
+    let report = match &loaded {
+        Ok(loaded) => &loaded.report,
+        Err(error) => error.report(),
+    };
+    report_to(log, report, options);
+    loaded.map(|loaded| loaded.config)
 }
 
 /// Puts together what the master cannot know.

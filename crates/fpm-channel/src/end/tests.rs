@@ -461,17 +461,19 @@ fn a_start_that_is_not_whole_is_told() {
     let null = null();
     let payload = postcard::to_allocvec(&parameters(1)).unwrap();
     let payload = memfd::freeze("payload", &payload).unwrap();
-    let start = |listeners| Order::Start {
-        release: RELEASE.to_owned(),
-        listeners,
+    // The first packet of a start with two listeners.
+    let begun = || {
+        let (socket, zygote) = insane();
+        let start = Order::Start {
+            release: RELEASE.to_owned(),
+            listeners: 2,
+        };
+        let descriptors = [payload.as_fd(), null.as_fd(), null.as_fd()];
+        order(&socket, &start, &descriptors);
+        (socket, zygote)
     };
 
-    let (socket, mut zygote) = insane();
-    order(
-        &socket,
-        &start(2),
-        &[payload.as_fd(), null.as_fd(), null.as_fd()],
-    );
+    let (socket, mut zygote) = begun();
     assert!(
         matches!(zygote.receive(), Ok(Next::Nothing)),
         "two listeners and their relays are missing"
@@ -479,12 +481,7 @@ fn a_start_that_is_not_whole_is_told() {
     order(&socket, &Order::Quit, &[]);
     assert!(matches!(zygote.receive(), Err(ChannelError::OutOfOrder)));
 
-    let (socket, mut zygote) = insane();
-    order(
-        &socket,
-        &start(2),
-        &[payload.as_fd(), null.as_fd(), null.as_fd()],
-    );
+    let (socket, mut zygote) = begun();
     order(&socket, &Order::Descriptors, &[null.as_fd(); 3]);
     assert!(
         matches!(zygote.receive(), Ok(Next::Nothing)),
@@ -504,12 +501,7 @@ fn a_start_that_is_not_whole_is_told() {
     order(&socket, &Order::Descriptors, &[null.as_fd()]);
     assert!(matches!(zygote.receive(), Err(ChannelError::OutOfOrder)));
 
-    let (socket, mut zygote) = insane();
-    order(
-        &socket,
-        &start(2),
-        &[payload.as_fd(), null.as_fd(), null.as_fd()],
-    );
+    let (socket, mut zygote) = begun();
     drop(socket);
     assert!(matches!(zygote.wait(), Ok(Next::Closed)));
 }

@@ -159,9 +159,7 @@ fn large_body(php: &mut Php) {
 }
 
 fn too_large_for_post_max_size(php: &mut Php) {
-    php.engine
-        .set_ini(b"post_max_size", b"10", sapi::IniAccess::User)
-        .expect("an ini entry");
+    php.set("post_max_size", "10", sapi::IniAccess::User);
     let answer = php
         .script("echo json_encode($_POST);")
         .post(FORM, "a=12345678901")
@@ -207,9 +205,7 @@ fn parsed_on_demand(php: &mut Php) {
 }
 
 fn body_without_reading(php: &mut Php) {
-    php.engine
-        .set_ini(b"enable_post_data_reading", b"0", sapi::IniAccess::System)
-        .expect("an ini entry");
+    php.set("enable_post_data_reading", "0", sapi::IniAccess::System);
     let script = php.file(
         "reading.php",
         "<?php echo json_encode($_POST), file_get_contents('php://input');",

@@ -71,9 +71,7 @@ fn uncaught_exception(php: &mut Php) {
         "errors were displayed, so there was output before the status could change"
     );
     assert_died(php, &answer, "Uncaught RuntimeException: boom");
-    php.engine
-        .set_ini(b"display_errors", b"0", IniAccess::User)
-        .expect("an ini entry");
+    php.set("display_errors", "0", IniAccess::User);
     let answer = php.get("throw new RuntimeException('boom');");
     assert_eq!((answer.head().status, answer.body()), (500, ""));
 }
@@ -112,12 +110,8 @@ fn memory_limit(php: &mut Php) {
 }
 
 fn memory_limit_while_starting(php: &mut Php) {
-    php.engine
-        .set_ini(b"memory_limit", b"4M", IniAccess::System)
-        .expect("an ini entry");
-    php.engine
-        .set_ini(b"post_max_size", b"0", IniAccess::System)
-        .expect("an ini entry");
+    php.set("memory_limit", "4M", IniAccess::System);
+    php.set("post_max_size", "0", IniAccess::System);
     let body: String = (0..900)
         .map(|n| format!("v{n}={}&", "x".repeat(9000)))
         .collect();
@@ -205,16 +199,12 @@ fn death_in_every_stage(php: &mut Php) {
 }
 
 fn error_header(php: &mut Php) {
-    php.engine
-        .set_ini(
-            b"fastcgi.error_header",
-            b"HTTP/1.1 550 PHP Error",
-            IniAccess::System,
-        )
-        .expect("an ini entry");
-    php.engine
-        .set_ini(b"output_buffering", b"4096", IniAccess::System)
-        .expect("an ini entry");
+    php.set(
+        "fastcgi.error_header",
+        "HTTP/1.1 550 PHP Error",
+        IniAccess::System,
+    );
+    php.set("output_buffering", "4096", IniAccess::System);
     let answer = php.get("no_such_function();");
     assert_eq!(answer.head().status, 550);
     assert_eq!(
@@ -229,13 +219,11 @@ fn error_header(php: &mut Php) {
 }
 
 fn error_header_after_output(php: &mut Php) {
-    php.engine
-        .set_ini(
-            b"fastcgi.error_header",
-            b"HTTP/1.1 550 PHP Error",
-            IniAccess::System,
-        )
-        .expect("an ini entry");
+    php.set(
+        "fastcgi.error_header",
+        "HTTP/1.1 550 PHP Error",
+        IniAccess::System,
+    );
     let answer = php.get("fastcgi_finish_request(); no_such_function();");
     assert_eq!(
         (answer.head().status, &answer.head().status_line),

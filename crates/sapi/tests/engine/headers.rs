@@ -37,9 +37,7 @@ fn defaults(php: &mut Php) {
         (answer.head().status, &answer.head().status_line),
         (200, &None)
     );
-    php.engine
-        .set_ini(b"expose_php", b"0", sapi::IniAccess::System)
-        .expect("an ini entry");
+    php.set("expose_php", "0", sapi::IniAccess::System);
     let answer = php.get("ini_set('default_charset', ''); echo 1;");
     assert_eq!(answer.head().headers, ["Content-type: text/html"]);
 }

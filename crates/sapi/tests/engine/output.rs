@@ -43,9 +43,7 @@ fn every_echo_is_a_write(php: &mut Php) {
 }
 
 fn output_buffering(php: &mut Php) {
-    php.engine
-        .set_ini(b"output_buffering", b"4096", sapi::IniAccess::User)
-        .expect("an ini entry");
+    php.set("output_buffering", "4096", sapi::IniAccess::User);
     let answer =
         php.get("echo 'a'; header('Late: yes'); echo str_repeat('b', 10), ob_get_level();");
     assert_eq!(answer.header("Late"), Some("yes"));
@@ -156,9 +154,7 @@ fn output_of_shutdown_functions_and_destructors(php: &mut Php) {
 }
 
 fn log_messages(php: &mut Php) {
-    php.engine
-        .set_ini(b"log_errors", b"1", sapi::IniAccess::User)
-        .expect("an ini entry");
+    php.set("log_errors", "1", sapi::IniAccess::User);
     let answer = php.get("error_log('one'); error_log(\"two\\nlines\"); echo $undefined;");
     assert!(
         answer

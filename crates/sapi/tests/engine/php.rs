@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bstr::{BString, ByteSlice, ByteVec};
 use sapi::{
-    Action, BodyRead, ClientGone, Engine, Executed, FinishRequest, Host, Outcome, Param,
+    Action, BodyRead, ClientGone, Engine, Executed, FinishRequest, Host, IniAccess, Outcome, Param,
     PoolStatus, RequestInfo, ResponseHead, TimeLimit,
 };
 
@@ -30,6 +30,13 @@ impl Php {
         fs::create_dir_all(path.parent().expect("a file has a folder")).expect("mkdir");
         fs::write(&path, content).expect("write");
         path
+    }
+
+    /// Sets an ini entry, as the configuration of a pool does.
+    pub(crate) fn set(&mut self, name: &str, value: &str, access: IniAccess) {
+        self.engine
+            .set_ini(name.as_bytes(), value.as_bytes(), access)
+            .expect("an ini entry");
     }
 
     /// The folder's path.

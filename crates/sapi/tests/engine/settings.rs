@@ -26,9 +26,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn user_setting(php: &mut Php) {
-    php.engine
-        .set_ini(b"precision", b"5", IniAccess::User)
-        .expect("an ini entry");
+    php.set("precision", "5", IniAccess::User);
     let answer = php.get("echo 1 / 3, ' ', ini_set('precision', 3), ' ', 1 / 3, ' ', get_cfg_var('precision') ?: 'none';");
     assert_eq!(answer.body(), "0.33333 5 0.333 none");
     let answer = php
@@ -40,9 +38,7 @@ fn user_setting(php: &mut Php) {
 }
 
 fn system_setting(php: &mut Php) {
-    php.engine
-        .set_ini(b"precision", b"5", IniAccess::System)
-        .expect("an ini entry");
+    php.set("precision", "5", IniAccess::System);
     let answer = php.get("echo json_encode([ini_set('precision', 3), ini_get('precision')]);");
     assert_eq!(answer.body(), r#"[false,"5"]"#);
     assert_eq!(
@@ -77,13 +73,7 @@ fn refused_value(php: &mut Php) {
 }
 
 fn disabled_functions(php: &mut Php) {
-    php.engine
-        .set_ini(
-            b"disable_functions",
-            b"strrev, str_rot13",
-            IniAccess::System,
-        )
-        .expect("an ini entry");
+    php.set("disable_functions", "strrev, str_rot13", IniAccess::System);
     let answer = php.get("echo json_encode([function_exists('strrev'), function_exists('str_rot13'), function_exists('strlen')]);");
     assert_eq!(answer.body(), "[false,false,true]");
     let answer = php.get("strrev('a');");
@@ -97,13 +87,11 @@ fn disabled_functions(php: &mut Php) {
 }
 
 fn disabled_classes(php: &mut Php) {
-    php.engine
-        .set_ini(
-            b"disable_classes",
-            b" ,ArrayObject,SplStack ",
-            IniAccess::System,
-        )
-        .expect("an ini entry");
+    php.set(
+        "disable_classes",
+        " ,ArrayObject,SplStack ",
+        IniAccess::System,
+    );
     for class in ["ArrayObject", "SplStack"] {
         let answer = php.get(&format!("new {class};"));
         assert!(

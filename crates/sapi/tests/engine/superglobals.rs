@@ -108,9 +108,7 @@ fn getenv_of_everything(php: &mut Php) {
 }
 
 fn env_is_a_copy_of_server(php: &mut Php) {
-    php.engine
-        .set_ini(b"variables_order", b"EGPCS", sapi::IniAccess::User)
-        .expect("an ini entry");
+    php.set("variables_order", "EGPCS", sapi::IniAccess::User);
     process_environment(&[("P", "process")]);
     let answer = php
         .script("unset($_SERVER['argv'], $_SERVER['argc']); echo json_encode([array_diff_key($_SERVER, $_ENV), array_slice($_ENV, 0, 2)]);")
@@ -155,9 +153,7 @@ fn query_and_cookies(php: &mut Php) {
 }
 
 fn argv_from_the_query(php: &mut Php) {
-    php.engine
-        .set_ini(b"register_argc_argv", b"1", sapi::IniAccess::User)
-        .expect("an ini entry");
+    php.set("register_argc_argv", "1", sapi::IniAccess::User);
     let answer = php
         .script("echo json_encode([$_SERVER['argc'], $_SERVER['argv']]);")
         .with("QUERY_STRING", "a+b")

@@ -1,5 +1,7 @@
 //! `.user.ini`: which files apply, in which order, and for how long they are remembered.
 
+use std::path::Path;
+
 use sapi::IniAccess;
 
 use crate::cases;
@@ -20,6 +22,13 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 const SHOW: &str = "<?php echo ini_get('precision'), ' ', ini_get('user_agent');";
+
+/// What the script shows when the folder of this PHP is the web server's root.
+fn shown(php: &mut Php, script: &Path) -> String {
+    let root = php.path().to_owned();
+    let request = Request::new(script).with("DOCUMENT_ROOT", root);
+    request.run(php).body().to_owned()
+}
 
 fn files_between_root_and_script(php: &mut Php) {
     php.file(".user.ini", "precision=9\nuser_agent=above");
@@ -52,88 +61,41 @@ fn without_a_root(php: &mut Php) {
 fn remembered_for_a_while(php: &mut Php) {
     php.file("a/.user.ini", "precision=5");
     let script = php.file("a/x.php", SHOW);
-    let root = php.path().to_owned();
-    let request = || Request::new(&script).with("DOCUMENT_ROOT", &root);
-    assert_eq!(request().run(php).body(), "5 ");
+    assert_eq!(shown(php, &script), "5 ");
     php.file("a/.user.ini", "precision=6");
-    assert_eq!(request().run(php).body(), "5 ");
+    assert_eq!(shown(php, &script), "5 ");
 }
 
 fn never_remembered(php: &mut Php) {
-    php.engine
-        .set_ini(b"user_ini.cache_ttl", b"-1", IniAccess::System)
-        .expect("an ini entry");
+    php.set("user_ini.cache_ttl", "-1", IniAccess::System);
     php.file("a/.user.ini", "precision=5");
     let script = php.file("a/x.php", SHOW);
-    let root = php.path().to_owned();
-    let request = || Request::new(&script).with("DOCUMENT_ROOT", &root);
-    assert_eq!(request().run(php).body(), "5 ");
+    assert_eq!(shown(php, &script), "5 ");
     php.file("a/.user.ini", "user_agent=new");
-    assert_eq!(request().run(php).body(), "14 new");
+    assert_eq!(shown(php, &script), "14 new");
 }
 
 fn not_beyond_an_admin_value(php: &mut Php) {
-    php.engine
-        .set_ini(b"precision", b"7", IniAccess::System)
-        .expect("an ini entry");
-    php.engine
-        .set_ini(b"user_agent", b"pool", IniAccess::User)
-        .expect("an ini entry");
+    php.set("precision", "7", IniAccess::System);
+    php.set("user_agent", "pool", IniAccess::User);
     php.file("a/.user.ini", "precision=5\nuser_agent=file");
     let script = php.file("a/x.php", SHOW);
-    let root = php.path().to_owned();
-    assert_eq!(
-        Request::new(&script)
-            .with("DOCUMENT_ROOT", &root)
-            .run(php)
-            .body(),
-        "7 file"
-    );
+    assert_eq!(shown(php, &script), "7 file");
 }
 
 fn another_file_name(php: &mut Php) {
-    php.engine
-        .set_ini(b"user_ini.filename", b"local.ini", IniAccess::System)
-        .expect("an ini entry");
+    php.set("user_ini.filename", "local.ini", IniAccess::System);
     php.file("a/local.ini", "precision=5");
     let script = php.file("a/x.php", SHOW);
-    let root = php.path().to_owned();
-    assert_eq!(
-        Request::new(&script)
-            .with("DOCUMENT_ROOT", &root)
-            .run(php)
-            .body(),
-        "5 "
-    );
-    php.engine
-        .set_ini(b"user_ini.filename", b"", IniAccess::System)
-        .expect("an ini entry");
-    assert_eq!(
-        Request::new(&script)
-            .with("DOCUMENT_ROOT", &root)
-            .run(php)
-            .body(),
-        "14 "
-    );
+    assert_eq!(shown(php, &script), "5 ");
+    php.set("user_ini.filename", "", IniAccess::System);
+    assert_eq!(shown(php, &script), "14 ");
 }
 
 fn forgotten_by_the_next_script(php: &mut Php) {
     php.file("a/.user.ini", "precision=5");
     let here = php.file("a/x.php", SHOW);
     let there = php.file("b/x.php", SHOW);
-    let root = php.path().to_owned();
-    assert_eq!(
-        Request::new(&here)
-            .with("DOCUMENT_ROOT", &root)
-            .run(php)
-            .body(),
-        "5 "
-    );
-    assert_eq!(
-        Request::new(&there)
-            .with("DOCUMENT_ROOT", &root)
-            .run(php)
-            .body(),
-        "14 "
-    );
+    assert_eq!(shown(php, &here), "5 ");
+    assert_eq!(shown(php, &there), "14 ");
 }
