@@ -124,6 +124,14 @@ impl Two {
         pids.map(|worker| Ok(worker["pid"].as_i64().context("no pid")?.try_into()?))
             .collect()
     }
+
+    /// Waits until a master has so many workers; each is there some time after its birth.
+    fn wait_for_workers_of(&self, master: i32, count: usize) -> Result<Vec<i32>> {
+        wait_for("workers of a master", || {
+            let workers = self.workers_of(master)?;
+            Ok((workers.len() == count).then_some(workers))
+        })
+    }
 }
 
 #[test]
@@ -200,7 +208,7 @@ fn workers_of_the_old_master_go_and_come_back() -> Result {
         return Ok(());
     };
     let old = two.fpm.process();
-    let of_old = two.workers_of(old.pid())?;
+    let of_old = two.wait_for_workers_of(old.pid(), 2)?;
     two.fpm.edit("env[X] = old", "env[X] = new")?;
     let new = two.begin()?;
     old.signal(Signal::SIGWINCH)?;
@@ -215,9 +223,7 @@ fn workers_of_the_old_master_go_and_come_back() -> Result {
     // With what it has read itself, whatever there is now.
     two.fpm.edit("pm = static", "pm = sometimes")?;
     old.signal(Signal::SIGHUP)?;
-    wait_for("workers of the old master", || {
-        Ok((two.workers_of(old.pid())?.len() == 2).then_some(()))
-    })?;
+    two.wait_for_workers_of(old.pid(), 2)?;
     two.quit("control")?;
     two.wait_for_alone(old.pid())?;
     assert_eq!(two.fpm.get("/t.php")?.text(), "served old");
@@ -226,14 +232,10 @@ fn workers_of_the_old_master_go_and_come_back() -> Result {
     drop(new);
     let new = two.begin()?;
     old.signal(Signal::SIGWINCH)?;
-    wait_for("no workers of the old master", || {
-        Ok(two.workers_of(old.pid())?.is_empty().then_some(()))
-    })?;
+    two.wait_for_workers_of(old.pid(), 0)?;
     new.signal(Signal::SIGKILL)?;
     two.wait_for_alone(old.pid())?;
-    wait_for("workers of the old master", || {
-        Ok((two.workers_of(old.pid())?.len() == 2).then_some(()))
-    })?;
+    two.wait_for_workers_of(old.pid(), 2)?;
     for _ in 0..10 {
         assert_eq!(two.fpm.get("/t.php")?.text(), "served old");
     }
