@@ -1,8 +1,8 @@
-//! Tells the executable where it finds libphp; cargo does not hand link arguments of libraries on.
+//! Lets the executable find libphp; cargo does not hand link arguments of libraries on.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if let Ok(folder) = std::env::var("DEP_FPMD_SAPI_LIBDIR") {
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+    if let Ok(argument) = std::env::var("DEP_FPMD_SAPI_LINK_ARGUMENT") {
+        println!("cargo::rustc-link-arg={argument}");
     }
 }

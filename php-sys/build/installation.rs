@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::library::{File, Library, Needs};
 use crate::locate::Found;
 
 /// The minor versions whose structures the shim knows.
@@ -21,22 +22,12 @@ pub(crate) struct Installation {
     pub(crate) include_dirs: Vec<PathBuf>,
     /// Whether PHP was built with thread safety.
     thread_safe: bool,
-    /// The program that was asked.
-    php_config: PathBuf,
-    /// Who chose it.
-    chosen_by: &'static str,
+    /// The program that was asked, and who chose it.
+    found: Found,
     /// The folder that holds `main/` and `Zend/`.
     include_root: PathBuf,
     /// The prefix PHP is installed below.
     prefix: PathBuf,
-}
-
-/// The shared libphp of an installation.
-pub(crate) struct Library {
-    /// Its folder.
-    pub(crate) folder: PathBuf,
-    /// Its file there.
-    pub(crate) file: PathBuf,
 }
 
 impl Installation {
@@ -44,8 +35,8 @@ impl Installation {
     ///
     /// # Errors
     /// A `php-config` that does not run, or missing headers.
-    pub(crate) fn ask(found: &Found) -> Result<Self, String> {
-        let ask = |option: &str| answer(found, option);
+    pub(crate) fn read(found: Found) -> Result<Self, String> {
+        let ask = |option: &str| answer(&found, option);
         let include_root = PathBuf::from(ask("--include-dir")?);
         let include_dirs = ask("--includes")?
             .split_whitespace()
@@ -56,14 +47,14 @@ impl Installation {
             .ok_or_else(|| format!("{} does not define PHP_VERSION", include_root.display()))?;
         let thread_safe = define(&include_root.join("main/php_config.h"), "ZTS")?
             .is_some_and(|value| value == "1");
+        let prefix = PathBuf::from(ask("--prefix")?);
         Ok(Self {
             version,
             include_dirs,
             thread_safe,
-            php_config: found.php_config.clone(),
-            chosen_by: found.chosen_by,
+            found,
             include_root,
-            prefix: PathBuf::from(ask("--prefix")?),
+            prefix,
         })
     }
 
@@ -75,8 +66,8 @@ impl Installation {
         let who = format!(
             "PHP {} ({}, chosen by {})",
             self.version,
-            self.php_config.display(),
-            self.chosen_by
+            self.found.php_config.display(),
+            self.found.chosen_by
         );
         if !SUPPORTED.contains(&minor(&self.version)) {
             return Err(format!(
@@ -94,32 +85,28 @@ impl Installation {
         Ok(())
     }
 
-    /// Finds the shared libphp: our builds call it libphp.so, Debian libphp8.2.so.
+    /// Finds its libphp: the shared one, or the static one where it is alone.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or `php-config` does not say what a static one needs.
     pub(crate) fn library(&self) -> Result<Library, String> {
         let minor = minor(&self.version);
-        let names = [format!("php{minor}"), "php".to_owned()];
-        let folders = [
-            "lib",
-            "lib64",
-            "lib/x86_64-linux-gnu",
-            "lib/aarch64-linux-gnu",
-        ];
-        for folder in folders.map(|folder| self.prefix.join(folder)) {
-            for name in &names {
-                let file = folder.join(format!("lib{name}.so"));
-                if file.is_file() {
-                    return Ok(Library { folder, file });
-                }
-            }
+        if let Some(file) = File::find(&self.prefix, minor, "so") {
+            return Ok(Library::Shared(file));
+        }
+        if let Some(file) = File::find(&self.prefix, minor, "a") {
+            let needs = format!(
+                "{} {}",
+                answer(&self.found, "--ldflags")?,
+                answer(&self.found, "--libs")?
+            );
+            return Ok(Library::Static(file, Needs::read(&needs)));
         }
         Err(format!(
-            "{} ({}) has no libphp.so below {}: configure PHP with --enable-embed=shared, \
+            "{} ({}) has no libphp.so or libphp.a below {}: configure PHP with --enable-embed, \
              install Debian's libphp{minor}-embed, or run `cargo xtask build-php`",
-            self.php_config.display(),
-            self.chosen_by,
+            self.found.php_config.display(),
+            self.found.chosen_by,
             self.prefix.display(),
         ))
     }
@@ -127,25 +114,11 @@ impl Installation {
     /// The files whose change makes another build necessary.
     pub(crate) fn inputs(&self) -> Vec<PathBuf> {
         vec![
-            self.php_config.clone(),
+            self.found.php_config.clone(),
             self.include_root.join("main/php_version.h"),
             self.include_root.join("main/php_config.h"),
             self.include_root.join("main/build-defs.h"),
         ]
-    }
-}
-
-impl Library {
-    /// Returns the name to open it by: that of the file itself. Development packages may bring the plain name as a link only.
-    ///
-    /// # Errors
-    /// When the file is gone or has a strange name.
-    pub(crate) fn run_time_name(&self) -> Result<String, String> {
-        let path = self.file.display();
-        let file = fs::canonicalize(&self.file).map_err(|error| format!("{path}: {error}"))?;
-        let name = file.file_name().and_then(|name| name.to_str());
-        name.map(str::to_owned)
-            .ok_or_else(|| format!("{path} is a link to a file without a usual name"))
     }
 }
 

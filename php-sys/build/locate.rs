@@ -82,8 +82,8 @@ fn existing(php_config: PathBuf, chosen_by: &'static str) -> Result<Found, Strin
     ))
 }
 
-/// Returns the best finished build of `version` (`8.2` or `8.2.32`): the highest version, not a
-/// debug build, then the youngest.
+/// Returns the best finished build of `version` (`8.2` or `8.2.32`): the highest version, not one
+/// for a special purpose (`--debug`, `--static`, `--minimal`), then the youngest.
 fn cached(version: &str) -> Option<PathBuf> {
     let cache = match setting("XDG_CACHE_HOME") {
         Some(cache) => PathBuf::from(cache),
@@ -97,9 +97,9 @@ fn cached(version: &str) -> Option<PathBuf> {
             let text = fs::read_to_string(&stamp).ok()?;
             let built = value(&text, "version")?;
             let belongs = built == version || built.starts_with(&format!("{version}."));
-            let release = value(&text, "zend_debug") != Some("yes");
+            let usual = value(&text, "special") != Some("yes");
             let age = fs::metadata(&stamp).ok()?.modified().ok()?;
-            belongs.then(|| ((numbers(built), release, age), prefix))
+            belongs.then(|| ((numbers(built), usual, age), prefix))
         })
         .max()
         .map(|(_, prefix)| prefix)

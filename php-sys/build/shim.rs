@@ -7,9 +7,10 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use crate::installation::{Installation, Library};
+use crate::installation::Installation;
+use crate::library::Library;
 
-/// Builds `libfpmd_php.a` from every C file of `shim/`, to open `library` when PHP is started.
+/// Builds `libfpmd_php.a` from every C file of `shim/`, to use `library` as it is to be used.
 ///
 /// # Errors
 /// An unreadable folder, or what the compiler says.
@@ -22,12 +23,14 @@ pub(crate) fn compile(
         // As system headers: warnings about PHP's own code are not ours to heed.
         build.flag("-isystem").flag(folder);
     }
+    if let Some(name) = library.run_time_name()? {
+        build.define("FPMD_LIBPHP", &*quoted(&name));
+    }
     build
         .files(sources()?)
         .pic(true)
         .std("gnu11")
         .define("_GNU_SOURCE", None)
-        .define("FPMD_LIBPHP", &*quoted(&library.run_time_name()?))
         // The compiler sees variables that a jump may clobber only when it optimises.
         .opt_level(2)
         .flag("-fvisibility=hidden")

@@ -8,6 +8,8 @@
 
 #include <dlfcn.h>
 
+#ifdef FPMD_LIBPHP
+
 /* The entry of a function jumps to where its pointer says. It may only use the register that calling conventions leave to that. */
 #if defined(__x86_64__)
 #define FPMD_JUMP(name) "\tjmp *fpmd_at_" #name "(%rip)\n"
@@ -46,6 +48,30 @@ static const struct {
 	FPMD_OBJECTS(FPMD_SYMBOL)
 };
 
+bool fpmd_symbols_bind(void)
+{
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
+		void *address = fpmd_symbols_find(symbols[i].name);
+		if (!address) {
+			return false;
+		}
+		memcpy(symbols[i].pointer, &address, sizeof(address));
+	}
+	return true;
+}
+
+#else
+
+/* To dlopen(3) it is the name of the program itself. */
+#define FPMD_LIBPHP NULL
+
+bool fpmd_symbols_bind(void)
+{
+	return true;
+}
+
+#endif
+
 static void *library;
 
 const char *fpmd_symbols_open(void)
@@ -58,16 +84,4 @@ const char *fpmd_symbols_open(void)
 void *fpmd_symbols_find(const char *name)
 {
 	return library ? dlsym(library, name) : NULL;
-}
-
-bool fpmd_symbols_bind(void)
-{
-	for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
-		void *address = fpmd_symbols_find(symbols[i].name);
-		if (!address) {
-			return false;
-		}
-		memcpy(symbols[i].pointer, &address, sizeof(address));
-	}
-	return true;
 }

@@ -1,10 +1,12 @@
 /*
  * What the shim uses of libphp, by name.
  *
- * libphp is opened when PHP is started and not before: the master never needs it, and to load it with all it depends on takes
- * longer than the rest of its start. So the linker must not see these names. Functions are called through entries that symbols.c
- * makes for them, global structures are reached through pointers, which the macros below hide. A name that is missing here is an
- * undefined reference when fpmd is built; one that a libphp does not have makes it the wrong one.
+ * A shared libphp (FPMD_LIBPHP is its name) is opened when PHP is started and not before: the master never needs it, and to load
+ * it with all it depends on takes longer than the rest of its start. So the linker must not see these names. Functions are called
+ * through entries that symbols.c makes for them, global structures are reached through pointers, which the macros below hide. A name
+ * that is missing here is an undefined reference when fpmd is built; one that a libphp does not have makes it the wrong one.
+ *
+ * A static libphp is a part of the program, and the linker's business: the names are what they say.
  */
 #ifndef FPMD_SYMBOLS_H
 #define FPMD_SYMBOLS_H
@@ -123,6 +125,8 @@
 	use(zend_interrupt_function) \
 	FPMD_SIGNAL_OBJECTS(use)
 
+#ifdef FPMD_LIBPHP
+
 #define FPMD_DECLARE(name) extern __typeof__(name) *fpmd_at_##name;
 FPMD_OBJECTS(FPMD_DECLARE)
 #undef FPMD_DECLARE
@@ -143,7 +147,9 @@ FPMD_OBJECTS(FPMD_DECLARE)
 # define zend_signal_globals (*fpmd_at_zend_signal_globals)
 #endif
 
-/* Opens libphp; NULL, or the dynamic linker's reason why not. */
+#endif
+
+/* Opens libphp, or the program itself; NULL, or the dynamic linker's reason why not. */
 const char *fpmd_symbols_open(void);
 /* Finds all of the above in it; false when one is missing. */
 bool fpmd_symbols_bind(void);

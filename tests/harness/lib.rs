@@ -73,7 +73,7 @@ pub use request::Request;
 pub use screen::Screen;
 pub use site::Site;
 pub use small_disk::SmallDisk;
-pub use subject::{PhpVersion, Subject, Under, under};
+pub use subject::{PhpComesFrom, PhpVersion, Subject, Under, under};
 pub use syslog::Syslog;
 pub use tool::find as find_tool;
 pub use tour::Tour;

@@ -20,6 +20,15 @@ pub enum Under {
     Original,
 }
 
+/// Where the program has PHP from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhpComesFrom {
+    /// libphp.so, opened when PHP is started.
+    Library,
+    /// The program itself, as in the original.
+    Program,
+}
+
 /// A PHP minor version, such as 8.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PhpVersion(pub u32, pub u32);
@@ -95,6 +104,16 @@ impl Subject {
     #[must_use]
     pub fn under(&self) -> Under {
         self.under
+    }
+
+    /// Where it has PHP from: fpmd has the one libphp of its prefix, `libphp.so` or `libphp.a`.
+    #[must_use]
+    pub fn php_comes_from(&self) -> PhpComesFrom {
+        if self.under == Under::Fpmd && self.prefix.join("lib/libphp.so").exists() {
+            PhpComesFrom::Library
+        } else {
+            PhpComesFrom::Program
+        }
     }
 
     /// The program's absolute path.

@@ -16,7 +16,7 @@ use xshell::{Shell, cmd};
 use crate::cache::{Build, Cache};
 use crate::packages;
 use crate::php_version::Wanted;
-use flags::Variant;
+use flags::{Extent, Linking, Options, Variant};
 
 mod apt_sources;
 mod compile;
@@ -34,17 +34,21 @@ Builds libphp, php and the original php-fpm into the cache and prints the prefix
   --version V     a series (8.2, 8.4) or a release (8.2.32)
   --tarball FILE  this archive of PHP's source
   --source DIR    this source tree; it is built outside of it
+  --static        libphp.a instead of libphp.so: fpmd then has PHP within itself
+  --minimal       no extensions but opcache and what PHP cannot do without
   --debug         with PHP's own assertions (--enable-debug)
   --jobs N        compile N files at once (default: all processors)
+
+FPMD_PHP_PREFIX=PREFIX has fpmd built against it. What was made with --static, --minimal or --debug is taken
+unasked only where there is no other.
 ";
 
 /// What to build.
 pub(crate) struct Request {
     wanted: Option<Wanted>,
     given: Given,
-    variant: Variant,
+    options: Options,
     jobs: NonZero<usize>,
-    extra: Vec<String>,
 }
 
 /// A source that the caller brings along.
@@ -71,9 +75,8 @@ impl Request {
         Request {
             wanted: Some(wanted),
             given: Given::Nothing,
-            variant: Variant::Release,
+            options: Options::PLAIN,
             jobs: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
-            extra: Vec::new(),
         }
     }
 
@@ -96,11 +99,15 @@ impl Request {
                 Arg::Long("source") => {
                     request.given = Given::Directory(path::absolute(arguments.value()?)?);
                 }
-                Arg::Long("debug") => request.variant = Variant::Debug,
+                Arg::Long("debug") => request.options.variant = Variant::Debug,
+                Arg::Long("static") => request.options.linking = Linking::Static,
+                Arg::Long("minimal") => request.options.extent = Extent::Minimal,
                 Arg::Long("jobs") | Arg::Short('j') => request.jobs = arguments.value()?.parse()?,
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
                 // What stands behind `--` are configure's options.
-                Arg::Value(option) => request.extra.push(configure_option(option)?),
+                Arg::Value(option) => {
+                    request.options.extra.push(configure_option(option)?);
+                }
                 _ => return Err(argument.unexpected().into()),
             }
         }
@@ -118,7 +125,7 @@ impl Request {
     /// When packages cannot be installed, no source is found, or the build fails.
     pub(crate) fn run(&self, sh: &Shell) -> anyhow::Result<Build> {
         let cache = Cache::locate()?;
-        let key = flags::key(self.variant, &self.extra, &self.source_name(sh)?);
+        let key = flags::key(&self.options, &self.source_name(sh)?);
         if let Some(build) = cache.find(self.wanted, &key) {
             return Ok(build);
         }
@@ -130,8 +137,8 @@ impl Request {
         packages::install(sh, &[&packages::PHP])?;
         let source = source::obtain(sh, &cache, self.wanted, &self.given, &key)?;
         let has_module = |module: &str| cmd!(sh, "pkgconf --exists {module}").quiet().run().is_ok();
-        let features = flags::features(self.variant, &self.extra, has_module);
-        compile::compile(&cache, &source, &key, self.variant, &features, self.jobs)?;
+        let features = flags::features(&self.options, has_module);
+        compile::compile(&cache, &source, &key, &self.options, &features, self.jobs)?;
         cache
             .find(self.wanted, &key)
             .context("the finished build is not in the cache")
@@ -195,6 +202,7 @@ mod tests {
             "--version",
             "8.4",
             "--debug",
+            "--static",
             "-j3",
             "--",
             "--enable-bcmath",
@@ -202,9 +210,11 @@ mod tests {
         .unwrap()
         .unwrap();
         assert_eq!(request.wanted, Some("8.4".parse().unwrap()));
-        assert_eq!(request.variant, Variant::Debug);
+        assert_eq!(request.options.variant, Variant::Debug);
+        assert_eq!(request.options.linking, Linking::Static);
+        assert_eq!(request.options.extent, Extent::Usual);
         assert_eq!(request.jobs.get(), 3);
-        assert_eq!(request.extra, ["--enable-bcmath"]);
+        assert_eq!(request.options.extra, ["--enable-bcmath"]);
     }
 
     #[test]

@@ -32,14 +32,14 @@ pub(crate) struct Build {
     /// What distinguishes builds of one release: the hash of their options.
     pub(crate) key: String,
     pub(crate) prefix: PathBuf,
-    /// PHP's own assertions are on (`--debug`).
-    pub(crate) zend_debug: bool,
+    /// To be taken unasked only where there is no other (`--debug`, `--static`, `--minimal`).
+    pub(crate) special: bool,
 }
 
 /// What the stamp of a build records.
 pub(crate) struct Stamp<'a> {
     pub(crate) version: Version,
-    pub(crate) zend_debug: bool,
+    pub(crate) special: bool,
     pub(crate) source: &'a Path,
     pub(crate) configure: &'a [String],
 }
@@ -85,7 +85,7 @@ impl Cache {
         self.root.join("work")
     }
 
-    /// All finished builds, the one to prefer first: highest release, then without `--debug`, then by name.
+    /// All finished builds, the one to prefer first: highest release, then what is not special, then by name.
     pub(crate) fn builds(&self) -> Vec<Build> {
         let entries = fs::read_dir(self.root.join("php")).into_iter().flatten();
         let mut builds: Vec<Build> = entries
@@ -94,7 +94,7 @@ impl Cache {
         builds.sort_by(|a, b| {
             b.version
                 .cmp(&a.version)
-                .then(a.zend_debug.cmp(&b.zend_debug))
+                .then(a.special.cmp(&b.special))
                 .then(a.key.cmp(&b.key))
         });
         builds
@@ -131,7 +131,7 @@ impl Build {
             version: version.parse().ok()?,
             key: key.to_owned(),
             prefix: prefix.to_owned(),
-            zend_debug: stamp.lines().any(|line| line == "zend_debug=yes"),
+            special: stamp.lines().any(|line| line == "special=yes"),
         })
     }
 }
@@ -143,9 +143,9 @@ impl Stamp<'_> {
     /// When the file cannot be written.
     pub(crate) fn write(&self, prefix: &Path) -> io::Result<()> {
         let text = format!(
-            "version={}\nzend_debug={}\nsource={}\nconfigure={}\n",
+            "version={}\nspecial={}\nsource={}\nconfigure={}\n",
             self.version,
-            if self.zend_debug { "yes" } else { "no" },
+            if self.special { "yes" } else { "no" },
             self.source.display(),
             self.configure.join(" ")
         );
@@ -160,14 +160,14 @@ impl Stamp<'_> {
 mod tests {
     use super::*;
 
-    fn finished(cache: &Cache, name: &str, zend_debug: bool) {
+    fn finished(cache: &Cache, name: &str, special: bool) {
         let (version, key) = name.split_once('-').unwrap();
         let version = version.parse().unwrap();
         let prefix = cache.prefix(version, key);
         fs::create_dir_all(&prefix).unwrap();
         Stamp {
             version,
-            zend_debug,
+            special,
             source: Path::new("/s"),
             configure: &[],
         }

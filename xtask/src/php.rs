@@ -174,7 +174,7 @@ mod tests {
             version: version.parse().unwrap(),
             key: "0".to_owned(),
             prefix: "/p".into(),
-            zend_debug: false,
+            special: false,
         }
     }
 

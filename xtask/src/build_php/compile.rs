@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use super::flags::{self, Variant};
+use super::flags::{self, Options};
 use super::log::{Progress, run_logged};
 use super::source::Source;
 use crate::cache::{Cache, Stamp};
@@ -23,7 +23,7 @@ pub(super) fn compile(
     cache: &Cache,
     source: &Source,
     key: &str,
-    variant: Variant,
+    options: &Options,
     features: &[String],
     jobs: NonZero<usize>,
 ) -> anyhow::Result<()> {
@@ -42,9 +42,10 @@ pub(super) fn compile(
     eprintln!("PHP {version}: configuring");
     let mut configure = step(&source.directory.join("configure"), &tree);
     configure.args(flags::places(&prefix)).args(features);
+    let optimisation = flags::optimisation(options.variant);
     configure
-        .env("CFLAGS", flags::optimisation(variant))
-        .env("CXXFLAGS", flags::optimisation(variant));
+        .env("CFLAGS", optimisation)
+        .env("CXXFLAGS", optimisation);
     run_logged(configure, &tree.join("configure.log"), |_| ())?;
 
     let mut progress = Progress::new(format!("PHP {version}"), count_compilations(&tree)?);
@@ -65,7 +66,7 @@ pub(super) fn compile(
 
     let stamp = Stamp {
         version,
-        zend_debug: variant == Variant::Debug,
+        special: options.are_special(),
         source: &source.directory,
         configure: features,
     };

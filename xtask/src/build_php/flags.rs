@@ -2,6 +2,33 @@
 
 use std::path::Path;
 
+/// What is asked of a build beside its release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Options {
+    pub(super) variant: Variant,
+    pub(super) linking: Linking,
+    pub(super) extent: Extent,
+    /// Options of configure's own, which come last.
+    pub(super) extra: Vec<String>,
+}
+
+impl Options {
+    /// A release build as it is everywhere.
+    pub(super) const PLAIN: Options = Options {
+        variant: Variant::Release,
+        linking: Linking::Shared,
+        extent: Extent::Usual,
+        extra: Vec::new(),
+    };
+
+    /// For a purpose of its own: to be taken unasked only where there is no other.
+    pub(super) fn are_special(&self) -> bool {
+        self.variant == Variant::Debug
+            || self.linking == Linking::Static
+            || self.extent == Extent::Minimal
+    }
+}
+
 /// How much of PHP's own checking is compiled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Variant {
@@ -9,6 +36,24 @@ pub(super) enum Variant {
     Release,
     /// `--enable-debug`: assertions and leak reports, several times slower.
     Debug,
+}
+
+/// What fpmd gets of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Linking {
+    /// libphp.so, which fpmd opens.
+    Shared,
+    /// libphp.a, which becomes a part of fpmd.
+    Static,
+}
+
+/// How much of PHP there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What applications need: the whole table.
+    Usual,
+    /// What PHP cannot do without, and opcache.
+    Minimal,
 }
 
 /// One line of the table.
@@ -28,10 +73,11 @@ const fn always(what: &'static str, flags: &'static [&'static str]) -> Feature {
     }
 }
 
-/// Extensions that PHP builds unasked are not listed: ctype, date, dom, fileinfo, filter, hash, json, pcre,
-/// pdo, phar, posix, session, simplexml, sqlite3, tokenizer, xml, xmlreader and xmlwriter.
-const TABLE: &[Feature] = &[
-    always("libphp.so, what fpmd links", &["--enable-embed=shared"]),
+const SHARED: Feature = always("libphp.so, what fpmd opens", &["--enable-embed=shared"]);
+const STATIC: Feature = always("libphp.a, what fpmd contains", &["--enable-embed=static"]);
+
+/// In every build.
+const PROGRAMS: &[Feature] = &[
     always("the php command line", &["--enable-cli"]),
     always(
         "the original php-fpm, the tests' yardstick",
@@ -42,6 +88,14 @@ const TABLE: &[Feature] = &[
         &["--disable-cgi", "--disable-phpdbg", "--without-pear"],
     ),
     always("opcache", &["--enable-opcache"]),
+];
+
+/// Leaves out what PHP builds unasked.
+const MINIMAL: &[Feature] = &[always("no other extensions", &["--disable-all"])];
+
+/// Extensions that PHP builds unasked are not listed: ctype, date, dom, fileinfo, filter, hash, json, pcre,
+/// pdo, phar, posix, session, simplexml, sqlite3, tokenizer, xml, xmlreader and xmlwriter.
+const EXTENSIONS: &[Feature] = &[
     always("text", &["--enable-mbstring"]),
     Feature {
         what: "languages",
@@ -76,23 +130,27 @@ const TABLE: &[Feature] = &[
 ];
 
 /// The flags that decide what is built, without those that say where it goes.
-pub(super) fn features(
-    variant: Variant,
-    extra: &[String],
-    has_module: impl Fn(&str) -> bool,
-) -> Vec<String> {
+pub(super) fn features(options: &Options, has_module: impl Fn(&str) -> bool) -> Vec<String> {
+    let libphp = match options.linking {
+        Linking::Shared => &SHARED,
+        Linking::Static => &STATIC,
+    };
+    let extensions = match options.extent {
+        Extent::Usual => EXTENSIONS,
+        Extent::Minimal => MINIMAL,
+    };
     let mut flags = Vec::new();
-    for feature in TABLE {
+    for feature in [libphp].into_iter().chain(PROGRAMS).chain(extensions) {
         if feature.only_with.is_none_or(&has_module) {
             flags.extend(feature.flags.iter().map(|flag| (*flag).to_owned()));
         } else {
             eprintln!("leaving out {}: its library is not installed", feature.what);
         }
     }
-    if variant == Variant::Debug {
+    if options.variant == Variant::Debug {
         flags.push("--enable-debug".to_owned());
     }
-    flags.extend_from_slice(extra);
+    flags.extend_from_slice(&options.extra);
     flags
 }
 
@@ -126,9 +184,9 @@ pub(super) fn optimisation(variant: Variant) -> &'static str {
 ///
 /// What the machine happens to have (`only_with`) does not count, or the same command would look for another
 /// build before and after its dependencies are installed.
-pub(super) fn key(variant: Variant, extra: &[String], source: &str) -> String {
-    let flags = features(variant, extra, |_| true).join("\n");
-    let optimisation = optimisation(variant);
+pub(super) fn key(options: &Options, source: &str) -> String {
+    let flags = features(options, |_| true).join("\n");
+    let optimisation = optimisation(options.variant);
     let request = [&flags, optimisation, BINDING, source].join("\n");
     format!("{:08x}", fnv1a(request.as_bytes()))
 }
@@ -152,19 +210,43 @@ mod tests {
 
     #[test]
     fn a_missing_library_leaves_its_flags_out() {
-        let without = features(Variant::Release, &[], |module| module != "icu-uc");
+        let without = features(&Options::PLAIN, |module| module != "icu-uc");
         assert!(!without.contains(&"--enable-intl".to_owned()));
-        assert!(features(Variant::Release, &[], |_| true).contains(&"--enable-intl".to_owned()));
+        assert!(features(&Options::PLAIN, |_| true).contains(&"--enable-intl".to_owned()));
+    }
+
+    #[test]
+    fn a_minimal_build_has_opcache_and_what_the_caller_adds() {
+        let extra = ["--enable-dl-test=shared".to_owned()];
+        let minimal = Options {
+            linking: Linking::Static,
+            extent: Extent::Minimal,
+            extra: extra.to_vec(),
+            ..Options::PLAIN
+        };
+        let flags = features(&minimal, |_| true);
+        assert_eq!(flags[0], "--enable-embed=static");
+        assert!(flags.ends_with(&[
+            "--enable-opcache".to_owned(),
+            "--disable-all".to_owned(),
+            extra[0].clone(),
+        ]));
     }
 
     #[test]
     fn every_part_of_the_request_is_in_the_key() {
-        let extra = ["--enable-bcmath".to_owned()];
+        let with = |change: fn(&mut Options)| {
+            let mut options = Options::PLAIN;
+            change(&mut options);
+            key(&options, "")
+        };
         let keys = [
-            key(Variant::Release, &[], ""),
-            key(Variant::Debug, &[], ""),
-            key(Variant::Release, &extra, ""),
-            key(Variant::Release, &[], "tarball 0123"),
+            with(|_| ()),
+            with(|options| options.variant = Variant::Debug),
+            with(|options| options.linking = Linking::Static),
+            with(|options| options.extent = Extent::Minimal),
+            with(|options| options.extra = vec!["--enable-bcmath".to_owned()]),
+            key(&Options::PLAIN, "tarball 0123"),
         ];
         for (at, one) in keys.iter().enumerate() {
             assert_eq!(one.len(), 8);
