@@ -80,6 +80,20 @@ impl Request {
         }
     }
 
+    /// Asks for a PHP for tests that becomes a part of fpmd: only with these extensions, and not optimised, for which it would
+    /// take twice as long. PHP's own assertions come with that.
+    pub(crate) fn smallest_static(wanted: Wanted, extensions: &[&str]) -> Request {
+        Request {
+            options: Options {
+                variant: Variant::Debug,
+                linking: Linking::Static,
+                extent: Extent::Minimal,
+                extra: extensions.iter().map(|&option| option.to_owned()).collect(),
+            },
+            ..Request::plain(wanted)
+        }
+    }
+
     /// Reads the command's arguments; `None` when help is wanted.
     fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Request>> {
         use lexopt::{Arg, ValueExt as _};

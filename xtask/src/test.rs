@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::Context as _;
@@ -22,12 +22,27 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 cargo xtask test [--php V]… [-- FILTER…]
 
-Installs what is missing, then: check; the jobs in ci/; and for PHP 8.2 and 8.4 the tests of the crates that
-link libphp, the daemon's tests against fpmd, and the same tests against the original php-fpm.
+Installs what is missing, then: check; the jobs in ci/; some of the daemon's tests against fpmd with a static
+libphp; and for PHP 8.2 and 8.4 the tests of the crates that link libphp, the daemon's tests against fpmd, and
+the same tests against the original php-fpm.
 
-  --php V    only with this PHP; leaves out check and the jobs
+  --php V    only with this PHP; leaves out check, the jobs and the static libphp
   FILTER…    handed to the daemon's tests, as `cargo test` takes it
 ";
+
+/// Tests of the daemon that tell whether a static libphp is one like the others: it is there, starts and ends, is forked, reads
+/// its settings, and gives its symbols to extensions.
+const STATIC_TOPICS: [&str; 8] = [
+    "library", "crashes", "signals", "user_ini", "ini", "opcache", "reload", "upgrade",
+];
+
+/// The extensions that these tests use.
+const STATIC_EXTENSIONS: [&str; 4] = [
+    "--enable-pcntl",
+    "--enable-posix",
+    "--enable-session",
+    "--enable-dl-test=shared",
+];
 
 /// What to test.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -56,6 +71,7 @@ pub(crate) fn run(sh: &Shell, arguments: lexopt::Parser) -> anyhow::Result<()> {
     if everything {
         check::with(sh, &Php::Built(builds[0].clone()))?;
         run_jobs(sh)?;
+        test_static(sh, &selection.filter)?;
     }
     for build in builds {
         test_with(sh, &build, &selection.filter)?;
@@ -95,6 +111,19 @@ fn run_jobs(sh: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// fpmd with PHP within itself, the one that is built soonest.
+fn test_static(sh: &Shell, filter: &[String]) -> anyhow::Result<()> {
+    // The libraries below a static libphp are linked with fpmd.
+    packages::install(sh, &[&packages::PHP])?;
+    let build =
+        Request::smallest_static(Wanted::Newest(SUPPORTED[0]), &STATIC_EXTENSIONS).run(sh)?;
+    let program = build_and_keep(sh, &build, "static")?;
+    let topics = STATIC_TOPICS
+        .into_iter()
+        .flat_map(|topic| ["--test", topic]);
+    test_daemon(sh, &build, &program, topics, filter)
+}
+
 /// Everything that depends on the version of PHP.
 fn test_with(sh: &Shell, build: &Build, filter: &[String]) -> anyhow::Result<()> {
     eprintln!("testing with PHP {}", build.version);
@@ -107,38 +136,47 @@ fn test_with(sh: &Shell, build: &Build, filter: &[String]) -> anyhow::Result<()>
             .with(&php)
             .run()?;
     }
-    let built = build_fpmd(sh, &php, Profile::Dev)?;
-    // The next version's build overwrites the program; a test that failed should find it again.
-    let kept = workspace
+    let kept = build_and_keep(sh, build, &build.version.series.to_string())?;
+    for subject in [kept, build.prefix.join("sbin/php-fpm")] {
+        test_daemon(sh, build, &subject, ["--tests"], filter)?;
+    }
+    Ok(())
+}
+
+/// Builds fpmd against a PHP and keeps it under a name: the next build overwrites the program, and a test that failed should find
+/// it again. All builds share cargo's folder, because little of fpmd depends on PHP.
+fn build_and_keep(sh: &Shell, build: &Build, name: &str) -> anyhow::Result<PathBuf> {
+    let built = build_fpmd(sh, &Php::Built(build.clone()), Profile::Dev)?;
+    let folder = Workspace::read(sh)?
         .target_directory
-        .join(format!("php-{}/fpmd", build.version.series));
-    sh.create_dir(kept.parent().unwrap_or(Path::new("/")))?;
+        .join(format!("php-{name}"));
+    sh.create_dir(&folder)?;
+    let kept = folder.join("fpmd");
     // Removed first: a daemon that a broken test left behind may still run the old one.
     sh.remove_path(&kept)?;
     fs::copy(&built, &kept).with_context(|| format!("cannot copy {}", built.display()))?;
+    Ok(kept)
+}
 
+/// Runs the daemon's tests, those that cargo's `targets` select, against a program.
+fn test_daemon<'a>(
+    sh: &Shell,
+    build: &Build,
+    subject: &Path,
+    targets: impl IntoIterator<Item = &'a str>,
+    filter: &[String],
+) -> anyhow::Result<()> {
     // Most of their time they wait, for a second or a time-out to pass.
     let at_once = 2 * thread::available_parallelism().map_or(1, NonZero::get);
-    for subject in [kept, build.prefix.join("sbin/php-fpm")] {
-        eprintln!("the daemon's tests against {}", subject.display());
-        Cargo::new(
-            sh,
-            &[
-                "test",
-                "--package",
-                "fpmd-tests",
-                "--tests",
-                "--no-fail-fast",
-            ],
-        )
+    eprintln!("the daemon's tests against {}", subject.display());
+    Cargo::new(sh, &["test", "--package", "fpmd-tests", "--no-fail-fast"])
+        .args(targets)
         .args(["--"])
         .args(filter)
-        .with(&php)
-        .env("FPM_UNDER_TEST", &subject)
+        .with(&Php::Built(build.clone()))
+        .env("FPM_UNDER_TEST", subject)
         .env("RUST_TEST_THREADS", at_once.to_string())
-        .run()?;
-    }
-    Ok(())
+        .run()
 }
 
 #[cfg(test)]
