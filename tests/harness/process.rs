@@ -108,7 +108,10 @@ impl Process {
     pub fn open_files(&self) -> Result<Vec<String>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(format!("/proc/{}/fd", self.pid))? {
-            files.push(fs::read_link(entry?.path())?.to_string_lossy().into_owned());
+            // It may be closed before one looks what it is.
+            if let Ok(file) = fs::read_link(entry?.path()) {
+                files.push(file.to_string_lossy().into_owned());
+            }
         }
         files.sort();
         Ok(files)
