@@ -152,11 +152,12 @@ fn full_ondemand_pool_with_an_idle_worker_is_no_reason_to_complain() -> Result {
     for _ in 0..3 {
         fpm.get("/pid.php")?;
     }
-    let said = match under()? {
+    // The original complains when its master looks before the worker has accepted, which is a race of the two.
+    let most = match under()? {
         Under::Fpmd => 0,
         Under::Original => 1,
     };
-    assert_eq!(status(&fpm, "max children reached")?, said);
+    assert!(status(&fpm, "max children reached")? <= most);
     Ok(())
 }
 
