@@ -3,9 +3,7 @@
 //! Continuous integration calls exactly this. The order is: what fails soonest first.
 
 use std::fs;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use anyhow::Context as _;
 use xshell::{Shell, cmd};
@@ -166,8 +164,6 @@ fn test_daemon<'a>(
     targets: impl IntoIterator<Item = &'a str>,
     filter: &[String],
 ) -> anyhow::Result<()> {
-    // Most of their time they wait, for a second or a time-out to pass.
-    let at_once = 2 * thread::available_parallelism().map_or(1, NonZero::get);
     eprintln!("the daemon's tests against {}", subject.display());
     Cargo::new(sh, &["test", "--package", "fpmd-tests", "--no-fail-fast"])
         .args(targets)
@@ -175,7 +171,6 @@ fn test_daemon<'a>(
         .args(filter)
         .with(&Php::Built(build.clone()))
         .env("FPM_UNDER_TEST", subject)
-        .env("RUST_TEST_THREADS", at_once.to_string())
         .run()
 }
 
