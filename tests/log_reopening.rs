@@ -164,7 +164,7 @@ fn unprivileged_daemon_opens_its_logs_anew() -> Result {
 #[test]
 fn stopped_worker_gets_the_new_file_when_it_goes_on() -> Result {
     let fpm = daemon().workers(2).start()?;
-    let workers = fpm.processes("php-fpm: pool www")?;
+    let workers = fpm.wait_for_processes("php-fpm: pool www", 2)?;
     for worker in &workers {
         worker.signal(Signal::SIGSTOP)?;
     }

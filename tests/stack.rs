@@ -27,6 +27,7 @@ fn workers_tell_what_they_are_doing_and_go_on() -> Result {
     let gate = Gate::new(fpm.site(), "gate")?;
     let uri = format!("/wait.php?gate={}", gate.path().display());
     let mut client = fpm.running(&uri)?;
+    let workers = fpm.wait_for_processes("php-fpm: pool www", 2)?;
 
     // It has spoken and may not have begun to wait.
     let begun = Instant::now();
@@ -49,7 +50,7 @@ fn workers_tell_what_they_are_doing_and_go_on() -> Result {
     assert_eq!(of_pool.matches("[pool www] pid ").count(), 2, "{of_pool}");
     assert_eq!(of_pool.matches(": idle\n").count(), 1, "{of_pool}");
 
-    for worker in fpm.processes("php-fpm: pool www")? {
+    for worker in workers {
         let (code, of_worker, _) = run(&fpm, &format!("stack {}", worker.pid()))?;
         assert_eq!(code, 0);
         let heading = format!("[pool www] pid {}: ", worker.pid());
@@ -70,7 +71,7 @@ fn worker_that_is_stopped_keeps_nobody_waiting() -> Result {
     let gate = Gate::new(fpm.site(), "gate")?;
     let uri = format!("/wait.php?gate={}", gate.path().display());
     let mut client = fpm.running(&uri)?;
-    let workers = fpm.processes("php-fpm: pool www")?;
+    let workers = fpm.wait_for_processes("php-fpm: pool www", 2)?;
     for worker in &workers {
         worker.stop()?;
     }
