@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use anyhow::bail;
 use fpmd_tests::control::{run, start};
 use fpmd_tests::{Daemon, Gate, PATIENCE, Result};
 use nix::sys::signal::Signal;
@@ -80,6 +81,29 @@ fn worker_that_is_stopped_keeps_nobody_waiting() -> Result {
     assert_eq!(stacks.matches(": no answer\n").count(), 1, "{stacks}");
     for worker in &workers {
         worker.signal(Signal::SIGCONT)?;
+    }
+    gate.open()?;
+    client.answer()?;
+    Ok(())
+}
+
+#[test]
+fn the_thread_that_watches_holds_nothing_of_what_the_worker_has_open() -> Result {
+    let Some(fpm) = start(daemon())? else {
+        return Ok(());
+    };
+    let gate = Gate::new(fpm.site(), "gate")?;
+    let mut client = fpm.running(&format!("/wait.php?gate={}", gate.path().display()))?;
+    for worker in fpm.wait_for_processes("php-fpm: pool www", 2)? {
+        let others = worker.open_files_of_other_threads()?;
+        let [files] = &others[..] else {
+            bail!("it has one thread beside the first");
+        };
+        assert_eq!(
+            files.len(),
+            4,
+            "the standard streams and its way to the master: {files:?}"
+        );
     }
     gate.open()?;
     client.answer()?;

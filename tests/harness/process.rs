@@ -106,14 +106,23 @@ impl Process {
     /// # Errors
     /// Fails when the process is gone.
     pub fn open_files(&self) -> Result<Vec<String>> {
+        open_files(&format!("/proc/{}/fd", self.pid))
+    }
+
+    /// What each of its threads but the first has open.
+    ///
+    /// # Errors
+    /// Fails when the process is gone.
+    pub fn open_files_of_other_threads(&self) -> Result<Vec<Vec<String>>> {
+        let threads = format!("/proc/{}/task", self.pid);
         let mut files = Vec::new();
-        for entry in fs::read_dir(format!("/proc/{}/fd", self.pid))? {
-            // It may be closed before one looks what it is.
-            if let Ok(file) = fs::read_link(entry?.path()) {
-                files.push(file.to_string_lossy().into_owned());
+        for entry in fs::read_dir(&threads)? {
+            let thread = entry?.file_name();
+            let thread = thread.to_string_lossy();
+            if thread != self.pid.to_string() {
+                files.push(open_files(&format!("{threads}/{thread}/fd"))?);
             }
         }
-        files.sort();
         Ok(files)
     }
 
@@ -157,6 +166,19 @@ impl Process {
         let time = Timespec::try_from(time)?;
         Ok(poll(&mut ends, Some(&time))? > 0)
     }
+}
+
+/// What a folder of descriptors in /proc leads to.
+fn open_files(folder: &str) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        // It may be closed before one looks what it is.
+        if let Ok(file) = fs::read_link(entry?.path()) {
+            files.push(file.to_string_lossy().into_owned());
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// What the tests need of `/proc/PID/stat`; proc(5) numbers the fields.

@@ -2,7 +2,8 @@
 //! doing when the master asks: a thread beside the one that runs PHP.
 //!
 //! The thread that serves pays nothing for it, no system call and no look: the watchdog reads the worker's own slot (`limit.rs` says
-//! when). Nothing is stopped or interrupted, but for a script whose `request_soft_timeout` is over: PHP is reminded of that.
+//! when), and has descriptors of its own. Nothing is stopped or interrupted, but for a script whose `request_soft_timeout` is over: PHP
+//! is reminded of that.
 //!
 //! A changer must know: the thread starts with all signals blocked, for PHP's timers, SIGQUIT and SIGTERM are meant for the other
 //! one; and it may be anywhere when the process ends.
@@ -13,6 +14,7 @@ pub(crate) mod limit;
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use fpm_channel::underway::{Call, End, Trace, Underway};
 use fpm_channel::worker::{FromWorker, Sender};
 use fpm_conf::Pool;
 use fpm_os::clock;
+use fpm_os::descriptor::leave_shared_table;
 use fpm_scoreboard::{PoolBoard, SlotState, Stage};
 use sapi::{Reminder, Stack, StackTrace, TraceEnd};
 
@@ -75,15 +78,24 @@ impl Watchdog {
 
     /// Starts to watch. The caller has blocked all signals.
     ///
+    /// The thread keeps no descriptor but its own: what the worker closes is closed, and to share them would make each of the
+    /// worker's system calls cost more. A kernel that cannot do this is only slower.
+    ///
     /// # Errors
     /// When the user may have no more threads, or there is no memory for one.
     pub(crate) fn start(mut self) -> io::Result<()> {
         let thread = thread::Builder::new()
             .name("watchdog".to_owned())
             .stack_size(STACK);
+        let is_apart = Arc::new(Barrier::new(2));
+        let apart = Arc::clone(&is_apart);
         thread.spawn(move || {
+            let _only_slower = leave_shared_table(&self.master);
+            apart.wait();
             let Err(_gone) = self.watch();
         })?;
+        // The first client's connection must not be among what is copied.
+        is_apart.wait();
         Ok(())
     }
 
