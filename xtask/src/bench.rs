@@ -4,6 +4,7 @@
 //! runs count. Every answer is checked; a run with a wrong byte does not count. Nothing here is a test: no figure fails.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -49,6 +50,7 @@ Measures fpmd beside the original php-fpm, both with opcache, and prints medians
   --against PHP_FPM  another original than the one that build-php made
   --fpmd FPMD        this program, instead of building one
   --quick            fewer and shorter runs: for a look, not for figures
+  --pairs N          so many runs of each daemon (default: 7): the more, the narrower the spread
   --json FILE        write every run's figures
   --plot FILE        write a chart (SVG)
   --into FILE        put the results into a text, between <!-- bench --> and <!-- /bench -->
@@ -65,6 +67,8 @@ struct Options {
     against: Option<PathBuf>,
     fpmd: Option<PathBuf>,
     effort: Effort,
+    /// How many runs each daemon has, if somebody has said so.
+    pairs: Option<usize>,
     json: Option<PathBuf>,
     plot: Option<PathBuf>,
     into: Option<PathBuf>,
@@ -166,8 +170,11 @@ impl Options {
     /// The command that repeats these measurements.
     fn repeated(&self) -> String {
         let mut words = vec!["cargo xtask bench".to_owned()];
-        if self.effort == Effort::QUICK {
+        if self.effort.run == Effort::QUICK.run {
             words.push("--quick".to_owned());
+        }
+        if let Some(pairs) = self.pairs {
+            words.push(format!("--pairs {pairs}"));
         }
         if self.php != Wanted::Newest(SUPPORTED[0]) {
             words.push(format!("--php {}", self.php));
@@ -187,6 +194,7 @@ impl Options {
             against: None,
             fpmd: None,
             effort: Effort::FULL,
+            pairs: None,
             json: None,
             plot: None,
             into: None,
@@ -198,6 +206,10 @@ impl Options {
                 Arg::Long("against") => options.against = Some(path(arguments.value()?)?),
                 Arg::Long("fpmd") => options.fpmd = Some(path(arguments.value()?)?),
                 Arg::Long("quick") => options.effort = Effort::QUICK,
+                Arg::Long("pairs") => {
+                    let pairs: NonZero<usize> = arguments.value()?.parse()?;
+                    options.pairs = Some(pairs.get());
+                }
                 Arg::Long("json") => options.json = Some(path(arguments.value()?)?),
                 Arg::Long("into") => options.into = Some(path(arguments.value()?)?),
                 Arg::Long("plot") => options.plot = Some(path(arguments.value()?)?),
@@ -205,6 +217,9 @@ impl Options {
                 Arg::Value(name) => options.cases.push(name.string()?),
                 _ => return Err(argument.unexpected().into()),
             }
+        }
+        if let Some(pairs) = options.pairs {
+            options.effort.pairs = pairs;
         }
         Ok(Some(options))
     }
@@ -231,6 +246,10 @@ mod tests {
             options.repeated(),
             "cargo xtask bench --quick --php 8.4 hello json"
         );
+        let options = parse(&["--pairs", "20", "--quick"]).unwrap().unwrap();
+        assert_eq!(options.effort.pairs, 20);
+        assert_eq!(options.repeated(), "cargo xtask bench --quick --pairs 20");
+        assert!(parse(&["--pairs", "0"]).is_err());
         assert_eq!(parse(&[]).unwrap().unwrap().repeated(), "cargo xtask bench");
         assert!(parse(&["--fast"]).is_err());
         assert!(parse(&["--help"]).unwrap().is_none());

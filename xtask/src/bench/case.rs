@@ -47,6 +47,7 @@ pub(super) struct Traffic {
     pub(super) workers: u32,
     pub(super) way: Way,
     pub(super) connection: Connection,
+    pub(super) threads: Threads,
     pub(super) beside: Beside,
 }
 
@@ -81,6 +82,17 @@ pub(super) enum Way {
 pub(super) enum Connection {
     OneRequest,
     Kept,
+}
+
+/// How many threads the clients are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// One, which goes first where it and the workers want the same processor: with a fair share of the processors it would be what
+    /// is measured.
+    One,
+    /// As many as there are workers, which go first nowhere. One thread that waits for several workers is woken for each of them on
+    /// another processor, and where the clients have as much to do as the workers it is too slow for them.
+    AsWorkers,
 }
 
 /// What happens beside the requests.
@@ -120,7 +132,7 @@ impl Case {
 }
 
 impl Traffic {
-    /// Four clients, two workers, a unix socket, a connection for each request.
+    /// Four clients in one thread, two workers, a unix socket, a connection for each request.
     pub(super) const fn of(page: Page) -> Traffic {
         Traffic {
             page,
@@ -128,6 +140,7 @@ impl Traffic {
             workers: 2,
             way: Way::Unix,
             connection: Connection::OneRequest,
+            threads: Threads::One,
             beside: Beside::Nothing,
         }
     }

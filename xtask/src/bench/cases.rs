@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::case::{Beside, Bound, Case, Connection, Page, Target, Traffic, Way, Work};
+use super::case::{Beside, Bound, Case, Connection, Page, Target, Threads, Traffic, Way, Work};
 use super::metric::Metric;
 
 const fn target(metric: Metric, bound: Bound) -> Target {
@@ -22,11 +22,21 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "threads",
+        about: "the same from two threads, sharing the processors with the workers",
+        work: Work::Serve(Traffic {
+            threads: Threads::AsWorkers,
+            ..Traffic::of(Page::Hello)
+        }),
+        targets: &[],
+    },
+    Case {
         name: "kept",
         about: "a line of text, connections kept",
         work: Work::Serve(Traffic {
             clients: 2,
             connection: Connection::Kept,
+            threads: Threads::AsWorkers,
             ..Traffic::of(Page::Hello)
         }),
         targets: &[
@@ -39,6 +49,7 @@ pub(super) const CASES: &[Case] = &[
         about: "a line of text over TCP, one request a connection",
         work: Work::Serve(Traffic {
             way: Way::Tcp,
+            threads: Threads::AsWorkers,
             ..Traffic::of(Page::Hello)
         }),
         targets: &[],
@@ -67,7 +78,10 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "large",
         about: "an answer of 1 MB",
-        work: Work::Serve(Traffic::of(Page::Large)),
+        work: Work::Serve(Traffic {
+            threads: Threads::AsWorkers,
+            ..Traffic::of(Page::Large)
+        }),
         targets: &[target(Metric::RequestsPerSecond, Bound::RatioFrom(1.3))],
     },
     Case {
@@ -131,6 +145,7 @@ pub(super) const CASES: &[Case] = &[
         work: Work::Overhead(Traffic {
             clients: 2,
             connection: Connection::Kept,
+            threads: Threads::AsWorkers,
             ..Traffic::of(Page::Hello)
         }),
         targets: OVERHEAD,

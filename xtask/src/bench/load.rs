@@ -1,7 +1,7 @@
-//! A closed loop of clients in one thread: each asks, waits for the whole answer, checks every byte of it and asks again.
+//! A closed loop of clients: each asks, waits for the whole answer, checks every byte of it and asks again.
 //!
 //! It is made to cost little, for it shares the processors with what it measures: requests are encoded once, answers are
-//! compared where they are read, and a request is six system calls. [`Run::busy`] says how much of its time the thread
+//! compared where they are read, and a request is six system calls. [`Run::busy`] says how much of its time a thread
 //! worked, so that a run that it held up can be told.
 
 mod answer;
@@ -9,6 +9,7 @@ mod client;
 mod once;
 mod socket;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -25,6 +26,8 @@ pub(super) struct Plan<'a> {
     pub(super) address: &'a Address,
     pub(super) question: &'a Question,
     pub(super) clients: usize,
+    /// How many threads they are divided among.
+    pub(super) threads: usize,
     pub(super) until: Until,
     pub(super) failures: Failures,
 }
@@ -50,7 +53,7 @@ pub(super) enum Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Until {
     Time(Duration),
-    Requests(u64),
+    Requests(usize),
 }
 
 /// What a request without a complete answer is. A complete but wrong answer always ends the run.
@@ -69,7 +72,7 @@ pub(super) struct Run {
     pub(super) elapsed: Duration,
     /// In nanoseconds.
     pub(super) latencies: Histogram<u64>,
-    /// The part of the time that the clients' thread was working, up to 1.
+    /// The part of the time that the clients' busiest thread was working, up to 1.
     pub(super) busy: f64,
 }
 
@@ -84,6 +87,22 @@ const SILENCE: u16 = 20_000;
 /// # Errors
 /// On a wrong answer, on silence, and, unless they are counted, on a request without a complete answer.
 pub(super) fn run(plan: &Plan<'_>) -> anyhow::Result<Run> {
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..plan.threads)
+            .map(|number| scope.spawn(move || run_in_this_thread(&plan.share(number))))
+            .collect();
+        let mut whole = run_in_this_thread(&plan.share(0))?;
+        for other in others {
+            match other.join() {
+                Ok(part) => whole.add(part?)?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(whole)
+    })
+}
+
+fn run_in_this_thread(plan: &Plan<'_>) -> anyhow::Result<Run> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let mut clients: Vec<Client<'_>> = (0..plan.clients)
         .map(|number| Client::new(plan.address, plan.question, &epoll, number as u64))
@@ -113,6 +132,22 @@ pub(super) fn run(plan: &Plan<'_>) -> anyhow::Result<Run> {
         latencies: outcome.latencies,
         busy,
     })
+}
+
+impl<'a> Plan<'a> {
+    /// The part of one of its threads.
+    fn share(&self, thread: usize) -> Plan<'a> {
+        let part = |whole: usize| whole / self.threads + usize::from(thread < whole % self.threads);
+        Plan {
+            clients: part(self.clients),
+            threads: 1,
+            until: match self.until {
+                Until::Requests(count) => Until::Requests(part(count)),
+                time @ Until::Time(_) => time,
+            },
+            ..*self
+        }
+    }
 }
 
 /// What is known while it runs.
@@ -179,13 +214,26 @@ impl<'a> Outcome<'a> {
         match self.plan.until {
             Until::Time(time) => self.start.elapsed() >= time,
             Until::Requests(count) => {
-                self.latencies.len() + self.failures + self.waiting as u64 >= count
+                self.latencies.len() + self.failures + self.waiting as u64 >= count as u64
             }
         }
     }
 }
 
 impl Run {
+    /// Adds what another thread did in the same time.
+    fn add(&mut self, other: Run) -> anyhow::Result<()> {
+        self.requests += other.requests;
+        self.failures += other.failures;
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.latencies
+            .add(other.latencies)
+            .ok()
+            .context("histograms differ")?;
+        self.busy = self.busy.max(other.busy);
+        Ok(())
+    }
+
     pub(super) fn requests_per_second(&self) -> f64 {
         self.requests as f64 / self.elapsed.as_secs_f64()
     }

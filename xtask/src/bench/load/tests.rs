@@ -49,6 +49,7 @@ fn run_on(address: &Address, connection: Connection, failures: Failures) -> anyh
         address,
         question: &question(connection),
         clients: 3,
+        threads: 2,
         until: Until::Requests(50),
         failures,
     })

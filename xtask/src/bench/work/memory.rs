@@ -10,7 +10,7 @@ use crate::bench::side::{Measured, Side};
 use crate::bench::site::{Pools, Site};
 
 /// How many requests each worker has had on average before it is looked at.
-const REQUESTS: u64 = 40;
+const REQUESTS: usize = 40;
 
 /// Looks at the memory of so many workers after traffic that reached all of them.
 ///
@@ -33,7 +33,8 @@ fn one_run(bench: &Bench, side: Side, workers: u32) -> anyhow::Result<Vec<(Metri
             address: fpm.address(),
             question: &question,
             clients: count,
-            until: Until::Requests(REQUESTS * u64::from(workers)),
+            threads: 1,
+            until: Until::Requests(REQUESTS * count),
             failures: Failures::Fatal,
         })?;
     }

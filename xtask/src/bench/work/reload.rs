@@ -38,6 +38,7 @@ fn one_run(bench: &Bench, side: Side) -> anyhow::Result<[(Metric, f64); 3]> {
         address: fpm.address(),
         question: &question,
         clients: 4,
+        threads: 1,
         until: Until::Time(time),
         failures: Failures::Counted,
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::Bench;
-use crate::bench::case::{Beside, Case, Page, Traffic, Way, Work};
+use crate::bench::case::{Beside, Case, Page, Threads, Traffic, Way, Work};
 use crate::bench::fpm::Fpm;
 use crate::bench::load::{self, Address, Failures, Plan, Question, Until, ask};
 use crate::bench::metric::Metric;
@@ -21,8 +21,8 @@ use crate::bench::wordpress;
 
 /// How many requests are made before anything is measured, and how many strace watches.
 struct Portions {
-    warm_up: u64,
-    traced: u64,
+    warm_up: usize,
+    traced: usize,
 }
 
 /// From here on the clients' thread is held to have been in the way.
@@ -101,6 +101,9 @@ pub(super) fn start(
     mut pools: Pools,
     folder: &Path,
 ) -> anyhow::Result<Served> {
+    if traffic.threads == Threads::AsWorkers {
+        pools = pools.beside_the_load();
+    }
     if traffic.way == Way::Tcp {
         pools.listen = Listen::Tcp;
     }
@@ -157,7 +160,7 @@ fn one_run(
     Ok((figures, run.busy))
 }
 
-fn system_calls(served: &Served, traffic: &Traffic, traced: u64) -> anyhow::Result<f64> {
+fn system_calls(served: &Served, traffic: &Traffic, traced: usize) -> anyhow::Result<f64> {
     let workers = served.fpm.tree()?.workers;
     let plan = served.plan(traffic, Until::Requests(traced));
     let mut requests = 0;
@@ -219,6 +222,10 @@ impl Served {
             },
             question: &self.question,
             clients: traffic.clients,
+            threads: match traffic.threads {
+                Threads::One => 1,
+                Threads::AsWorkers => traffic.workers as usize,
+            },
             until,
             failures: Failures::Fatal,
         }

@@ -52,6 +52,7 @@ fn one_run(
         address: fpm.address(),
         question: &question,
         clients,
+        threads: 1,
         until: Until::Time(bench.effort.run),
         failures: Failures::Fatal,
     })?;
