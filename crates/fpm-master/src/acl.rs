@@ -8,9 +8,10 @@ use std::path::Path;
 
 use bstr::{BStr, BString, ByteSlice};
 use fpm_conf::Pool;
-use fpm_os::{account, acl};
+use fpm_os::acl;
 use nix::unistd::{Gid, Uid};
 
+use crate::directory::Directory;
 use crate::error::MasterError;
 
 /// `listen.acl_users` and `listen.acl_groups`.
@@ -25,12 +26,13 @@ impl SocketAcl {
     ///
     /// # Errors
     /// When a name is in no database. Numbers are names here, as they are for the original.
-    pub(crate) fn of(pool: &Pool) -> Result<Option<SocketAcl>, MasterError> {
+    pub(crate) fn of(pool: &Pool, directory: &Directory) -> Result<Option<SocketAcl>, MasterError> {
         if pool.listen_acl_users.is_none() && pool.listen_acl_groups.is_none() {
             return Ok(None);
         }
-        let users = names(pool.listen_acl_users.as_ref()).map(|name| user(pool, name));
-        let groups = names(pool.listen_acl_groups.as_ref()).map(|name| group(pool, name));
+        let users = names(pool.listen_acl_users.as_ref()).map(|name| user(pool, name, directory));
+        let groups =
+            names(pool.listen_acl_groups.as_ref()).map(|name| group(pool, name, directory));
         let acl = SocketAcl {
             users: users.collect::<Result<_, _>>()?,
             groups: groups.collect::<Result<_, _>>()?,
@@ -75,22 +77,24 @@ fn names(list: Option<&BString>) -> impl Iterator<Item = &BStr> {
         .map(BStr::new)
 }
 
-fn user(pool: &Pool, name: &BStr) -> Result<Uid, MasterError> {
-    let found = account::user_named(name).ok().flatten();
-    let user = found.ok_or_else(|| MasterError::SocketUser {
-        pool: pool.name.clone(),
-        user: name.to_owned(),
-    })?;
+fn user(pool: &Pool, name: &BStr, directory: &Directory) -> Result<Uid, MasterError> {
+    let user = directory
+        .user(name)
+        .ok_or_else(|| MasterError::SocketUser {
+            pool: pool.name.clone(),
+            user: name.to_owned(),
+        })?;
     tracing::debug!("[pool {}] user '{name}' have uid={}", pool.name, user.uid);
     Ok(user.uid)
 }
 
-fn group(pool: &Pool, name: &BStr) -> Result<Gid, MasterError> {
-    let found = account::group_named(name).ok().flatten();
-    let gid = found.ok_or_else(|| MasterError::SocketGroup {
-        pool: pool.name.clone(),
-        group: name.to_owned(),
-    })?;
+fn group(pool: &Pool, name: &BStr, directory: &Directory) -> Result<Gid, MasterError> {
+    let gid = directory
+        .group(name)
+        .ok_or_else(|| MasterError::SocketGroup {
+            pool: pool.name.clone(),
+            group: name.to_owned(),
+        })?;
     tracing::debug!("[pool {}] group '{name}' have gid={gid}", pool.name);
     Ok(gid)
 }
@@ -103,7 +107,7 @@ mod tests {
         let mut pool = Pool::new("www", "/run/www.sock");
         pool.listen_acl_users = users.map(BString::from);
         pool.listen_acl_groups = groups.map(BString::from);
-        SocketAcl::of(&pool).map_err(|error| error.to_string())
+        SocketAcl::of(&pool, &Directory::default()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -19,7 +19,14 @@ use crate::upgrade::state::LedgerFile;
 pub(crate) struct Ledgers {
     file: Rc<Ledger>,
     daemon: Rc<DaemonLedger>,
-    pools: BTreeMap<BString, Region>,
+    pools: BTreeMap<BString, Part>,
+}
+
+/// Where a pool's part is, and the part, once somebody has asked for it.
+#[derive(Clone, Debug)]
+struct Part {
+    region: Region,
+    ledger: Option<PoolLedger>,
 }
 
 impl Ledgers {
@@ -39,13 +46,15 @@ impl Ledgers {
         file: OwnedFd,
         pools: Vec<(BString, Region)>,
     ) -> Result<Ledgers, MasterError> {
-        Ok(Ledgers::new(
-            Ledger::adopt(file)?,
-            pools.into_iter().collect(),
-        )?)
+        let unmapped = |(name, region)| {
+            let ledger = None;
+            (name, Part { region, ledger })
+        };
+        let pools = pools.into_iter().map(unmapped).collect();
+        Ok(Ledgers::new(Ledger::adopt(file)?, pools)?)
     }
 
-    fn new(file: Ledger, pools: BTreeMap<BString, Region>) -> Result<Ledgers, ScoreboardError> {
+    fn new(file: Ledger, pools: BTreeMap<BString, Part>) -> Result<Ledgers, ScoreboardError> {
         Ok(Ledgers {
             daemon: Rc::new(file.daemon()?),
             file: Rc::new(file),
@@ -58,12 +67,21 @@ impl Ledgers {
     /// # Errors
     /// When there is no memory for it.
     pub(crate) fn pool(&mut self, name: &BString) -> Result<(Region, PoolLedger), MasterError> {
-        let region = match self.pools.get(name) {
-            Some(region) => *region,
+        let known = self.pools.get(name);
+        let region = match known {
+            Some(part) => part.region,
             None => self.file.add_pool()?,
         };
-        self.pools.insert(name.clone(), region);
-        Ok((region, self.file.pool(region)?))
+        let ledger = match known.and_then(|part| part.ledger.clone()) {
+            Some(ledger) => ledger,
+            None => self.file.pool(region)?,
+        };
+        let part = Part {
+            region,
+            ledger: Some(ledger.clone()),
+        };
+        self.pools.insert(name.clone(), part);
+        Ok((region, ledger))
     }
 
     /// Opens the file once more, for a process that may only read it.
@@ -85,7 +103,7 @@ impl Ledgers {
         LedgerFile {
             descriptor: self.file.as_fd().as_raw_fd(),
             pools: pools
-                .map(|(name, region)| (name.clone(), *region))
+                .map(|(name, part)| (name.clone(), part.region))
                 .collect(),
         }
     }

@@ -17,6 +17,7 @@ mod control;
 mod crash_budget;
 mod departure;
 mod descriptors;
+mod directory;
 mod emergency;
 pub mod error;
 mod event;

@@ -26,6 +26,7 @@ use fpm_os::listener::{inet, shut_down, unix};
 use serde::{Deserialize, Serialize};
 
 use crate::acl::SocketAcl;
+use crate::directory::Directory;
 use crate::error::MasterError;
 use crate::inherited::{Claimed, Inherited, Origin};
 use crate::owner::SocketOwner;
@@ -74,6 +75,8 @@ struct Open {
     known: HashMap<BoundTo, Rc<Listener>>,
     /// For this configuration.
     new: HashMap<BoundTo, Rc<Listener>>,
+    /// Who owns them.
+    directory: Directory,
 }
 
 impl Listeners {
@@ -248,10 +251,10 @@ impl Open {
 
     fn unix(&self, pool: &Pool, path: &BStr) -> Result<Rc<Listener>, MasterError> {
         let path = Path::new(OsStr::from_bytes(path));
-        let acl = SocketAcl::of(pool)?;
+        let acl = SocketAcl::of(pool, &self.directory)?;
         let owner = match acl {
             Some(_) => SocketOwner::default(),
-            None => SocketOwner::of(pool)?,
+            None => SocketOwner::of(pool, &self.directory)?,
         };
         let short = unix::cut(path);
         if let Some(short) = &short {

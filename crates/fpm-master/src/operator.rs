@@ -15,6 +15,7 @@ use fpm_conf::{Operator, OperatorAddress};
 use fpm_os::listener::{inet, unix};
 use nix::unistd::Gid;
 
+use crate::directory::Directory;
 use crate::error::MasterError;
 use crate::owner;
 use crate::program::Starter;
@@ -53,7 +54,7 @@ impl Post {
         starter: Starter,
         before: Option<&Rc<Post>>,
     ) -> Result<Rc<Post>, MasterError> {
-        let run_as = owner::operator(settings, starter)?;
+        let run_as = owner::operator(settings, starter, &Directory::default())?;
         let group = run_as.as_ref().map(|run_as| run_as.gid);
         let same = before.filter(|before| before.settings == *settings && before.run_as == run_as);
         if let Some(same) = same {

@@ -9,10 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use bstr::{BStr, BString};
 use fpm_channel::{Login, RunAs};
 use fpm_conf::{Operator, Pool};
-use fpm_os::account::{self, User};
+use fpm_os::account::User;
 use nix::unistd::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 
+use crate::directory::Directory;
 use crate::error::MasterError;
 use crate::program::Starter;
 
@@ -39,7 +40,7 @@ impl SocketOwner {
     ///
     /// # Errors
     /// When a name is in no database.
-    pub(crate) fn of(pool: &Pool) -> Result<SocketOwner, MasterError> {
+    pub(crate) fn of(pool: &Pool, directory: &Directory) -> Result<SocketOwner, MasterError> {
         let mut owner = SocketOwner::default();
         if let Some(name) = &pool.listen_owner {
             if let Some(number) = number(name.as_ref()) {
@@ -49,7 +50,7 @@ impl SocketOwner {
                     pool: pool.name.clone(),
                     user: name.clone(),
                 };
-                let user = user(name.as_ref()).ok_or_else(unknown)?;
+                let user = directory.user(name.as_ref()).ok_or_else(unknown)?;
                 (owner.user, owner.group) = (Some(user.uid), Some(user.gid));
             }
         }
@@ -58,7 +59,7 @@ impl SocketOwner {
                 pool: pool.name.clone(),
                 group: name.clone(),
             };
-            owner.group = Some(group(name.as_ref()).ok_or_else(unknown)?);
+            owner.group = Some(group(directory, name.as_ref()).ok_or_else(unknown)?);
         }
         Ok(owner)
     }
@@ -74,18 +75,22 @@ impl PoolOwner {
     ///
     /// # Errors
     /// When a name is in no database, or workers would be root without `-R`.
-    pub(crate) fn of(pool: &Pool, starter: Starter) -> Result<PoolOwner, MasterError> {
+    pub(crate) fn of(
+        pool: &Pool,
+        starter: Starter,
+        directory: &Directory,
+    ) -> Result<PoolOwner, MasterError> {
         match starter {
             Starter::Unprivileged(uid) => {
                 report_ignored(pool);
-                let user = account::user_with_id(uid).ok().flatten();
+                let user = directory.user_with_id(uid);
                 Ok(PoolOwner {
                     run_as: None,
                     login: user.as_ref().map(login),
                 })
             }
             Starter::Root | Starter::RootAllowed => {
-                let owner = PoolOwner::for_root(pool)?;
+                let owner = PoolOwner::for_root(pool, directory)?;
                 let is_root = owner
                     .run_as
                     .as_ref()
@@ -100,7 +105,7 @@ impl PoolOwner {
         }
     }
 
-    fn for_root(pool: &Pool) -> Result<PoolOwner, MasterError> {
+    fn for_root(pool: &Pool, directory: &Directory) -> Result<PoolOwner, MasterError> {
         let mut owner = PoolOwner::default();
         let mut to = RunAs {
             uid: 0,
@@ -110,7 +115,7 @@ impl PoolOwner {
         if let Some(name) = &pool.user {
             if let Some(number) = number(name.as_ref()) {
                 to.uid = number;
-                let known = account::user_with_id(Uid::from_raw(number)).ok().flatten();
+                let known = directory.user_with_id(Uid::from_raw(number));
                 to.gid = known.as_ref().map_or(to.gid, |user| user.gid.as_raw());
                 to.user = known.map_or_else(|| name.clone(), |user| user.name.into());
             } else {
@@ -118,7 +123,7 @@ impl PoolOwner {
                     pool: pool.name.clone(),
                     user: name.clone(),
                 };
-                let user = user(name.as_ref()).ok_or_else(unknown)?;
+                let user = directory.user(name.as_ref()).ok_or_else(unknown)?;
                 owner.login = Some(login(&user));
                 to = RunAs {
                     uid: user.uid.as_raw(),
@@ -132,7 +137,9 @@ impl PoolOwner {
                 pool: pool.name.clone(),
                 group: name.clone(),
             };
-            to.gid = group(name.as_ref()).ok_or_else(unknown)?.as_raw();
+            to.gid = group(directory, name.as_ref())
+                .ok_or_else(unknown)?
+                .as_raw();
         }
         owner.run_as = (pool.user.is_some() || pool.group.is_some()).then_some(to);
         Ok(owner)
@@ -146,14 +153,15 @@ impl PoolOwner {
 pub(crate) fn operator(
     settings: &Operator,
     starter: Starter,
+    directory: &Directory,
 ) -> Result<Option<RunAs>, MasterError> {
     if let Starter::Unprivileged(_) = starter {
         return Ok(None);
     }
     let name = &settings.user;
     let known = match number(name.as_ref()) {
-        Some(number) => account::user_with_id(Uid::from_raw(number)).ok().flatten(),
-        None => user(name.as_ref()),
+        Some(number) => directory.user_with_id(Uid::from_raw(number)),
+        None => directory.user(name.as_ref()),
     };
     let known = known.ok_or_else(|| MasterError::OperatorUser { user: name.clone() })?;
     let gid = match &settings.group {
@@ -161,7 +169,7 @@ pub(crate) fn operator(
             let unknown = || MasterError::OperatorGroup {
                 group: name.clone(),
             };
-            group(name.as_ref()).ok_or_else(unknown)?
+            group(directory, name.as_ref()).ok_or_else(unknown)?
         }
         None => known.gid,
     };
@@ -199,14 +207,10 @@ fn number(name: &BStr) -> Option<u32> {
         .flatten()
 }
 
-fn user(name: &BStr) -> Option<User> {
-    account::user_named(name).ok().flatten()
-}
-
-fn group(name: &BStr) -> Option<Gid> {
+fn group(directory: &Directory, name: &BStr) -> Option<Gid> {
     match number(name) {
         Some(number) => Some(Gid::from_raw(number)),
-        None => account::group_named(name).ok().flatten(),
+        None => directory.group(name),
     }
 }
 
@@ -233,14 +237,14 @@ mod tests {
         group: Option<&str>,
         starter: Starter,
     ) -> Result<Option<(u32, u32, String)>, String> {
-        PoolOwner::of(&pool(user, group), starter)
+        PoolOwner::of(&pool(user, group), starter, &Directory::default())
             .map(|owner| owner.run_as.map(|to| (to.uid, to.gid, to.user.to_string())))
             .map_err(|error| error.to_string())
     }
 
     #[test]
     fn users_and_groups_by_name_and_number() {
-        let daemon = account::user_named(b"daemon").unwrap().unwrap();
+        let daemon = Directory::default().user("daemon".into()).unwrap();
         let (uid, gid) = (daemon.uid.as_raw(), daemon.gid.as_raw());
         let known = |gid| Ok(Some((uid, gid, "daemon".to_owned())));
         assert_eq!(becomes(Some("daemon"), None, Starter::Root), known(gid));
@@ -291,27 +295,34 @@ mod tests {
     #[test]
     fn somebody_else_stays_who_he_is() {
         let starter = Starter::Unprivileged(Uid::from_raw(0));
-        let owner = PoolOwner::of(&pool(Some("daemon"), None), starter).unwrap();
+        let owner =
+            PoolOwner::of(&pool(Some("daemon"), None), starter, &Directory::default()).unwrap();
         assert_eq!(owner.run_as, None);
         assert_eq!(owner.login.unwrap().user, "root");
     }
 
     #[test]
     fn home_and_user_are_known_for_names_only() {
-        let named = PoolOwner::of(&pool(Some("daemon"), None), Starter::Root).unwrap();
+        let named = PoolOwner::of(
+            &pool(Some("daemon"), None),
+            Starter::Root,
+            &Directory::default(),
+        )
+        .unwrap();
         assert_eq!(named.login.unwrap().user, "daemon");
-        let numbered = PoolOwner::of(&pool(Some("1"), None), Starter::Root).unwrap();
+        let numbered =
+            PoolOwner::of(&pool(Some("1"), None), Starter::Root, &Directory::default()).unwrap();
         assert_eq!(numbered.login, None);
     }
 
     #[test]
     fn owners_of_sockets() {
-        let daemon = account::user_named(b"daemon").unwrap().unwrap();
+        let daemon = Directory::default().user("daemon".into()).unwrap();
         let owner = |user: Option<&str>, group: Option<&str>| {
             let mut pool = pool(None, None);
             pool.listen_owner = user.map(BString::from);
             pool.listen_group = group.map(BString::from);
-            SocketOwner::of(&pool).map_err(|error| error.to_string())
+            SocketOwner::of(&pool, &Directory::default()).map_err(|error| error.to_string())
         };
         let expected = |user, group| Ok(SocketOwner { user, group });
         assert_eq!(owner(None, None), expected(None, None));

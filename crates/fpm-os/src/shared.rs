@@ -7,9 +7,11 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
@@ -34,6 +36,8 @@ pub struct Region {
 #[derive(Debug)]
 pub struct SharedFile {
     file: File,
+    /// How long it was when somebody last looked, in bytes. It cannot be shorter now.
+    known: AtomicU64,
 }
 
 impl SharedFile {
@@ -47,9 +51,7 @@ impl SharedFile {
         fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR)?;
         // A file that shrinks under a mapping kills its readers with SIGBUS.
         fcntl(&fd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK))?;
-        Ok(SharedFile {
-            file: File::from(fd),
-        })
+        Ok(SharedFile::new(fd))
     }
 
     /// Opens the file once more, for a process that may only read it.
@@ -71,9 +73,14 @@ impl SharedFile {
         if !seals.contains(SealFlag::F_SEAL_SHRINK) {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
-        Ok(SharedFile {
+        Ok(SharedFile::new(fd))
+    }
+
+    fn new(fd: OwnedFd) -> SharedFile {
+        SharedFile {
             file: File::from(fd),
-        })
+            known: AtomicU64::new(0),
+        }
     }
 
     /// Adds a region of at least `len` bytes, all zero, at the end.
@@ -133,14 +140,43 @@ impl SharedFile {
         self.map_as(region, ProtFlags::PROT_READ)
     }
 
-    fn map_as(&self, region: Region, protection: ProtFlags) -> io::Result<Mapping> {
-        let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+    /// Makes sure that there is such a region, without mapping it.
+    ///
+    /// # Errors
+    /// EINVAL when it is misaligned or not inside the file; what fstat(2) answers.
+    pub fn check(&self, region: Region) -> io::Result<()> {
         let end = region.offset.checked_add(region.len).ok_or_else(invalid)?;
         let aligned =
             region.offset.is_multiple_of(REGION_ALIGNMENT) && region.len.is_multiple_of(8);
-        if !aligned || end > self.file.metadata()?.len() {
+        if !aligned || region.len == 0 {
             return Err(invalid());
         }
+        if end > self.known.load(Relaxed) {
+            self.known.store(self.file.metadata()?.len(), Relaxed);
+        }
+        match end <= self.known.load(Relaxed) {
+            true => Ok(()),
+            false => Err(invalid()),
+        }
+    }
+
+    /// Reads the first words of a region without mapping it.
+    ///
+    /// # Errors
+    /// As [`SharedFile::check`], and EINVAL when there are not so many; what pread(2) answers.
+    pub fn first_words<const N: usize>(&self, region: Region) -> io::Result<[u64; N]> {
+        self.check(region)?;
+        let mut bytes = [[0; 8]; N];
+        if region.len < size_of_val(&bytes) as u64 {
+            return Err(invalid());
+        }
+        self.file
+            .read_exact_at(bytes.as_flattened_mut(), region.offset)?;
+        Ok(bytes.map(u64::from_ne_bytes))
+    }
+
+    fn map_as(&self, region: Region, protection: ProtFlags) -> io::Result<Mapping> {
+        self.check(region)?;
         let len = usize::try_from(region.len).map_err(|_| invalid())?;
         let len = NonZeroUsize::new(len).ok_or_else(invalid)?;
         let offset = i64::try_from(region.offset).map_err(|_| invalid())?;
@@ -160,6 +196,10 @@ impl SharedFile {
             words: len.get() / 8,
         })
     }
+}
+
+fn invalid() -> io::Error {
+    io::Error::from_raw_os_error(libc::EINVAL)
 }
 
 /// Returns a number of bytes as the kernel takes it.
@@ -206,7 +246,6 @@ unsafe impl Sync for Mapping {}
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-    use std::sync::atomic::Ordering::Relaxed;
 
     use super::*;
 
@@ -291,7 +330,21 @@ mod tests {
         ] {
             let refused = file.map(region).unwrap_err();
             assert_eq!(refused.raw_os_error(), Some(libc::EINVAL), "{region:?}");
+            assert!(file.check(region).is_err(), "{region:?}");
         }
+    }
+
+    #[test]
+    fn the_first_words_are_read_without_a_mapping() {
+        let file = SharedFile::create("test").unwrap();
+        let (_, region) = (grown(&file, 8), grown(&file, 16));
+        let other = SharedFile::adopt(file.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        let mapping = file.map(region).unwrap();
+        mapping.words()[1].store(42, Relaxed);
+        assert_eq!(other.first_words(region).unwrap(), [0, 42]);
+        assert!(other.first_words::<3>(region).is_err(), "there are two");
+        let later = grown(&file, 8);
+        assert_eq!(other.first_words(later).unwrap(), [0]);
     }
 
     #[test]

@@ -54,14 +54,18 @@ impl Board {
         Ok(self.file.for_reading()?)
     }
 
-    /// Adds a pool with so many slots, which has counted so much already.
+    /// Adds a pool with so many slots, which has counted so much already, and maps its area into this process.
     ///
     /// # Errors
     /// [`ScoreboardError::Memory`] when there is not so much.
-    pub fn add_pool(&self, slots: u32, counters: &Counters) -> Result<Region, ScoreboardError> {
+    pub fn add_pool(
+        &self,
+        slots: u32,
+        counters: &Counters,
+    ) -> Result<(Region, PoolBoard), ScoreboardError> {
         let region = self.file.grow(len(slots))?;
-        PoolBoard::format(self.file.map(region)?, slots, counters);
-        Ok(region)
+        let pool = PoolBoard::format(self.file.map(region)?, slots, counters);
+        Ok((region, pool))
     }
 
     /// As [`Board::add_pool`], but where an area is that is not among those `in_use`, if there is one that fits. Nobody may have
@@ -74,10 +78,20 @@ impl Board {
         in_use: &[Region],
         slots: u32,
         counters: &Counters,
-    ) -> Result<Region, ScoreboardError> {
+    ) -> Result<(Region, PoolBoard), ScoreboardError> {
         let region = self.file.grow_beside(len(slots), in_use)?;
-        PoolBoard::format(self.file.map(region)?, slots, counters);
-        Ok(region)
+        let pool = PoolBoard::format(self.file.map(region)?, slots, counters);
+        Ok((region, pool))
+    }
+
+    /// Makes sure that this is the area of a pool, without mapping it: for who has many of them.
+    ///
+    /// # Errors
+    /// As [`Board::map`].
+    pub fn check(&self, region: Region) -> Result<(), ScoreboardError> {
+        let [version, slots] = self.file.first_words(region)?;
+        PoolBoard::slots_of(version, slots, region.len)?;
+        Ok(())
     }
 
     /// Maps the area of a pool into this process.

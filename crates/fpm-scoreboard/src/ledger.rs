@@ -164,6 +164,15 @@ impl Ledger {
         Ok(self.file.grow(AREA)?)
     }
 
+    /// Makes sure that there is such an area, without mapping it: for who has many of them.
+    ///
+    /// # Errors
+    /// As [`Ledger::pool`].
+    pub fn check(&self, region: Region) -> Result<(), ScoreboardError> {
+        self.file.check(region)?;
+        Area::check(region.len)
+    }
+
     /// Maps the area of a pool into this process.
     ///
     /// # Errors
@@ -314,11 +323,15 @@ impl Area {
     }
 
     fn new(mapping: Mapping) -> Result<Area, ScoreboardError> {
-        let len = mapping.words().len() as u64 * 8;
-        match mapping.words().len() * 8 == AREA.get() {
-            true => Ok(Area {
-                mapping: Arc::new(mapping),
-            }),
+        Area::check(mapping.words().len() as u64 * 8)?;
+        Ok(Area {
+            mapping: Arc::new(mapping),
+        })
+    }
+
+    fn check(len: u64) -> Result<(), ScoreboardError> {
+        match len == AREA.get() as u64 {
+            true => Ok(()),
             false => Err(ScoreboardError::Area { len }),
         }
     }

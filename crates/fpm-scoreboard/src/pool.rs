@@ -54,7 +54,7 @@ pub struct Totals {
 
 impl PoolBoard {
     /// Writes the header of a new area, which is all zero.
-    pub(crate) fn format(mapping: Mapping, slots: u32, counters: &Counters) {
+    pub(crate) fn format(mapping: Mapping, slots: u32, counters: &Counters) -> PoolBoard {
         let pool = PoolBoard {
             mapping: Arc::new(mapping),
             slots,
@@ -78,34 +78,36 @@ impl PoolBoard {
             pool.header(word).store(value, Relaxed);
         }
         pool.header(header::VERSION).store(layout::VERSION, Release);
+        pool
     }
 
     /// Takes a mapped area.
     pub(crate) fn open(mapping: Mapping) -> Result<PoolBoard, ScoreboardError> {
-        let len = mapping.words().len();
         let word = |word: usize| {
             mapping
                 .words()
                 .get(word)
                 .map_or(0, |word| word.load(Acquire))
         };
-        let found = word(header::VERSION);
-        if found != layout::VERSION {
+        let len = mapping.words().len() as u64 * 8;
+        let slots = PoolBoard::slots_of(word(header::VERSION), word(header::SLOTS), len)?;
+        Ok(PoolBoard {
+            mapping: Arc::new(mapping),
+            slots,
+        })
+    }
+
+    /// Returns how many slots an area of this length has, of which these are the first words.
+    pub(crate) fn slots_of(version: u64, slots: u64, len: u64) -> Result<u32, ScoreboardError> {
+        if version != layout::VERSION {
             return Err(ScoreboardError::Layout {
-                found,
+                found: version,
                 expected: layout::VERSION,
             });
         }
-        let found = word(header::SLOTS);
-        match u32::try_from(found) {
-            Ok(slots) if layout::area_len(slots) <= len => Ok(PoolBoard {
-                mapping: Arc::new(mapping),
-                slots,
-            }),
-            _ => Err(ScoreboardError::Size {
-                len: len as u64 * 8,
-                slots: found,
-            }),
+        match u32::try_from(slots) {
+            Ok(slots) if layout::area_len(slots) as u64 * 8 <= len => Ok(slots),
+            _ => Err(ScoreboardError::Size { len, slots }),
         }
     }
 

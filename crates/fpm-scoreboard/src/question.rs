@@ -52,8 +52,7 @@ mod tests {
     #[test]
     fn a_question_reaches_whoever_waits_for_it_and_no_later_worker() {
         let board = Board::create().unwrap();
-        let region = board.add_pool(2, &Counters::default()).unwrap();
-        let pool = board.map(region).unwrap();
+        let (region, pool) = board.add_pool(2, &Counters::default()).unwrap();
         let slot = 0;
         let elsewhere = board.map(region).unwrap();
         thread::scope(|scope| {

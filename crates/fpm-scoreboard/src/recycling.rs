@@ -53,8 +53,7 @@ mod tests {
     #[test]
     fn so_many_may_end_at_once() {
         let board = Board::create().unwrap();
-        let region = board.add_pool(3, &Counters::default()).unwrap();
-        let pool = board.map(region).unwrap();
+        let (_, pool) = board.add_pool(3, &Counters::default()).unwrap();
         let [one, two, three] = [0, 1, 2];
         assert!(!pool.may_recycle(one, 0));
         assert!(pool.may_recycle(one, 2));

@@ -110,8 +110,7 @@ mod tests {
     #[test]
     fn a_reader_sees_what_is_counted() {
         let board = Board::create().unwrap();
-        let region = board.add_pool(4, &Counters::default()).unwrap();
-        let pool = board.map(region).unwrap();
+        let (region, pool) = board.add_pool(4, &Counters::default()).unwrap();
         let reader = Board::adopt(board.for_reading().unwrap()).unwrap();
         let view = reader.view(region).unwrap();
         pool.count_slow_request();

@@ -24,8 +24,7 @@ const KILLED: u64 = 300;
 fn main() {
     alarm::set(PATIENCE);
     let board = Board::create().expect("a memory file");
-    let region = board.add_pool(1, &Counters::default()).expect("an area");
-    let pool = board.map(region).expect("the area");
+    let (_, pool) = board.add_pool(1, &Counters::default()).expect("an area");
     let ledger = Ledger::create().expect("a memory file");
     let region = ledger.add_pool().expect("an area");
     let ledger = ledger.pool(region).expect("the area");

@@ -130,8 +130,7 @@ mod tests {
 
     fn board() -> PoolBoard {
         let board = Board::create().unwrap();
-        let region = board.add_pool(4, &Counters::default()).unwrap();
-        board.map(region).unwrap()
+        board.add_pool(4, &Counters::default()).unwrap().1
     }
 
     #[test]

@@ -185,6 +185,5 @@ fn ledger() -> PoolLedger {
 
 fn board() -> PoolBoard {
     let board = Board::create().expect("a scoreboard");
-    let region = board.add_pool(1, &Counters::default()).expect("a pool");
-    board.map(region).expect("a pool")
+    board.add_pool(1, &Counters::default()).expect("a pool").1
 }

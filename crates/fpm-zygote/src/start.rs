@@ -62,8 +62,8 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
     let ledger = Ledger::adopt(start.ledger)?;
     for pool in &start.parameters.pools {
         // A worker could not tell anybody what is wrong with it.
-        board.map(pool.area)?;
-        ledger.pool(pool.ledger)?;
+        board.check(pool.area)?;
+        ledger.check(pool.ledger)?;
     }
     let (engine, became) = start_php(&start.parameters, channel);
     for text in php_messages::collected() {

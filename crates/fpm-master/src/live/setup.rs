@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 
 use crate::access_logs::AccessLogs;
 use crate::control::ControlSocket;
+use crate::directory::Directory;
 use crate::error::MasterError;
 use crate::ledgers::Ledgers;
 use crate::listeners::Listeners;
@@ -124,10 +125,11 @@ impl Setup {
         mut before: Option<Predecessor<'_>>,
         scope: &Scope,
     ) -> Result<Setup, MasterError> {
+        let directory = Directory::default();
         let owners: Result<_, _> = config
             .pools
             .iter()
-            .map(|pool| PoolOwner::of(pool, options.starter))
+            .map(|pool| PoolOwner::of(pool, options.starter, &directory))
             .collect();
         let owners = owners?;
         let is_carried = |pool: &Pool| !is_about(scope, config.subject(pool));
@@ -154,9 +156,7 @@ impl Setup {
             .collect();
         let measured = measured?;
         let before = before.filter(|_| *scope != Scope::All);
-        let mut in_use = before
-            .as_ref()
-            .map_or_else(Vec::new, |before| before.in_use.clone());
+        let mut in_use = before.as_ref().map(|before| before.in_use.clone());
         let before = before.as_ref().map(|before| &*before.setup);
         let board = match before {
             Some(before) => before.board.share()?,
@@ -181,9 +181,15 @@ impl Setup {
             }
             let counters = counted.remove(&pool.name).unwrap_or(zero);
             let slots = slots(pool, &config.global);
-            let region = board.add_pool_beside(&in_use, slots, &counters)?;
-            in_use.push(region);
-            pools.push(board.map(region)?);
+            let (region, area) = match &mut in_use {
+                Some(in_use) => {
+                    let (region, area) = board.add_pool_beside(in_use, slots, &counters)?;
+                    in_use.push(region);
+                    (region, area)
+                }
+                None => board.add_pool(slots, &counters)?,
+            };
+            pools.push(area);
             regions.push(region);
             handed_on.push(counters);
         }

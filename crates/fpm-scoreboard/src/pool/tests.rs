@@ -16,8 +16,7 @@ use crate::writer::{Description, Finished};
 
 fn pool(slots: u32) -> PoolBoard {
     let board = Board::create().unwrap();
-    let region = board.add_pool(slots, &Counters::default()).unwrap();
-    board.map(region).unwrap()
+    board.add_pool(slots, &Counters::default()).unwrap().1
 }
 
 fn birth(pid: i32) -> Birth {
@@ -218,7 +217,7 @@ fn counters_are_carried_into_another_area() {
         slow_requests: 3,
         ..Counters::default()
     };
-    let old = board.map(board.add_pool(1, &counters).unwrap()).unwrap();
+    let (_, old) = board.add_pool(1, &counters).unwrap();
     old.count_slow_request();
     old.count_timed_out_request();
     old.count_outgrown();
@@ -246,9 +245,7 @@ fn counters_are_carried_into_another_area() {
         }
     );
 
-    let new = board
-        .map(board.add_pool(4, &old.totals().counters).unwrap())
-        .unwrap();
+    let (_, new) = board.add_pool(4, &old.totals().counters).unwrap();
     let expected = Counters {
         started,
         accepted: 10,
@@ -304,7 +301,8 @@ fn nobody_has_waited_longer_than_the_queue_was_there() {
 #[test]
 fn memory_that_is_no_area_is_refused() {
     let board = Board::create().unwrap();
-    let region = board.add_pool(3, &Counters::default()).unwrap();
+    let (region, _) = board.add_pool(3, &Counters::default()).unwrap();
+    board.check(region).unwrap();
     let short = Region {
         len: region.len - 8,
         ..region
@@ -324,6 +322,9 @@ fn memory_that_is_no_area_is_refused() {
         board.map(foreign),
         Err(ScoreboardError::Layout { found: 0, .. })
     ));
+    for region in [short, tiny, foreign] {
+        assert!(board.check(region).is_err(), "{region:?}");
+    }
     assert!(matches!(
         pool(3).claim(3, birth(1)),
         Err(ScoreboardError::NoSuchSlot { .. })

@@ -10,9 +10,7 @@ use super::*;
 
 fn board() -> PoolBoard {
     let board = Board::create().unwrap();
-    board
-        .map(board.add_pool(3, &Counters::default()).unwrap())
-        .unwrap()
+    board.add_pool(3, &Counters::default()).unwrap().1
 }
 
 fn reported() -> Reported {

@@ -49,9 +49,7 @@ impl Scene {
         let exit = relay.exit().try_clone_to_owned().unwrap();
         let sources = Sources::new(Arc::new(listener.into()), Arc::new(exit));
         let file = Board::create().unwrap();
-        let board = file
-            .map(file.add_pool(1, &Counters::default()).unwrap())
-            .unwrap();
+        let (_, board) = file.add_pool(1, &Counters::default()).unwrap();
         let birth = Birth {
             pid: process::id(),
             generation: 1,

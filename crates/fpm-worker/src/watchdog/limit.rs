@@ -109,8 +109,7 @@ mod tests {
     /// A worker that has just been made.
     fn worker() -> (PoolBoard, SlotWriter) {
         let board = Board::create().unwrap();
-        let region = board.add_pool(1, &Counters::default()).unwrap();
-        let pool = board.map(region).unwrap();
+        let (_, pool) = board.add_pool(1, &Counters::default()).unwrap();
         let birth = Birth {
             pid: Pid::this(),
             generation: 1,

@@ -68,7 +68,7 @@ impl Master {
     /// Starts a zygote with an altered `Start`.
     pub(crate) fn launch(site: &Site, alter: impl FnOnce(Parameters) -> Parameters) -> Master {
         let board = Board::create().expect("memory");
-        let area = board
+        let (area, pool) = board
             .add_pool(site.pool.pm_max_children, &Counters::default())
             .expect("memory");
         let ledger = Ledger::create().expect("memory");
@@ -119,13 +119,12 @@ impl Master {
         channel
             .send(&ToZygote::Start(Box::new(start)))
             .expect("the zygote listens");
-        let board = board.map(area).expect("just made");
         Master {
             channel,
             _relay: relay,
             zygote,
-            free_slots: (0..board.slots()).collect(),
-            board,
+            free_slots: (0..pool.slots()).collect(),
+            board: pool,
             stderr,
             workers: 0,
             logged: Vec::new(),
