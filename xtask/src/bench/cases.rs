@@ -157,7 +157,10 @@ pub(super) const CASES: &[Case] = &[
             workers: 20,
             clients: 4,
         },
-        targets: &[target(Metric::WorkersUsed, Bound::RatioTo(0.5))],
+        targets: &[
+            target(Metric::WorkersUsed, Bound::RatioTo(0.5)),
+            target(Metric::WorkersForMost, Bound::RatioTo(0.5)),
+        ],
     },
     Case {
         name: "cold",

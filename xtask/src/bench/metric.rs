@@ -19,6 +19,8 @@ pub(super) enum Metric {
     SystemCalls,
     /// Workers that had at least one request.
     WorkersUsed,
+    /// The fewest workers that had 99 of 100 requests together.
+    WorkersForMost,
     /// From the start of the program to the first answer, in milliseconds.
     FirstAnswer,
     /// From the start of the program until all its workers are there, in milliseconds.
@@ -69,6 +71,7 @@ impl Metric {
             Self::P999 => "p99.9, µs",
             Self::SystemCalls => "system calls a request",
             Self::WorkersUsed => "workers that had requests",
+            Self::WorkersForMost => "workers that had 99 % of them",
             Self::FirstAnswer => "start to first answer, ms",
             Self::AllWorkers => "start to all workers, ms",
             Self::ReloadTime => "reload, ms",

@@ -41,7 +41,7 @@ fn one_run(
     side: Side,
     workers: u32,
     clients: usize,
-) -> anyhow::Result<[(Metric, f64); 2]> {
+) -> anyhow::Result<[(Metric, f64); 3]> {
     let site = Site::create(&bench.opcache)?;
     let pools = Pools::fixed(workers).beside_the_load();
     let mut fpm = Fpm::start(&bench.programs, side, &site, &pools)?;
@@ -58,21 +58,32 @@ fn one_run(
     })?;
     let page = ask(fpm.address(), &pages::status_request(site.root()))?;
     fpm.stop()?;
+    let requests = requests(&page)?;
     Ok([
         (Metric::RequestsPerSecond, run.requests_per_second()),
-        (Metric::WorkersUsed, used(&page)? as f64),
+        (Metric::WorkersUsed, requests.len() as f64),
+        (Metric::WorkersForMost, for_most(&requests) as f64),
     ])
 }
 
-/// Workers that had requests; the one that prints the page may have had no other.
-fn used(page: &[u8]) -> anyhow::Result<usize> {
+/// How many requests each worker had that had any, most first; the one that prints the page may have had no other.
+fn requests(page: &[u8]) -> anyhow::Result<Vec<u64>> {
     let status: Status = serde_json::from_slice(page)
         .with_context(|| format!("not a status page: {}", String::from_utf8_lossy(page)))?;
-    Ok(status
-        .processes
-        .iter()
-        .filter(|process| process.requests > 1)
-        .count())
+    let requests = status.processes.iter().map(|process| process.requests);
+    let mut requests: Vec<_> = requests.filter(|requests| *requests > 1).collect();
+    requests.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(requests)
+}
+
+/// How many of the first have 99 of 100 requests.
+fn for_most(requests: &[u64]) -> usize {
+    let all: u64 = requests.iter().sum();
+    let together = requests.iter().scan(0, |sum, requests| {
+        *sum += requests;
+        Some(*sum)
+    });
+    1 + together.take_while(|sum| sum * 100 < all * 99).count()
 }
 
 #[cfg(test)]
@@ -81,8 +92,16 @@ mod tests {
 
     #[test]
     fn only_workers_with_requests_count() {
-        let page = br#"{"pool":"www","processes":[{"pid":1,"requests":900},{"pid":2,"requests":1},{"pid":3,"requests":0}]}"#;
-        assert_eq!(used(page).unwrap(), 1);
-        assert!(used(b"File not found.").is_err());
+        let page = br#"{"pool":"www","processes":[{"pid":1,"requests":9},{"pid":2,"requests":1},{"pid":3,"requests":900},{"pid":4,"requests":0}]}"#;
+        assert_eq!(requests(page).unwrap(), [900, 9]);
+        assert!(requests(b"File not found.").is_err());
+    }
+
+    #[test]
+    fn the_fewest_that_have_most() {
+        assert_eq!(for_most(&[900, 9]), 1);
+        assert_eq!(for_most(&[900, 10]), 2);
+        assert_eq!(for_most(&[50, 40, 9, 1]), 3);
+        assert_eq!(for_most(&[1; 20]), 20);
     }
 }
