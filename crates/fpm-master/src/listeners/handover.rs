@@ -1,6 +1,7 @@
 //! The sockets of all generations, each once, on their way into another program and out of it.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
@@ -11,6 +12,8 @@ use crate::upgrade::state::Socket;
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     listeners: Vec<Rc<Listener>>,
+    /// Where those are that were taken in.
+    positions: HashMap<*const Listener, usize>,
 }
 
 impl Sockets {
@@ -21,17 +24,12 @@ impl Sockets {
     }
 
     fn position(&mut self, listener: &Rc<Listener>) -> usize {
-        let known = self.listeners.iter();
-        let known = known
-            .enumerate()
-            .find(|(_, known)| Rc::ptr_eq(known, listener));
-        match known.map(|(position, _)| position) {
-            Some(position) => position,
-            None => {
-                self.listeners.push(Rc::clone(listener));
-                self.listeners.len() - 1
-            }
+        let next = self.listeners.len();
+        let position = *self.positions.entry(Rc::as_ptr(listener)).or_insert(next);
+        if position == next {
+            self.listeners.push(Rc::clone(listener));
         }
+        position
     }
 
     /// Describes them.
