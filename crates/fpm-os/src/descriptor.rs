@@ -35,7 +35,8 @@ pub fn close_all(descriptors: impl IntoIterator<Item = OwnedFd>) {
 /// Gives this thread a table of descriptors of its own, in which only the standard streams and `kept` are open.
 ///
 /// The kernel counts references to each file that is used through a table that threads share, so that every system call of all of
-/// them costs more. What the other threads have open stays open for them; here EBADF is the answer to its use.
+/// them costs more. What the other threads have open stays open for them, `kept` too, whoever owns it; here EBADF is the answer to its
+/// use.
 ///
 /// # Errors
 /// What close_range(2) answers: ENOSYS from a kernel before 5.9. Then nothing has changed.

@@ -24,6 +24,14 @@ impl<P: Program> Live<P> {
         }
     }
 
+    /// Goes on with the post of the program before, or with waiting for its address.
+    pub(crate) fn resume_post(&mut self) {
+        self.seat_operator();
+        if self.lacks_post() {
+            self.start_operator_later();
+        }
+    }
+
     /// Tries again what has failed: to have the address, which was told once, or a process there.
     pub(super) fn try_operator_again(&mut self) {
         if self.has_post() {
@@ -43,5 +51,12 @@ impl<P: Program> Live<P> {
         }
         self.seat_operator();
         Ok(())
+    }
+
+    /// Tells whether there is to be a post and is none.
+    fn lacks_post(&self) -> bool {
+        let serving = self.generations.get(&self.serving);
+        serving
+            .is_some_and(|setup| setup.config.global.operator.is_some() && setup.operator.is_none())
     }
 }

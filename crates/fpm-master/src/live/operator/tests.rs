@@ -105,3 +105,14 @@ fn a_process_that_cannot_be_forked_is_tried_again_less_and_less_often() {
     drop(stop);
     thread.join().unwrap().unwrap_err();
 }
+
+#[test]
+fn an_address_that_the_program_before_waited_for_is_waited_for_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut live = with_post(&folder.path().join("operator"));
+    live.leave_post();
+    live.resume_post();
+    assert!(!live.has_post() && live.operator.again.is_some());
+    live.try_operator_again();
+    assert!(live.has_post());
+}
