@@ -25,7 +25,6 @@ const EXACT: &[&str] = &[
     "trailing %",
     "\\\"quoted\\\"",
     "%{%Y}t|%{%Y}T",
-    "%{}t|%{}T",
     "%{no time}t",
     "%{%%}t",
 ];
@@ -42,6 +41,7 @@ const SHAPES: &[&str] = &[
     "%{Bytes}M|%{KILO}M",
     "%p|%P",
     "%t|%T",
+    "%{}t|%{}T",
     "%{%d/%b/%Y:%H:%M:%S %z}t|%{%s}T|%{%c}T",
 ];
 
