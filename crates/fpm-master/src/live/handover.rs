@@ -33,7 +33,7 @@ impl<P: Program> Live<P> {
             Ok(never) => match never {},
             Err(reason) => reason,
         };
-        self.seat_operator();
+        self.resume_post();
         MasterError::HandOver {
             program: self.options.executable.clone(),
             reason,

@@ -24,7 +24,7 @@ impl<P: Program> Live<P> {
         }
     }
 
-    /// Goes on with the post of the program before, or with waiting for its address.
+    /// Goes on with the post, or with waiting for its address: in the place of another program, or after none has taken this one's.
     pub(crate) fn resume_post(&mut self) {
         self.seat_operator();
         if self.lacks_post() {
