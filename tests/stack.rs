@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use fpmd_tests::control::{run, start};
-use fpmd_tests::{Daemon, Gate, PATIENCE, Result};
+use fpmd_tests::{Daemon, Gate, PATIENCE, Result, wait_until};
 use nix::sys::signal::Signal;
 
 /// A daemon with two workers that can be asked, and a script that waits at a gate.
@@ -94,7 +94,12 @@ fn the_thread_that_watches_holds_nothing_of_what_the_worker_has_open() -> Result
     };
     let gate = Gate::new(fpm.site(), "gate")?;
     let mut client = fpm.running(&format!("/wait.php?gate={}", gate.path().display()))?;
-    for worker in fpm.wait_for_processes("php-fpm: pool www", 2)? {
+    let workers = fpm.wait_for_processes("php-fpm: pool www", 2)?;
+    // Who answers is watched.
+    wait_until("both answer", || {
+        Ok(!run(&fpm, "stack www")?.1.contains("no answer"))
+    })?;
+    for worker in workers {
         let others = worker.open_files_of_other_threads()?;
         let [files] = &others[..] else {
             bail!("it has one thread beside the first");
