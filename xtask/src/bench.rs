@@ -50,7 +50,7 @@ Measures fpmd beside the original php-fpm, both with opcache, and prints medians
   --against PHP_FPM  another original than the one that build-php made
   --fpmd FPMD        this program, instead of building one
   --quick            fewer and shorter runs: for a look, not for figures
-  --pairs N          so many runs of each daemon (default: 7): the more, the narrower the spread
+  --pairs N          so many runs of each daemon (default: 7, quick 2); a spread takes 6, and is the narrower the more there are
   --json FILE        write every run's figures
   --plot FILE        write a chart (SVG)
   --into FILE        put the results into a text, between <!-- bench --> and <!-- /bench -->

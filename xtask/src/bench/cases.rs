@@ -23,7 +23,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "threads",
-        about: "the same from two threads, sharing the processors with the workers",
+        about: "the same, from two threads",
         work: Work::Serve(Traffic {
             threads: Threads::AsWorkers,
             ..Traffic::of(Page::Hello)
@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "kept",
-        about: "a line of text, connections kept",
+        about: "a line of text, connections kept, from two threads",
         work: Work::Serve(Traffic {
             clients: 2,
             connection: Connection::Kept,
@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "tcp",
-        about: "a line of text over TCP, one request a connection",
+        about: "a line of text over TCP, one request a connection, from two threads",
         work: Work::Serve(Traffic {
             way: Way::Tcp,
             threads: Threads::AsWorkers,
@@ -77,7 +77,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "large",
-        about: "an answer of 1 MB",
+        about: "an answer of 1 MB, from two threads",
         work: Work::Serve(Traffic {
             threads: Threads::AsWorkers,
             ..Traffic::of(Page::Large)
@@ -141,7 +141,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "overhead-kept",
-        about: "the same, connections kept",
+        about: "the same, connections kept, from two threads",
         work: Work::Overhead(Traffic {
             clients: 2,
             connection: Connection::Kept,

@@ -1,8 +1,8 @@
 //! A closed loop of clients: each asks, waits for the whole answer, checks every byte of it and asks again.
 //!
 //! It is made to cost little, for it shares the processors with what it measures: requests are encoded once, answers are
-//! compared where they are read, and a request is six system calls. [`Run::busy`] says how much of its time a thread
-//! worked, so that a run that it held up can be told.
+//! compared where they are read, and a request is six system calls. Where they are one thread, [`Run::busy`] says how much of
+//! its time it worked, so that a run that it held up can be told.
 
 mod answer;
 mod client;

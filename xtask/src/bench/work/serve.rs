@@ -25,7 +25,7 @@ struct Portions {
     traced: usize,
 }
 
-/// From here on the clients' thread is held to have been in the way.
+/// From here on the clients' one thread is held to have been in the way.
 const BUSY: f64 = 0.95;
 
 /// One daemon with what is in front of it.
@@ -73,7 +73,7 @@ pub(super) fn measure(bench: &Bench, case: &Case, traffic: &Traffic) -> anyhow::
         busiest = busiest.max(busy);
         Ok(figures)
     })?;
-    if busiest > BUSY {
+    if traffic.threads == Threads::One && busiest > BUSY {
         measured.remarks.push(format!(
             "the clients were busy for up to {:.0} % of the time: they may have been the limit",
             busiest * 100.0

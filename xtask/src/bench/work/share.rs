@@ -83,7 +83,8 @@ fn for_most(requests: &[u64]) -> usize {
         *sum += requests;
         Some(*sum)
     });
-    1 + together.take_while(|sum| sum * 100 < all * 99).count()
+    let before = together.take_while(|sum| sum * 100 < all * 99).count();
+    requests.len().min(before + 1)
 }
 
 #[cfg(test)]
@@ -103,5 +104,6 @@ mod tests {
         assert_eq!(for_most(&[900, 10]), 2);
         assert_eq!(for_most(&[50, 40, 9, 1]), 3);
         assert_eq!(for_most(&[1; 20]), 20);
+        assert_eq!(for_most(&[]), 0);
     }
 }
