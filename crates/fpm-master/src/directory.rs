@@ -1,5 +1,5 @@
-//! The system's users and groups, each of which is looked up once while a configuration is put to work: thousands of pools have a
-//! handful of users, and a lookup reads files or asks a server.
+//! The system's users and groups, remembered while a configuration is put to work: thousands of pools have a handful of users, and a
+//! lookup reads files or asks a server.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use bstr::{BStr, BString};
 use fpm_os::account::{self, User};
 use nix::unistd::{Gid, Uid};
 
-/// What was found so far. Somebody who cannot be looked up is nobody.
+/// What was found so far. Somebody who cannot be looked up is nobody, and stays so for this configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     users: Known<BString, User>,
@@ -43,11 +43,11 @@ impl Directory {
 }
 
 fn known<K: Eq + Hash, V: Clone>(
-    known: &Known<K, V>,
+    found: &Known<K, V>,
     key: K,
     look_up: impl FnOnce() -> Option<V>,
 ) -> Option<V> {
-    known
+    found
         .borrow_mut()
         .entry(key)
         .or_insert_with(look_up)

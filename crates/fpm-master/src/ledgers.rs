@@ -19,14 +19,7 @@ use crate::upgrade::state::LedgerFile;
 pub(crate) struct Ledgers {
     file: Rc<Ledger>,
     daemon: Rc<DaemonLedger>,
-    pools: BTreeMap<BString, Part>,
-}
-
-/// Where a pool's part is, and the part, once somebody has asked for it.
-#[derive(Clone, Debug)]
-struct Part {
-    region: Region,
-    ledger: Option<PoolLedger>,
+    pools: BTreeMap<BString, Region>,
 }
 
 impl Ledgers {
@@ -46,15 +39,13 @@ impl Ledgers {
         file: OwnedFd,
         pools: Vec<(BString, Region)>,
     ) -> Result<Ledgers, MasterError> {
-        let unmapped = |(name, region)| {
-            let ledger = None;
-            (name, Part { region, ledger })
-        };
-        let pools = pools.into_iter().map(unmapped).collect();
-        Ok(Ledgers::new(Ledger::adopt(file)?, pools)?)
+        Ok(Ledgers::new(
+            Ledger::adopt(file)?,
+            pools.into_iter().collect(),
+        )?)
     }
 
-    fn new(file: Ledger, pools: BTreeMap<BString, Part>) -> Result<Ledgers, ScoreboardError> {
+    fn new(file: Ledger, pools: BTreeMap<BString, Region>) -> Result<Ledgers, ScoreboardError> {
         Ok(Ledgers {
             daemon: Rc::new(file.daemon()?),
             file: Rc::new(file),
@@ -67,21 +58,12 @@ impl Ledgers {
     /// # Errors
     /// When there is no memory for it.
     pub(crate) fn pool(&mut self, name: &BString) -> Result<(Region, PoolLedger), MasterError> {
-        let known = self.pools.get(name);
-        let region = match known {
-            Some(part) => part.region,
+        let region = match self.pools.get(name) {
+            Some(region) => *region,
             None => self.file.add_pool()?,
         };
-        let ledger = match known.and_then(|part| part.ledger.clone()) {
-            Some(ledger) => ledger,
-            None => self.file.pool(region)?,
-        };
-        let part = Part {
-            region,
-            ledger: Some(ledger.clone()),
-        };
-        self.pools.insert(name.clone(), part);
-        Ok((region, ledger))
+        self.pools.insert(name.clone(), region);
+        Ok((region, self.file.pool(region)?))
     }
 
     /// Opens the file once more, for a process that may only read it.
@@ -103,7 +85,7 @@ impl Ledgers {
         LedgerFile {
             descriptor: self.file.as_fd().as_raw_fd(),
             pools: pools
-                .map(|(name, part)| (name.clone(), part.region))
+                .map(|(name, region)| (name.clone(), *region))
                 .collect(),
         }
     }

@@ -75,7 +75,7 @@ struct Open {
     known: HashMap<BoundTo, Rc<Listener>>,
     /// For this configuration.
     new: HashMap<BoundTo, Rc<Listener>>,
-    /// Who owns them.
+    /// For their owners.
     directory: Directory,
 }
 

@@ -1,7 +1,9 @@
 //! What can be done with any descriptor. Reading, writing and pipes are in the standard library (`File`, `io::pipe`).
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Barrier};
+use std::thread;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -25,35 +27,51 @@ pub fn close_all(descriptors: impl IntoIterator<Item = OwnedFd>) {
             close_each(row);
             continue;
         };
-        if close_range(first.unsigned_abs(), last.unsigned_abs(), 0).is_err() {
+        // SAFETY: close_range takes no pointer, and we have just become the only owner of all that is numbered so.
+        let closed = unsafe { libc::close_range(first.unsigned_abs(), last.unsigned_abs(), 0) };
+        if closed == -1 {
             // A kernel before 5.9, or a filter of system calls that does not know it.
             close_each(row);
         }
     }
 }
 
-/// Gives this thread a table of descriptors of its own, in which only the standard streams and `kept` are open.
+/// Starts a thread with a table of descriptors of its own, in which only the standard streams and `kept` are open, and returns when it
+/// has it. What `run` captures may own no other descriptor.
 ///
 /// The kernel counts references to each file that is used through a table that threads share, so that every system call of all of
-/// them costs more. What the other threads have open stays open for them, `kept` too, whoever owns it; here EBADF is the answer to its
-/// use.
+/// them costs more. What is open stays open for the other threads, `kept` too. A kernel before 5.9 lets the threads share theirs.
 ///
 /// # Errors
-/// What close_range(2) answers: ENOSYS from a kernel before 5.9. Then nothing has changed.
-pub fn leave_shared_table(kept: impl AsFd) -> io::Result<()> {
-    let kept = kept.as_fd().as_raw_fd().unsigned_abs();
-    close_range(kept + 1, u32::MAX, libc::CLOSE_RANGE_UNSHARE)?;
-    let first = libc::STDERR_FILENO.unsigned_abs() + 1;
-    if first < kept {
-        close_range(first, kept - 1, 0)?;
-    }
+/// As [`thread::Builder::spawn`].
+pub fn spawn_apart<T: AsFd + Send + 'static>(
+    builder: thread::Builder,
+    kept: T,
+    run: impl FnOnce(T) + Send + 'static,
+) -> io::Result<()> {
+    let parted = Arc::new(Barrier::new(2));
+    let here = Arc::clone(&parted);
+    builder.spawn(move || {
+        let _shared = leave_shared_table(kept.as_fd());
+        parted.wait();
+        run(kept);
+    })?;
+    // What is opened from now on is not among what was copied.
+    here.wait();
     Ok(())
 }
 
-fn close_range(first: u32, last: u32, flags: u32) -> io::Result<()> {
-    let flags = flags.cast_signed();
-    // SAFETY: it takes no pointer, and each caller is the only one in whose table these are closed.
-    Errno::result(unsafe { libc::close_range(first, last, flags) })?;
+/// For [`spawn_apart`]: in a thread that shares its table with the one that waits for it.
+fn leave_shared_table(kept: BorrowedFd<'_>) -> io::Result<()> {
+    let kept = kept.as_raw_fd().unsigned_abs();
+    let unshare = libc::CLOSE_RANGE_UNSHARE.cast_signed();
+    // SAFETY: it takes no pointer, and what it closes is a copy that nobody knows of.
+    Errno::result(unsafe { libc::close_range(kept + 1, u32::MAX, unshare) })?;
+    let first = libc::STDERR_FILENO.unsigned_abs() + 1;
+    if first < kept {
+        // SAFETY: as above, for the table is this thread's own now.
+        Errno::result(unsafe { libc::close_range(first, kept - 1, 0) })?;
+    }
     Ok(())
 }
 
@@ -74,7 +92,7 @@ pub(crate) fn duplicate_above(descriptor: impl AsFd, floor: RawFd) -> io::Result
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::thread;
+    use std::sync::mpsc;
 
     use super::*;
 
@@ -111,33 +129,28 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_with_its_own_table_holds_nothing_of_the_others() {
+    fn a_thread_apart_holds_nothing_of_the_others() {
         let (mut shared, shared_writer) = io::pipe().unwrap();
         let (mut kept, kept_writer) = io::pipe().unwrap();
-        let (mut later, later_writer) = io::pipe().unwrap();
-        let (ready, begin) = std::sync::mpsc::channel();
-        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (found, finding) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
         let number = shared_writer.as_raw_fd();
-        let thread = thread::spawn(move || {
-            leave_shared_table(&kept_writer).unwrap();
-            (&kept_writer).write_all(b"x").unwrap();
+        let builder = thread::Builder::new();
+        spawn_apart(builder, kept_writer, move |mut kept| {
+            kept.write_all(b"x").unwrap();
             // SAFETY: it is not used but to ask whether it is there.
-            let elsewhere = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
-            let found = fcntl(elsewhere, FcntlArg::F_GETFD);
-            ready.send(found).unwrap();
+            let elsewhere = unsafe { BorrowedFd::borrow_raw(number) };
+            found.send(fcntl(elsewhere, FcntlArg::F_GETFD)).unwrap();
             ended.recv().unwrap_err();
-        });
-        assert_eq!(begin.recv().unwrap(), Err(Errno::EBADF));
+        })
+        .unwrap();
+        assert_eq!(finding.recv().unwrap(), Err(Errno::EBADF));
         (&shared_writer).write_all(b"y").unwrap();
-        drop((shared_writer, later_writer));
+        drop(shared_writer);
         let mut text = Vec::new();
         shared.read_to_end(&mut text).unwrap();
-        assert_eq!(
-            (text.as_slice(), later.read(&mut [0]).unwrap()),
-            (&b"y"[..], 0)
-        );
+        assert_eq!(text, b"y");
         assert_eq!(kept.read(&mut [0]).unwrap(), 1);
         drop(end);
-        thread.join().unwrap();
     }
 }

@@ -88,10 +88,9 @@ impl SharedFile {
     /// # Errors
     /// What ftruncate(2) answers.
     pub fn grow(&self, len: NonZeroUsize) -> io::Result<Region> {
-        let end = self.file.metadata()?.len();
-        let offset = end.next_multiple_of(REGION_ALIGNMENT);
+        let offset = self.len()?.next_multiple_of(REGION_ALIGNMENT);
         let len = (len.get() as u64).next_multiple_of(8);
-        self.file.set_len(offset + len)?;
+        self.lengthen(offset + len)?;
         Ok(Region { offset, len })
     }
 
@@ -112,9 +111,9 @@ impl SharedFile {
             let end = region.offset.saturating_add(region.len);
             offset = offset.max(end.next_multiple_of(REGION_ALIGNMENT));
         }
-        let end = self.file.metadata()?.len();
+        let end = self.len()?;
         if end < offset + len {
-            self.file.set_len(offset + len)?;
+            self.lengthen(offset + len)?;
         }
         if offset < end {
             // Gives the memory back, so it is zero when it is next looked at.
@@ -151,13 +150,23 @@ impl SharedFile {
         if !aligned || region.len == 0 {
             return Err(invalid());
         }
-        if end > self.known.load(Relaxed) {
-            self.known.store(self.file.metadata()?.len(), Relaxed);
+        if end <= self.known.load(Relaxed) || end <= self.len()? {
+            return Ok(());
         }
-        match end <= self.known.load(Relaxed) {
-            true => Ok(()),
-            false => Err(invalid()),
-        }
+        Err(invalid())
+    }
+
+    /// Returns how long the file is, in bytes.
+    fn len(&self) -> io::Result<u64> {
+        let len = self.file.metadata()?.len();
+        self.known.fetch_max(len, Relaxed);
+        Ok(len)
+    }
+
+    fn lengthen(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)?;
+        self.known.fetch_max(len, Relaxed);
+        Ok(())
     }
 
     /// Reads the first words of a region without mapping it.

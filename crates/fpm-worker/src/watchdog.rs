@@ -14,7 +14,7 @@ pub(crate) mod limit;
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Barrier};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use fpm_channel::underway::{Call, End, Trace, Underway};
 use fpm_channel::worker::{FromWorker, Sender};
 use fpm_conf::Pool;
 use fpm_os::clock;
-use fpm_os::descriptor::leave_shared_table;
+use fpm_os::descriptor::spawn_apart;
 use fpm_scoreboard::{PoolBoard, SlotState, Stage};
 use sapi::{Reminder, Stack, StackTrace, TraceEnd};
 
@@ -78,25 +78,17 @@ impl Watchdog {
 
     /// Starts to watch. The caller has blocked all signals.
     ///
-    /// The thread keeps no descriptor but its own: what the worker closes is closed, and to share them would make each of the
-    /// worker's system calls cost more. A kernel that cannot do this is only slower.
+    /// The thread has no descriptor but its own, so that what the worker closes is closed, and its system calls cost no more.
     ///
     /// # Errors
     /// When the user may have no more threads, or there is no memory for one.
-    pub(crate) fn start(mut self) -> io::Result<()> {
+    pub(crate) fn start(self) -> io::Result<()> {
         let thread = thread::Builder::new()
             .name("watchdog".to_owned())
             .stack_size(STACK);
-        let is_apart = Arc::new(Barrier::new(2));
-        let apart = Arc::clone(&is_apart);
-        thread.spawn(move || {
-            let _only_slower = leave_shared_table(&self.master);
-            apart.wait();
-            let Err(_gone) = self.watch();
-        })?;
-        // The first client's connection must not be among what is copied.
-        is_apart.wait();
-        Ok(())
+        spawn_apart(thread, self, |mut watchdog| {
+            let Err(_gone) = watchdog.watch();
+        })
     }
 
     /// Watches until the process ends.
@@ -201,6 +193,13 @@ impl Watchdog {
             trace = self.stack.trace(self.depth);
         }
         told(trace).that_fits()
+    }
+}
+
+/// Its way to the master.
+impl AsFd for Watchdog {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.master.as_fd()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::upgrade::state::Socket;
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     listeners: Vec<Rc<Listener>>,
-    /// Where those are that were taken in.
+    /// Where those are that [`Sockets::add`] has taken in.
     positions: HashMap<*const Listener, usize>,
 }
 

@@ -152,7 +152,11 @@ impl Setup {
         let measured: Result<_, _> = config
             .pools
             .iter()
-            .map(|pool| ledgers.pool(&pool.name))
+            .map(|pool| {
+                let known = before.as_ref();
+                let known = known.and_then(|before| before.setup.measured_of(&pool.name));
+                known.map_or_else(|| ledgers.pool(&pool.name), Ok)
+            })
             .collect();
         let measured = measured?;
         let before = before.filter(|_| *scope != Scope::All);
@@ -222,6 +226,12 @@ impl Setup {
             .get(index)
             .copied()
             .zip(self.pools.get(index).cloned())
+    }
+
+    /// Returns where what the pool of this name costs is added up.
+    fn measured_of(&self, name: &BString) -> Option<(Region, PoolLedger)> {
+        let index = self.by_name.get(name)?.0 as usize;
+        self.measured.get(index).cloned()
     }
 
     /// Returns all that the pools have counted; it is handed on with this.
