@@ -207,7 +207,8 @@ impl Portions {
         let (warm_up, traced) = match page {
             // These take milliseconds, and many times that when they are traced.
             Page::Upload | Page::WordPress => (40, 20),
-            Page::Hello | Page::LoggedHello | Page::Json | Page::Large => (300, 400),
+            // Many, for workers wait at the beginning and at the end, which takes a few calls more.
+            Page::Hello | Page::LoggedHello | Page::Json | Page::Large => (300, 2000),
         };
         Portions { warm_up, traced }
     }
