@@ -195,7 +195,7 @@ impl Adopted {
             .collect();
         let configs: Vec<_> = configs.iter().collect();
         let mut live = Live::adopted(program, options, whole, events);
-        live.resume_post();
+        live.take_post_back();
         let mut master = Master::adopted(&decided, &configs, live);
         master.resume(clock::monotonic(), &decided, &waiting);
         let outcome = work(&mut master);

@@ -33,7 +33,7 @@ impl<P: Program> Live<P> {
             Ok(never) => match never {},
             Err(reason) => reason,
         };
-        self.resume_post();
+        self.take_post_back();
         MasterError::HandOver {
             program: self.options.executable.clone(),
             reason,

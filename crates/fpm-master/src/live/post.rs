@@ -17,17 +17,9 @@ impl<P: Program> Live<P> {
     }
 
     /// Has an operator again, if not at once then when its address is free.
-    pub(super) fn take_post_back(&mut self) {
+    pub(crate) fn take_post_back(&mut self) {
         if let Err(error) = self.open_post() {
             tracing::warn!("no operator process until its address is free: {error}");
-            self.start_operator_later();
-        }
-    }
-
-    /// Goes on with the post, or with waiting for its address: in the place of another program, or after none has taken this one's.
-    pub(crate) fn resume_post(&mut self) {
-        self.seat_operator();
-        if self.lacks_post() {
             self.start_operator_later();
         }
     }
@@ -51,12 +43,5 @@ impl<P: Program> Live<P> {
         }
         self.seat_operator();
         Ok(())
-    }
-
-    /// Tells whether there is to be a post and is none.
-    fn lacks_post(&self) -> bool {
-        let serving = self.generations.get(&self.serving);
-        serving
-            .is_some_and(|setup| setup.config.global.operator.is_some() && setup.operator.is_none())
     }
 }

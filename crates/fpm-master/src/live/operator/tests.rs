@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
@@ -109,10 +109,13 @@ fn a_process_that_cannot_be_forked_is_tried_again_less_and_less_often() {
 #[test]
 fn an_address_that_the_program_before_waited_for_is_waited_for_by_the_next() {
     let folder = tempfile::tempdir().unwrap();
-    let mut live = with_post(&folder.path().join("operator"));
+    let place = folder.path().join("operator");
+    let mut live = with_post(&place);
     live.leave_post();
-    live.resume_post();
+    let other = UnixListener::bind(&place).unwrap();
+    live.take_post_back();
     assert!(!live.has_post() && live.operator.again.is_some());
+    drop(other);
     live.try_operator_again();
     assert!(live.has_post());
 }
