@@ -33,12 +33,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "kept",
         about: "a line of text, connections kept, from two threads",
-        work: Work::Serve(Traffic {
-            clients: 2,
-            connection: Connection::Kept,
-            threads: Threads::AsWorkers,
-            ..Traffic::of(Page::Hello)
-        }),
+        work: Work::Serve(KEPT),
         targets: &[
             target(Metric::RequestsPerSecond, Bound::RatioFrom(1.3)),
             target(Metric::CpuPerRequest, Bound::RatioTo(0.7)),
@@ -142,12 +137,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "overhead-kept",
         about: "the same, connections kept, from two threads",
-        work: Work::Overhead(Traffic {
-            clients: 2,
-            connection: Connection::Kept,
-            threads: Threads::AsWorkers,
-            ..Traffic::of(Page::Hello)
-        }),
+        work: Work::Overhead(KEPT),
         targets: OVERHEAD,
     },
     Case {
@@ -217,6 +207,14 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
 ];
+
+/// A client for each worker, on a connection that stays.
+const KEPT: Traffic = Traffic {
+    clients: 2,
+    connection: Connection::Kept,
+    threads: Threads::AsWorkers,
+    ..Traffic::of(Page::Hello)
+};
 
 const OVERHEAD: &[Target] = &[
     target(Metric::RequestsPerSecond, Bound::RatioFrom(0.98)),
