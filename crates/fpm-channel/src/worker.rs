@@ -21,7 +21,7 @@ use crate::wire::{self, MAX_PACKET};
 /// From the master to a worker. The sender shares its files, the receiver owns its descriptors.
 #[derive(Debug)]
 pub enum ToWorker<F = OwnedFd> {
-    /// Look at your slot: you may be meant to leave.
+    /// Look at your slot, and whether your zygote lives: you may be meant to leave, or to wait for clients.
     Look,
     /// Write your access log to this from now on.
     AccessLog(F),

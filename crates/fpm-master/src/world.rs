@@ -121,6 +121,9 @@ pub(crate) trait World {
     /// Sends a signal to a child of the master itself.
     fn signal_child(&mut self, pid: Pid, signal: Signal);
 
+    /// Has a worker look around if it is idle, for what it counts on has changed.
+    fn wake(&mut self, worker: WorkerId);
+
     /// Asks a worker to leave when it has nothing more to do, and says how to leave its client.
     fn drain(&mut self, worker: WorkerId, farewell: Farewell);
 

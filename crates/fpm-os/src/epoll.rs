@@ -13,7 +13,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 /// How many of the processes that wait for the same descriptor are woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// One: the one that went to sleep last, whose caches are warm (EPOLLEXCLUSIVE, epoll_ctl(2)).
+    /// One: of those that wait at that moment the one that was added first (EPOLLEXCLUSIVE, epoll_ctl(2)).
     One,
     /// All.
     All,

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod acl;
+pub mod bell;
 pub mod capabilities;
 pub mod clock;
 pub mod connection;

@@ -84,14 +84,13 @@ impl Board {
         Ok((region, pool))
     }
 
-    /// Makes sure that this is the area of a pool, without mapping it: for who has many of them.
+    /// Makes sure that this is the area of a pool and returns how many slots it has, without mapping it: for who has many of them.
     ///
     /// # Errors
     /// As [`Board::map`].
-    pub fn check(&self, region: Region) -> Result<(), ScoreboardError> {
+    pub fn slots(&self, region: Region) -> Result<u32, ScoreboardError> {
         let [version, slots] = self.file.first_words(region)?;
-        PoolBoard::slots_of(version, slots, region.len)?;
-        Ok(())
+        PoolBoard::slots_of(version, slots, region.len)
     }
 
     /// Maps the area of a pool into this process.

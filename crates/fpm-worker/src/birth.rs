@@ -43,6 +43,7 @@ use crate::log::{FlushMarks, Log};
 use crate::php_messages;
 use crate::serve::Worker;
 use crate::share::Share;
+use crate::standby::{Marks, Place};
 use crate::status::Reported;
 use crate::watch::{Sources, Watch};
 use crate::watchdog::Watchdog;
@@ -66,6 +67,10 @@ pub struct Assignment {
     pub listener: Arc<OwnedFd>,
     /// Where connections come from that other workers had ([`fpm_os::relay`]).
     pub relay: Arc<OwnedFd>,
+    /// What it shares with the pool's other workers, so that not all of them wait for clients; nothing when all do.
+    pub standby: Option<Marks>,
+    /// The zygote's process.
+    pub zygote: Pid,
     /// Its end of its control socket.
     pub control: OwnedFd,
     /// Where its output goes (`catch_workers_output`); nothing means /dev/null.
@@ -204,7 +209,12 @@ fn set_up(
         words.say(LogLevel::Warning, &said_of(pool.name.as_bstr(), &text));
     }
     let sources = Sources::new(assignment.listener, assignment.relay);
-    let watch = Watch::new(sources, control, quit, access_log).map_err(BirthError::Watch)?;
+    let place = assignment
+        .standby
+        .map(|marks| Place::new(marks, assignment.slot, assignment.zygote))
+        .transpose()
+        .map_err(BirthError::Watch)?;
+    let watch = Watch::new(sources, place, control, quit, access_log).map_err(BirthError::Watch)?;
     SignalSet::empty().set_mask().map_err(BirthError::Signals)?;
     engine.after_fork();
     Ok(Box::new(Worker {

@@ -1,7 +1,8 @@
 //! One worker: accept, FastCGI, PHP, answer.
 //!
 //! A zygote forks a process and calls [`birth::live`], which comes back with the exit code. In the order of a worker's life:
-//! `birth` sets it up (limits, identity, environment, PHP's settings), `watch` waits for clients and for being told to end,
+//! `birth` sets it up (limits, identity, environment, PHP's settings), `watch` waits for clients and for being told to end, `standby` has
+//! only as many of a pool's idle workers wait for clients as can run and one more,
 //! `serve` reads requests, `script` finds out what they mean, `reaction` decides what is done about them, `host` is what PHP sees
 //! of the world meanwhile, and `body`, `output`, `response_head` and `client` carry bytes. In pools that keep a slow log, have a
 //! `request_soft_timeout` or `request_stack` the `watchdog` looks on, in a thread of its own.
@@ -35,6 +36,7 @@ mod serve;
 mod settings;
 mod share;
 mod soft_timeout;
+pub mod standby;
 pub mod status;
 mod timestamp;
 mod watch;

@@ -1,4 +1,4 @@
-//! What a worker waits for between requests: clients, and being told to end.
+//! What a worker waits for between requests: clients, being called to wait for clients, and being told to end.
 //!
 //! It is told to end in three ways: through its control socket (look at your slot), by the end of that socket (the master is
 //! gone), and by SIGQUIT. All three mean the same, and all three are only looked at here: a request that has begun is finished. The master
@@ -25,6 +25,7 @@ pub(crate) use self::sources::Sources;
 use crate::access_log::AccessLog;
 use crate::client::{Arrival, Client};
 use crate::log::Log;
+use crate::standby::Place;
 
 const LISTENER: u64 = 0;
 const CONTROL: u64 = 1;
@@ -62,6 +63,8 @@ pub(crate) enum Waited {
 #[derive(Debug)]
 pub(crate) struct Watch {
     events: WaitSet,
+    /// Nothing when all of the pool's idle workers wait for clients.
+    place: Option<Place>,
     sources: Sources,
     control: WorkerEnd,
     quit: QuitFlag,
@@ -77,12 +80,14 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Takes over a worker's sources of clients, control socket and access log; `quit` says whether SIGQUIT has come.
+    /// Takes over a worker's sources of clients, its place among the pool's idle workers, control socket and access log; `quit` says
+    /// whether SIGQUIT has come.
     ///
     /// # Errors
     /// When the kernel is short of what this takes.
     pub(crate) fn new(
         sources: Sources,
+        place: Option<Place>,
         control: WorkerEnd,
         quit: QuitFlag,
         access_log: Option<AccessLog>,
@@ -91,8 +96,13 @@ impl Watch {
         sources.watch(&events)?;
         events.add(&control, CONTROL, Wake::All)?;
         events.add(quit, QUIT, Wake::All)?;
+        if let Some(place) = &place {
+            place.add(&control, CONTROL)?;
+            place.add(quit, QUIT)?;
+        }
         Ok(Watch {
             events,
+            place,
             sources,
             control,
             quit,
@@ -133,6 +143,17 @@ impl Watch {
     ///
     /// The queue is asked first: what is there saves the wait, and has been waiting for a worker to become free.
     pub(crate) fn next_client(&mut self, slot: &SlotWriter, log: &Log) -> Option<Client> {
+        let client = self.take_client(slot, log);
+        if let Some(place) = &mut self.place {
+            match client {
+                Some(_) => place.leave(),
+                None => place.give_up(),
+            }
+        }
+        client
+    }
+
+    fn take_client(&mut self, slot: &SlotWriter, log: &Log) -> Option<Client> {
         let mut shortages = 0;
         // Only the set of descriptors tells that the master is gone.
         let mut waited = self.in_a_row >= IN_A_ROW;
@@ -182,6 +203,7 @@ impl Watch {
                     if shortages == SHORTAGES || self.pause(slot) == Course::Ending {
                         return None;
                     }
+                    arrival = Arrival::Queued;
                 }
             }
             waited = true;
@@ -197,6 +219,18 @@ impl Watch {
                 return Ok(ready);
             }
             *arrival = Arrival::Met;
+        }
+        if let Some(place) = &mut self.place
+            && !place.take()
+        {
+            // Who comes meanwhile does not find this worker waiting.
+            *arrival = Arrival::Queued;
+            self.sources.ignore_listener(&self.events)?;
+            let asleep = clock::monotonic();
+            let ready = place.stand_by();
+            self.slept += clock::monotonic().saturating_sub(asleep);
+            self.sources.watch_listener(&self.events)?;
+            return ready;
         }
         let asleep = clock::monotonic();
         let ready = self.events.wait(None);
@@ -275,6 +309,9 @@ impl Watch {
 
     /// Leaves everything alone for a while but being told to end.
     fn pause(&mut self, slot: &SlotWriter) -> Course {
+        if let Some(place) = &mut self.place {
+            place.give_up();
+        }
         let watched = [self.control.as_fd(), self.quit.as_fd()];
         if let Ok([true, _] | [_, true]) = poll::wait_any(watched, Some(SHORTAGE)) {
             self.take(slot);

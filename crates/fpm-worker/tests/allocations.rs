@@ -162,6 +162,8 @@ fn assignment(listener: OwnedFd, control: OwnedFd) -> Assignment {
         generation: 1,
         listener,
         relay,
+        standby: None,
+        zygote: Pid::this(),
         control,
         output: None,
         runs_as: RunsAs::Same,

@@ -2,22 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use fpm_channel::WorkerId;
+use fpm_channel::{SlotIndex, WorkerId};
+use fpm_conf::PoolIndex;
 use nix::unistd::Pid;
 
 /// The workers that were forked and have not been reaped: their process ids cannot be anybody else's.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
-    workers: BTreeMap<Pid, WorkerId>,
+    workers: BTreeMap<Pid, Child>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Child {
+    pub(crate) worker: WorkerId,
+    pub(crate) pool: PoolIndex,
+    pub(crate) slot: SlotIndex,
 }
 
 impl Children {
-    pub(crate) fn add(&mut self, pid: Pid, worker: WorkerId) {
-        self.workers.insert(pid, worker);
+    pub(crate) fn add(&mut self, pid: Pid, child: Child) {
+        self.workers.insert(pid, child);
     }
 
     /// Forgets a process that was reaped; `None` for a child that was no worker (of an extension, say).
-    pub(crate) fn remove(&mut self, pid: Pid) -> Option<WorkerId> {
+    pub(crate) fn remove(&mut self, pid: Pid) -> Option<Child> {
         self.workers.remove(&pid)
     }
 
@@ -25,7 +34,7 @@ impl Children {
     pub(crate) fn process(&self, worker: WorkerId) -> Option<Pid> {
         self.workers
             .iter()
-            .find_map(|(&pid, &known)| (known == worker).then_some(pid))
+            .find_map(|(&pid, known)| (known.worker == worker).then_some(pid))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -40,12 +49,17 @@ mod tests {
     #[test]
     fn a_reaped_worker_has_no_process() {
         let mut children = Children::default();
-        let (pid, worker) = (Pid::from_raw(100), WorkerId(7));
-        children.add(pid, worker);
-        assert_eq!(children.process(worker), Some(pid));
+        let pid = Pid::from_raw(100);
+        let child = Child {
+            worker: WorkerId(7),
+            pool: PoolIndex(0),
+            slot: SlotIndex(3),
+        };
+        children.add(pid, child);
+        assert_eq!(children.process(child.worker), Some(pid));
         assert_eq!(children.remove(Pid::from_raw(101)), None);
-        assert_eq!(children.remove(pid), Some(worker));
-        assert_eq!(children.process(worker), None);
+        assert_eq!(children.remove(pid), Some(child));
+        assert_eq!(children.process(child.worker), None);
         assert!(children.is_empty());
     }
 }

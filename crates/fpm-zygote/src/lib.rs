@@ -9,6 +9,7 @@
 mod children;
 mod error;
 mod privileges;
+mod standbys;
 mod start;
 mod worker;
 mod zygote;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use bstr::BString;
 use fpm_channel::{FromZygote, Next, Parameters, Start, ToZygote, ZygoteEnd};
-use fpm_conf::LogLevel;
+use fpm_conf::{LogLevel, PoolIndex};
 use fpm_os::identity::Identity;
 use fpm_os::process;
 use fpm_os::stdio::{StandardStream, open_null};
@@ -18,6 +18,7 @@ use sapi::{Engine, SapiError, StartOptions};
 
 use crate::error::ZygoteError;
 use crate::privileges;
+use crate::standbys::Standbys;
 
 /// Everything that is served from.
 #[derive(Debug)]
@@ -30,11 +31,40 @@ pub(crate) struct Stage {
     pub(crate) listeners: Vec<OwnedFd>,
     /// For each of them.
     pub(crate) relays: Vec<OwnedFd>,
+    pub(crate) standbys: Standbys,
     /// The master's process.
     pub(crate) master: Pid,
+    /// This process.
+    pub(crate) zygote: Pid,
     pub(crate) engine: Engine,
     /// Whom this process has become because all pools are served as that user.
     pub(crate) became: Option<Identity>,
+}
+
+impl Stage {
+    /// Decides with a pool's first worker whether all of them wait for clients.
+    ///
+    /// # Errors
+    /// When there is no room for what they are to share if not.
+    pub(crate) fn decide_standby(&mut self, pool: PoolIndex) -> Result<(), ZygoteError> {
+        let index = usize::try_from(pool.0).unwrap_or(usize::MAX);
+        let parameters = &self.parameters;
+        let known = parameters
+            .pools
+            .get(index)
+            .zip(parameters.config.pools.get(index));
+        let Some((start, pool_conf)) = known.filter(|_| !self.standbys.is_decided(pool)) else {
+            return Ok(());
+        };
+        // Those who wait might all be bound to processors that are busy.
+        let slots = match pool_conf.process_cpu_affinity {
+            Some(_) => 0,
+            None => self.board.slots(start.area)?,
+        };
+        self.standbys
+            .decide(pool, slots)
+            .map_err(ZygoteError::call("making shared memory or an eventfd"))
+    }
 }
 
 /// Waits for the master's first message.
@@ -62,7 +92,7 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
     let ledger = Ledger::adopt(start.ledger)?;
     for pool in &start.parameters.pools {
         // A worker could not tell anybody what is wrong with it.
-        board.check(pool.area)?;
+        board.slots(pool.area)?;
         ledger.check(pool.ledger)?;
     }
     let (engine, became) = start_php(&start.parameters, channel);
@@ -91,7 +121,9 @@ fn try_start(start: Start, channel: &mut ZygoteEnd) -> Result<Stage, ZygoteError
         ledger,
         listeners: start.listeners,
         relays: start.relays,
+        standbys: Standbys::new(),
         master: getppid(),
+        zygote: process::id(),
         engine,
         became,
     })

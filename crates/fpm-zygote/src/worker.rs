@@ -65,6 +65,7 @@ fn assign(
     let index = usize::try_from(spawn.pool.0).unwrap_or(usize::MAX);
     let memory = (&stage.board, &stage.ledger);
     let sockets = (stage.listeners, stage.relays);
+    let standby = stage.standbys.keep(spawn.pool);
     let share = share(index, stage.parameters, memory, sockets);
     // The files have the areas of all pools.
     drop((stage.board, stage.ledger));
@@ -84,6 +85,8 @@ fn assign(
         generation,
         listener: share.listener,
         relay: share.relay,
+        standby,
+        zygote: stage.zygote,
         access_log: spawn.access_log,
         reported: share.reported,
         master: stage.master,

@@ -6,9 +6,9 @@
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::OwnedFd;
 
-use bstr::BString;
+use bstr::{BStr, BString, ByteSlice};
 use fpm_channel::{FromZygote, Next, Spawn, ToZygote, ZygoteEnd};
-use fpm_conf::LogLevel;
+use fpm_conf::{LogLevel, PoolIndex};
 use fpm_events::{Event, EventLoop, Interest};
 use fpm_os::descriptor::set_nonblocking;
 use fpm_os::error::OsError;
@@ -21,7 +21,7 @@ use fpm_worker::birth::words::Listener;
 use fpm_worker::exit;
 use nix::errno::Errno;
 
-use crate::children::Children;
+use crate::children::{Child, Children};
 use crate::error::ZygoteError;
 use crate::start::{self, Stage};
 use crate::worker;
@@ -77,10 +77,15 @@ pub fn run(channel: OwnedFd) -> Result<(), ZygoteError> {
 
 /// Forks a worker. In the child, whose process ends in here, nothing is left in `place`.
 fn fork_worker(place: &mut Option<Box<Zygote>>, spawn: Spawn) {
-    let (worker, pool) = (spawn.worker, spawn.pool);
+    let child = Child {
+        worker: spawn.worker,
+        pool: spawn.pool,
+        slot: spawn.slot,
+    };
+    let worker = child.worker;
     let known = place
-        .as_ref()
-        .is_some_and(|zygote| worker::has_pool(&zygote.stage, pool));
+        .as_mut()
+        .is_some_and(|zygote| zygote.prepare(child.pool));
     let forked = if known {
         fork(OtherThreads::LeaveBehind, || match place.take() {
             Some(zygote) => zygote.become_worker(spawn),
@@ -97,7 +102,7 @@ fn fork_worker(place: &mut Option<Box<Zygote>>, spawn: Spawn) {
     };
     match forked {
         Ok(pid) => {
-            zygote.children.add(pid, worker);
+            zygote.children.add(pid, child);
             zygote.report(&FromZygote::Spawned { worker, pid });
         }
         Err(error) => {
@@ -203,11 +208,33 @@ impl Zygote {
         }
     }
 
+    /// Tells whether a worker of this pool can be made, after making what it shares with the others. Without that all wait for clients.
+    #[inline(never)]
+    fn prepare(&mut self, pool: PoolIndex) -> bool {
+        if !worker::has_pool(&self.stage, pool) {
+            return false;
+        }
+        if let Err(error) = self.stage.decide_standby(pool) {
+            let pools = &self.stage.parameters.config.pools;
+            let index = usize::try_from(pool.0).unwrap_or(usize::MAX);
+            let name = pools
+                .get(index)
+                .map_or(BStr::new(""), |pool| pool.name.as_bstr());
+            let text = format!("[pool {name}] all idle children wait for connections: {error}");
+            self.log(LogLevel::Warning, text.into());
+        }
+        true
+    }
+
     /// Reports every worker that has ended, after what it had to say.
     fn reap(&mut self) -> Result<(), ZygoteError> {
         self.hear();
         while let Some(exit) = wait::reap().map_err(ZygoteError::call("waitpid()"))? {
-            if let Some(worker) = self.children.remove(exit.pid) {
+            if let Some(Child { worker, pool, slot }) = self.children.remove(exit.pid) {
+                if let Err(error) = self.stage.standbys.forget(pool, slot) {
+                    let text = format!("cannot remove the marks of a dead worker: {error}");
+                    self.log(LogLevel::Warning, text.into());
+                }
                 self.report(&FromZygote::Exited {
                     worker,
                     pid: exit.pid,

@@ -183,6 +183,10 @@ impl<P: Program> World for Live<P> {
         }
     }
 
+    fn wake(&mut self, worker: WorkerId) {
+        self.tell_worker(worker, ToWorker::Look);
+    }
+
     fn drain(&mut self, worker: WorkerId, farewell: Farewell) {
         if let Some(pipes) = self.workers.get(&worker) {
             if let Some(board) = board(&self.generations, pipes.pool) {

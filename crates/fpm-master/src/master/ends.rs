@@ -51,7 +51,8 @@ impl<W: World> Master<W> {
     /// A worker ended, whoever reaped it.
     pub(super) fn on_worker_ended(&mut self, now: Duration, id: WorkerId, status: ExitStatus) {
         // Its slot still shows how far it came.
-        let served = self.world.activity(id) != Activity::Starting;
+        let activity = self.world.activity(id);
+        let served = activity != Activity::Starting;
         let spent = self.world.slot(id).and_then(|slot| slot.spent);
         let struck = self.was_struck(id);
         let Some(worker) = self.strike_off(id) else {
@@ -61,6 +62,9 @@ impl<W: World> Master<W> {
         if self.state != State::Normal {
             self.wind_down_if_empty(now);
             return;
+        }
+        if let (Activity::Idle { .. }, LogLevel::Warning) = (activity, Ending(status).level()) {
+            self.wake_others(worker.pool);
         }
         self.note_crash(now, worker.pool.generation, status);
         self.account_for(now, (id, &worker), status);
@@ -116,6 +120,13 @@ impl<W: World> Master<W> {
         let name = self.generations.pool(pool).name.clone();
         self.retired(now, pool.generation);
         self.answer_drained(name.as_ref());
+    }
+
+    /// A worker died while it waited for clients: those who stood by because it did are to wait now.
+    fn wake_others(&mut self, pool: PoolId) {
+        for id in self.generations.pool(pool).workers() {
+            self.world.wake(id);
+        }
     }
 
     /// Reloads when too many workers of the generation that serves have crashed, unless it is being replaced already.

@@ -240,6 +240,8 @@ impl<W: World> Master<W> {
                 worker.zygote = None;
                 unreported |= worker.pid.is_none();
             }
+            // Whoever stands by now waits for clients itself: a worker for which it stands by may die, and nobody would call.
+            self.world.wake(*id);
         }
         if unreported {
             self.clear_up(now);

@@ -302,7 +302,7 @@ fn nobody_has_waited_longer_than_the_queue_was_there() {
 fn memory_that_is_no_area_is_refused() {
     let board = Board::create().unwrap();
     let (region, _) = board.add_pool(3, &Counters::default()).unwrap();
-    board.check(region).unwrap();
+    assert_eq!(board.slots(region).unwrap(), 3);
     let short = Region {
         len: region.len - 8,
         ..region
@@ -323,7 +323,7 @@ fn memory_that_is_no_area_is_refused() {
         Err(ScoreboardError::Layout { found: 0, .. })
     ));
     for region in [short, tiny, foreign] {
-        assert!(board.check(region).is_err(), "{region:?}");
+        assert!(board.slots(region).is_err(), "{region:?}");
     }
     assert!(matches!(
         pool(3).claim(3, birth(1)),

@@ -41,11 +41,28 @@ impl Sources {
     /// # Errors
     /// What epoll_ctl(2) answers.
     pub(super) fn watch(&self, events: &WaitSet) -> io::Result<()> {
-        events.add(&self.listener, LISTENER, Wake::One)?;
+        self.watch_listener(events)?;
         match &self.relay {
             Some(relay) => events.add(relay, RELAY, Wake::One),
             None => Ok(()),
         }
+    }
+
+    /// Has the listening socket watched again.
+    ///
+    /// # Errors
+    /// What epoll_ctl(2) answers.
+    pub(super) fn watch_listener(&self, events: &WaitSet) -> io::Result<()> {
+        events.add(&self.listener, LISTENER, Wake::One)
+    }
+
+    /// Has the listening socket not watched any more. On its way to one that sleeps the kernel comes past every worker that watches,
+    /// with each client.
+    ///
+    /// # Errors
+    /// What epoll_ctl(2) answers.
+    pub(super) fn ignore_listener(&self, events: &WaitSet) -> io::Result<()> {
+        events.remove(&self.listener)
     }
 
     /// Tells whether a worker is woken for a client.

@@ -12,13 +12,15 @@ use fpm_channel::worker::{Heard, MasterEnd};
 use fpm_conf::{LogLevel, Pool};
 use fpm_os::process;
 use fpm_os::relay::{self, Passed, Relay};
+use fpm_os::shared::SharedFile;
 use fpm_os::signal::Signal;
 use fpm_scoreboard::{Birth, Board, Counters, Description, Finished, PoolBoard};
-use nix::unistd::gettid;
+use nix::unistd::{getppid, gettid};
 use tempfile::TempDir;
 
 use super::*;
 use crate::access_log::Entry;
+use crate::standby::Standby;
 
 const LOG: Log = Log {
     level: LogLevel::Alert,
@@ -37,6 +39,22 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
+        Scene::with(None)
+    }
+
+    /// A worker all of whose places are taken by others.
+    fn surplus() -> Scene {
+        let memory = SharedFile::create("test").unwrap();
+        let standby = Standby::create(&memory, 8, 3).unwrap();
+        let marks = Arc::new(standby.open(&memory).unwrap());
+        for slot in 1..=3 {
+            let mut other = Place::new(Arc::clone(&marks), slot, getppid()).unwrap();
+            assert!(other.take());
+        }
+        Scene::with(Some(Place::new(marks, 0, getppid()).unwrap()))
+    }
+
+    fn with(place: Option<Place>) -> Scene {
         // A process has one such flag; nobody sends the signal here.
         static QUIT_FLAG: OnceLock<QuitFlag> = OnceLock::new();
         let quit = *QUIT_FLAG.get_or_init(|| QuitFlag::install(Signal::QUIT).unwrap());
@@ -56,7 +74,7 @@ impl Scene {
             started: Duration::ZERO,
         };
         Scene {
-            watch: Watch::new(sources, control, quit, None).unwrap(),
+            watch: Watch::new(sources, place, control, quit, None).unwrap(),
             slot: board.claim(0, birth).unwrap(),
             board,
             directory,
@@ -87,6 +105,39 @@ impl Scene {
         self.board.drain(0, Farewell::HandOver);
         self.tell(ToWorker::Look);
     }
+}
+
+#[test]
+fn whoever_stands_by_ends_when_it_is_told() {
+    let mut scene = Scene::surplus();
+    scene.drain();
+    assert!(scene.next().is_none());
+}
+
+#[test]
+fn a_client_that_is_there_is_taken_before_anybody_stands_by() {
+    let mut scene = Scene::surplus();
+    for _ in 0..2 * IN_A_ROW + 3 {
+        let _client = scene.connect();
+        assert_eq!(scene.next().unwrap().arrival(), Arrival::Queued);
+    }
+}
+
+#[test]
+fn whoever_is_woken_while_it_stands_by_looks_for_clients_first() {
+    let mut scene = Scene::surplus();
+    let path = scene.directory.path().join("s");
+    let mut master = scene.control.take().unwrap();
+    let stat = format!("/proc/self/task/{}/stat", gettid());
+    let waker = thread::spawn(move || {
+        while !read_to_string(&stat).unwrap().contains(") S ") {}
+        // Those who wait do not come: they are not there.
+        let client = UnixStream::connect(path).unwrap();
+        master.send(ToWorker::Look).unwrap();
+        (client, master)
+    });
+    assert_eq!(scene.next().unwrap().arrival(), Arrival::Queued);
+    waker.join().unwrap();
 }
 
 #[test]

@@ -50,7 +50,6 @@ fn zygote_pid(zygote: u64) -> Pid {
 #[derive(Debug)]
 pub(super) struct FakeWorld {
     calls: Vec<String>,
-    /// What was counted in the ledger.
     pub(super) counts: Vec<Count>,
     notifications: Vec<String>,
     pub(super) timers: BTreeMap<Timer, Duration>,
@@ -60,7 +59,6 @@ pub(super) struct FakeWorld {
     pub(super) activities: BTreeMap<WorkerId, Activity>,
     pub(super) default_activity: Activity,
     pub(super) slots: BTreeMap<WorkerId, SlotSnapshot>,
-    /// Connections in the queue of every pool.
     pub(super) waiting: u32,
     pub(super) accepted: u64,
     pub(super) fates: BTreeMap<WorkerId, Fate>,
@@ -210,10 +208,9 @@ impl World for FakeWorld {
     }
 
     fn signal_worker(&mut self, zygote: ZygoteId, worker: WorkerId, signal: Signal) {
-        self.calls.push(format!(
-            "{signal} to worker {} through zygote {}",
-            worker.0, zygote.0
-        ));
+        let (worker, zygote) = (worker.0, zygote.0);
+        let call = format!("{signal} to worker {worker} through zygote {zygote}");
+        self.calls.push(call);
     }
 
     fn quit_zygote(&mut self, zygote: ZygoteId) {
@@ -228,13 +225,17 @@ impl World for FakeWorld {
         self.calls.push(format!("{signal} to child {pid}"));
     }
 
+    fn wake(&mut self, worker: WorkerId) {
+        self.calls.push(format!("wake worker {}", worker.0));
+    }
+
     fn drain(&mut self, worker: WorkerId, farewell: Farewell) {
-        let manner = match farewell {
+        let closing = match farewell {
             Farewell::HandOver => "",
             Farewell::Close => ", closing",
         };
         self.calls
-            .push(format!("drain worker {}{manner}", worker.0));
+            .push(format!("drain worker {}{closing}", worker.0));
     }
 
     fn served_at_socket_of(&self, pool: PoolId) -> Option<PoolId> {

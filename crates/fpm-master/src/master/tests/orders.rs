@@ -288,6 +288,7 @@ fn who_waits_for_a_drain_hears_of_workers_that_were_never_born() {
     stage.calls();
     stage.reaped(1001, ExitStatus::Code(1));
     expect![[r#"
+        wake worker 2
         release worker 2
         answer caller 1: Done
         start zygote 2"#]]

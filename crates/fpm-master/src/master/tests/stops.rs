@@ -97,7 +97,10 @@ fn a_zygote_that_does_not_pass_signals_on_is_killed_and_its_orphans_directly() {
     .assert_eq(&stage.calls());
     stage.reaped(1001, killed(Signal::KILL));
     stage.pass(Duration::from_secs(1));
-    assert_eq!(stage.calls(), "SIGKILL to child 1");
+    expect![[r#"
+        wake worker 1
+        SIGKILL to child 1"#]]
+    .assert_eq(&stage.calls());
     stage.reaped(1, killed(Signal::KILL));
     assert_eq!(stage.outcome().as_deref(), Some("stopped"));
 }

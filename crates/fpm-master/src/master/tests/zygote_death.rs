@@ -12,7 +12,7 @@ use super::fake::Stage;
 use super::{serving, www};
 use crate::event::{Event, ZygoteId};
 use crate::obituary::killed;
-use crate::world::Fate;
+use crate::world::{Activity, Fate};
 
 const KILLED: ExitStatus = killed(Signal::KILL);
 
@@ -24,6 +24,8 @@ fn a_new_zygote_is_started_and_the_orphans_go_on() {
     stage.reaped(1001, KILLED);
     expect![[r#"
         SIGKILL to child 1001
+        wake worker 1
+        wake worker 2
         start zygote 2"#]]
     .assert_eq(&stage.calls());
     expect![[r#"
@@ -128,6 +130,7 @@ fn a_zygote_for_which_there_is_no_memory_is_tried_less_and_less_often() {
     stage.pass(Duration::from_secs(30));
     stage.ready(5);
     expect![[r#"
+        wake worker 1
         start zygote 5
         drain worker 1"#]]
     .assert_eq(&stage.calls());
@@ -171,6 +174,9 @@ fn workers_that_were_never_reported_are_found_out_about() {
     stage.calls();
     stage.reaped(1001, KILLED);
     expect![[r#"
+        wake worker 1
+        wake worker 2
+        wake worker 3
         drain worker 2
         release worker 3
         start zygote 2"#]]
@@ -180,4 +186,16 @@ fn workers_that_were_never_reported_are_found_out_about() {
     stage.world().fates.insert(WorkerId(2), Fate::Nobody);
     stage.pass(Duration::from_millis(100));
     assert!(stage.calls().contains("release worker 2"));
+}
+
+#[test]
+fn whoever_stood_by_for_a_worker_that_died_idle_is_woken() {
+    let mut stage = serving(&www(3));
+    stage.worker_ends(1, KILLED);
+    assert!(stage.calls().contains("wake worker 2\nwake worker 3"));
+    // Those that were at work, and those that ended in peace, have left nobody who counts on them.
+    stage.world().activities.insert(WorkerId(2), Activity::Busy);
+    stage.worker_ends(2, KILLED);
+    stage.worker_ends(3, ExitStatus::Code(0));
+    assert!(!stage.calls().contains("wake"));
 }

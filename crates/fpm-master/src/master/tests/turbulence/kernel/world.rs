@@ -203,6 +203,8 @@ impl World for Kernel {
         assert!(self.stopping, "all would be served");
     }
 
+    fn wake(&mut self, _worker: WorkerId) {}
+
     fn drain(&mut self, worker: WorkerId, farewell: Farewell) {
         let closes = farewell == Farewell::Close;
         assert_eq!(closes, self.stopping, "who is left is served by others");
