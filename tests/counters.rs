@@ -53,6 +53,8 @@ fn is_idle(status: &Value) -> bool {
 #[test]
 fn numbers_are_right_while_requests_are_served() -> Result {
     let fpm = daemon(4).start()?;
+    // The daemon is ready when the first of them is.
+    status_when(&fpm, |status| status["total processes"] == 4)?;
     let under = under()?;
     let load = Load::direct(&fpm, &fpm.request("/quick.php"), "quick").clients(8);
     let ((), report) = load.during(|running| {
